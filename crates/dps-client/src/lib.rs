@@ -1,0 +1,1 @@
+//! Registers a device with the Device Provisioning Service: polling, blocking and async drivers

@@ -1,0 +1,86 @@
+//! What proves a device's identity.
+
+use crate::RegistrationId;
+use core::fmt;
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+/// The kinds of proof (`wire-protocol.md` section 0).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Attestation {
+    /// A shared key signs SAS tokens.
+    SymmetricKey,
+}
+
+/// An HMAC-SHA256 result. Zeroized when dropped, hidden in `Debug`.
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+pub struct Mac([u8; 32]);
+
+impl Mac {
+    /// Wraps the 32 bytes of an HMAC-SHA256.
+    pub const fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The 32 bytes.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Mac {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Mac(secret)")
+    }
+}
+
+/// Why a hardware (or software) security module could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HsmError {
+    /// The module has no such operation, for example signing with an X.509-only module.
+    #[error("this security module cannot {operation}")]
+    NotSupported {
+        /// The operation, as a verb phrase.
+        operation: &'static str,
+    },
+    /// The module reported a failure of its own.
+    #[error("the security module failed to {operation}: {reason}")]
+    Failed {
+        /// The operation, as a verb phrase.
+        operation: &'static str,
+        /// The module's words. Must contain no key material.
+        reason: String,
+    },
+}
+
+/// A source of attestation: a key file, a TPM, a PKCS#11 token.
+///
+/// One implementation stands for one device identity. The operations that do not belong to its
+/// [`Attestation`] keep their default, which answers [`HsmError::NotSupported`].
+///
+/// Methods are called by the driver, never by the state machine, and may take as long as the
+/// hardware takes.
+pub trait Hsm: Send {
+    /// The kind of proof this module gives. Must not change over its life.
+    fn attestation(&self) -> Attestation;
+
+    /// The registration id that the module itself knows, if it does: the name given with a
+    /// symmetric key, a certificate's common name. An id set by the application goes first.
+    ///
+    /// # Errors
+    ///
+    /// [`HsmError::Failed`] when the module cannot be read or its id is malformed.
+    fn registration_id(&mut self) -> Result<Option<RegistrationId>, HsmError>;
+
+    /// HMAC-SHA256 of `data` with the identity's key ([`Attestation::SymmetricKey`]).
+    ///
+    /// # Errors
+    ///
+    /// [`HsmError::NotSupported`] unless the module holds such a key, [`HsmError::Failed`] when
+    /// it cannot use it.
+    fn sign(&mut self, data: &[u8]) -> Result<Mac, HsmError> {
+        let _ = data;
+        Err(HsmError::NotSupported { operation: "sign with a symmetric key" })
+    }
+}

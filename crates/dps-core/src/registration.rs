@@ -1,0 +1,406 @@
+//! The registration state machine (`c-abi.md` section 3; `wire-protocol.md` sections 2.5, 3.3
+//! and 6.4).
+//!
+//! It is told what happened ([`Event`]) and says what to do ([`Action`]). It alone decides about
+//! polling, retry-after, back-off, re-connecting and the deadline, and it ends exactly once.
+
+mod reply;
+#[cfg(test)]
+mod tests;
+
+use crate::sas::{UnsignedToken, registration_resource};
+use crate::wire::DeviceRegistration;
+use crate::{
+    Assignment, Attestation, Credentials, Error, ErrorKind, HsmError, Identity, Mac, Now, Opening,
+    Policy, RETRY_AFTER_MIN, RandomSource, Reply, Request, Stage, Timestamp,
+};
+use core::fmt;
+use core::time::Duration;
+use reply::Verdict;
+use serde_json::value::RawValue;
+use std::collections::VecDeque;
+
+/// What to register, and how patiently.
+#[derive(Clone, Debug)]
+pub struct RegistrationConfig {
+    /// Who registers, and where.
+    pub identity: Identity,
+    /// The kind of proof the security module gives.
+    pub attestation: Attestation,
+    /// Any JSON to send along; kept byte for byte.
+    pub payload: Option<Box<RawValue>>,
+    /// Time-outs and retries.
+    pub policy: Policy,
+}
+
+/// Good news on the way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Status {
+    /// The service accepted the connection. Told once.
+    Connected,
+    /// The service is working on the assignment. Told once for each such reply.
+    Assigning,
+}
+
+/// What happened.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// The answer to [`Action::Sign`].
+    Signed(Result<Mac, HsmError>),
+    /// The connection attempt has reached this stage.
+    Reached(Stage),
+    /// The engine reports that the service accepted the connection.
+    Connected,
+    /// The engine received a reply.
+    Reply(Reply),
+    /// The connection failed or ended. Also the answer to an [`Action::Connect`] that could not
+    /// be carried out.
+    Lost(Error),
+}
+
+/// What to do.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Action {
+    /// Let the security module sign this text; answer with [`Event::Signed`].
+    Sign(String),
+    /// Open a new connection and start the engine on it.
+    Connect(Opening),
+    /// Send this on the open connection.
+    Send(Request),
+    /// Close the connection, politely if it still works.
+    Disconnect,
+    /// Tell the application.
+    Notify(Status),
+    /// The end. Nothing follows.
+    Finish(Box<Result<Assignment, Error>>),
+}
+
+#[derive(Debug)]
+enum State {
+    /// Waits for the token of a new connection.
+    Signing(UnsignedToken),
+    /// Opens a connection.
+    Connecting,
+    /// A request is on its way.
+    Awaiting,
+    /// Pauses between two requests, with or without a connection.
+    Pausing { until: Timestamp, connected: bool },
+    /// Pauses before a new connection.
+    BackingOff { until: Timestamp },
+    /// Has ended.
+    Done,
+}
+
+/// One registration, from the first connection to its one outcome.
+pub struct Registration {
+    config: RegistrationConfig,
+    random: Box<dyn RandomSource>,
+    state: State,
+    /// Whether a connection has been asked for and not yet been given up.
+    open: bool,
+    actions: VecDeque<Action>,
+    stage: Stage,
+    started: Timestamp,
+    /// Start of the phase that [`Policy::request_timeout`] limits; none while pausing at the
+    /// service's wish.
+    phase_started: Option<Timestamp>,
+    /// When something last moved forward.
+    progress: Timestamp,
+    connections: u32,
+    /// Lost connections since the last good reply.
+    losses: u32,
+    /// "Too many requests" and server errors since the last good reply.
+    refusals: u32,
+    notified_connected: bool,
+    operation_id: Option<String>,
+    polls: u32,
+    /// No new request before this time, at the service's wish.
+    not_before: Timestamp,
+    last_error: Option<Error>,
+}
+
+impl Registration {
+    /// Starts a registration at `now`. Its first actions are ready to be taken.
+    pub fn new(config: RegistrationConfig, random: Box<dyn RandomSource>, now: Now) -> Self {
+        let mut registration = Self {
+            config,
+            random,
+            state: State::Connecting,
+            open: false,
+            actions: VecDeque::new(),
+            stage: Stage::Hsm,
+            started: now.at,
+            phase_started: Some(now.at),
+            progress: now.at,
+            connections: 0,
+            losses: 0,
+            refusals: 0,
+            notified_connected: false,
+            operation_id: None,
+            polls: 0,
+            not_before: now.at,
+            last_error: None,
+        };
+        registration.connect(now);
+        registration
+    }
+
+    /// The next thing to do, oldest first.
+    pub fn poll_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) wants to be called. `None` once it has ended,
+    /// or when only an event can move it.
+    pub fn next_timeout(&self) -> Option<Timestamp> {
+        let policy = &self.config.policy;
+        let due = match self.state {
+            State::Done => return None,
+            State::Pausing { until, .. } | State::BackingOff { until } => Some(until),
+            State::Connecting | State::Awaiting => Some(self.progress + policy.silence),
+            State::Signing(_) => None,
+        };
+        [due, self.deadline(), self.phase_deadline()].into_iter().flatten().min()
+    }
+
+    /// Does what is due at `now`.
+    pub fn handle_timeout(&mut self, now: Now) {
+        if matches!(self.state, State::Done) {
+            return;
+        }
+        let policy = &self.config.policy;
+        if let (Some(at), Some(limit)) = (self.deadline(), policy.deadline)
+            && now.at >= at
+        {
+            return self.run_out(limit);
+        }
+        if let (Some(at), Some(limit)) = (self.phase_deadline(), policy.request_timeout)
+            && now.at >= at
+        {
+            return self.run_out(limit);
+        }
+        match self.state {
+            State::Pausing { until, connected: true } if now.at >= until => self.send(now),
+            State::Pausing { until, .. } | State::BackingOff { until } if now.at >= until => {
+                self.connect(now);
+            }
+            State::Connecting | State::Awaiting if now.at >= self.progress + policy.silence => {
+                let after = policy.silence;
+                let error = Error::new(self.stage, ErrorKind::Silent { after })
+                    .with_detail(format!("waited for {}", self.stage.awaited()));
+                self.disconnect();
+                self.lost(now, error);
+            }
+            _ => {}
+        }
+    }
+
+    /// Takes note of `event`. Events that no longer matter are ignored.
+    pub fn handle(&mut self, now: Now, event: Event) {
+        match (event, &self.state) {
+            (_, State::Done) => {}
+            (Event::Signed(result), State::Signing(_)) => self.signed(now, result),
+            (Event::Reached(stage), State::Connecting) => {
+                self.stage = stage;
+                self.progress = now.at;
+            }
+            (Event::Connected, State::Connecting) => self.connected(now),
+            (Event::Reply(reply), State::Awaiting) => self.reply(now, &reply),
+            (Event::Lost(error), State::Connecting | State::Awaiting) => {
+                self.open = false;
+                self.lost(now, error);
+            }
+            (Event::Lost(error), &State::Pausing { until, connected: true }) => {
+                // Nothing was asked, so nothing is lost: connect again when the pause is over.
+                self.open = false;
+                if error.is_transient() {
+                    self.state = State::Pausing { until, connected: false };
+                } else {
+                    self.finish(Err(error));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Changes [`Policy::request_timeout`] from now on.
+    pub fn set_request_timeout(&mut self, limit: Option<Duration>) {
+        self.config.policy.request_timeout = limit;
+    }
+
+    /// Whether it has ended.
+    pub fn is_finished(&self) -> bool {
+        matches!(self.state, State::Done)
+    }
+
+    fn deadline(&self) -> Option<Timestamp> {
+        self.config.policy.deadline.map(|limit| self.started + limit)
+    }
+
+    fn phase_deadline(&self) -> Option<Timestamp> {
+        Some(self.phase_started? + self.config.policy.request_timeout?)
+    }
+
+    fn connect(&mut self, now: Now) {
+        self.connections = self.connections.saturating_add(1);
+        self.stage = Stage::Hsm;
+        self.progress = now.at;
+        match self.config.attestation {
+            Attestation::SymmetricKey => {
+                let identity = &self.config.identity;
+                let resource = registration_resource(&identity.id_scope, &identity.registration_id);
+                let expiry =
+                    now.unix_seconds.saturating_add(self.config.policy.token_lifetime.as_secs());
+                let token = UnsignedToken::new(resource, expiry).key_name("registration");
+                self.actions.push_back(Action::Sign(token.string_to_sign()));
+                self.state = State::Signing(token);
+            }
+        }
+    }
+
+    fn signed(&mut self, now: Now, result: Result<Mac, HsmError>) {
+        let State::Signing(token) = core::mem::replace(&mut self.state, State::Connecting) else {
+            return;
+        };
+        match result {
+            Ok(mac) => {
+                self.stage = Stage::Connect;
+                self.progress = now.at;
+                let opening = Opening {
+                    identity: self.config.identity.clone(),
+                    credentials: Credentials::SasToken(token.finish(&mac)),
+                    request: self.request(),
+                };
+                self.open = true;
+                self.actions.push_back(Action::Connect(opening));
+            }
+            Err(error) => self.finish(Err(error.into())),
+        }
+    }
+
+    /// The request that is due: a poll once the service has named an operation.
+    fn request(&self) -> Request {
+        match &self.operation_id {
+            Some(id) => Request::Poll { operation_id: id.clone() },
+            None => {
+                let registration_id = self.config.identity.registration_id.as_str().to_owned();
+                let body = DeviceRegistration {
+                    registration_id: Some(registration_id),
+                    payload: self.config.payload.clone(),
+                };
+                // Text and checked JSON always serialize.
+                Request::Register { body: serde_json::to_string(&body).unwrap_or_default() }
+            }
+        }
+    }
+
+    fn request_stage(&self) -> Stage {
+        if self.operation_id.is_some() { Stage::Poll } else { Stage::Register }
+    }
+
+    fn connected(&mut self, now: Now) {
+        if !self.notified_connected {
+            self.notified_connected = true;
+            self.phase_started = Some(now.at);
+            self.actions.push_back(Action::Notify(Status::Connected));
+        }
+        self.awaiting(now);
+    }
+
+    fn awaiting(&mut self, now: Now) {
+        self.state = State::Awaiting;
+        self.stage = self.request_stage();
+        self.progress = now.at;
+    }
+
+    fn send(&mut self, now: Now) {
+        let request = self.request();
+        self.phase_started.get_or_insert(now.at);
+        self.actions.push_back(Action::Send(request));
+        self.awaiting(now);
+    }
+
+    fn reply(&mut self, now: Now, reply: &Reply) {
+        match reply::judge(self.stage, &self.config.identity, reply) {
+            Verdict::Assigned(assignment) => self.finish(Ok(*assignment)),
+            Verdict::Refused(error) => self.finish(Err(error)),
+            Verdict::Assigning { operation_id } => {
+                self.operation_id = Some(operation_id);
+                self.polls = self.polls.saturating_add(1);
+                self.losses = 0;
+                self.refusals = 0;
+                self.last_error = None;
+                self.phase_started = None;
+                self.stage = Stage::Poll;
+                self.actions.push_back(Action::Notify(Status::Assigning));
+                let pause = reply.retry_after.unwrap_or(self.config.policy.poll_interval);
+                self.pause(now, pause);
+            }
+            Verdict::Unavailable(error) => {
+                let jitter = self.config.policy.backoff(self.refusals, self.random.as_mut());
+                self.refusals = self.refusals.saturating_add(1);
+                self.last_error = Some(error);
+                let pause = reply.retry_after.unwrap_or(RETRY_AFTER_MIN) + jitter;
+                self.pause(now, pause);
+            }
+        }
+    }
+
+    fn pause(&mut self, now: Now, pause: Duration) {
+        self.not_before = now.at + pause;
+        self.state = State::Pausing { until: self.not_before, connected: true };
+    }
+
+    fn lost(&mut self, now: Now, error: Error) {
+        let exhausted =
+            self.config.policy.max_connections.is_some_and(|most| self.connections >= most);
+        if exhausted || !error.is_transient() {
+            return self.finish(Err(error));
+        }
+        let pause = self.config.policy.backoff(self.losses, self.random.as_mut());
+        self.losses = self.losses.saturating_add(1);
+        self.last_error = Some(error);
+        let until = (now.at + pause).max(self.not_before);
+        self.state = State::BackingOff { until };
+    }
+
+    fn run_out(&mut self, limit: Duration) {
+        let during = self.stage;
+        let mut error = Error::new(Stage::Deadline, ErrorKind::DeadlineExceeded { during, limit });
+        if self.polls > 0 {
+            let times =
+                if self.polls == 1 { "once".into() } else { format!("{} times", self.polls) };
+            error = error.with_detail(format!("the service answered \"assigning\" {times}"));
+        }
+        if let Some(last) = self.last_error.take() {
+            error = error.with_source(last);
+        }
+        self.finish(Err(error));
+    }
+
+    fn disconnect(&mut self) {
+        if core::mem::take(&mut self.open) {
+            self.actions.push_back(Action::Disconnect);
+        }
+    }
+
+    fn finish(&mut self, result: Result<Assignment, Error>) {
+        self.disconnect();
+        self.state = State::Done;
+        self.actions.push_back(Action::Finish(Box::new(result)));
+    }
+}
+
+impl fmt::Debug for Registration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registration")
+            .field("identity", &self.config.identity)
+            .field("state", &self.state)
+            .field("stage", &self.stage)
+            .field("connections", &self.connections)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,138 @@
+//! What a reply means (`wire-protocol.md` section 6, `c-abi.md` section 3.3).
+
+use crate::wire::{
+    DeviceRegistrationResult, ErrorDocument, RegistrationOperationStatus, RegistrationStatus,
+};
+use crate::{Assignment, Error, ErrorKind, Identity, Reply, ServiceError, Stage};
+
+/// The longest operation id taken; real ones have about 60 characters.
+const MAX_OPERATION_ID: usize = 512;
+
+pub(super) enum Verdict {
+    Assigned(Box<Assignment>),
+    Assigning {
+        operation_id: String,
+    },
+    /// Try the same request again later.
+    Unavailable(Error),
+    /// Final.
+    Refused(Error),
+}
+
+pub(super) fn judge(stage: Stage, identity: &Identity, reply: &Reply) -> Verdict {
+    match reply.status {
+        200..=299 => decide(stage, identity, reply).unwrap_or_else(Verdict::Refused),
+        status @ (429 | 500..) => {
+            let error = Error::new(stage, ErrorKind::Unavailable { status });
+            Verdict::Unavailable(match service_error(reply) {
+                Some(service) => error.with_service(service),
+                None => error,
+            })
+        }
+        status => {
+            let error = Error::new(stage, ErrorKind::Service { status });
+            Verdict::Refused(match service_error(reply) {
+                Some(service) => error.with_service(service),
+                None => error.with_detail("the reply carries no error document"),
+            })
+        }
+    }
+}
+
+/// The error document of a reply, if its body is one.
+fn service_error(reply: &Reply) -> Option<ServiceError> {
+    let document: ErrorDocument = serde_json::from_slice(&reply.body).ok()?;
+    Some(ServiceError {
+        status: reply.status,
+        error_code: document.error_code,
+        tracking_id: document.tracking_id,
+        message: document.message,
+        timestamp: document.timestamp_utc,
+    })
+}
+
+fn malformed(stage: Stage, detail: impl Into<String>) -> Error {
+    Error::new(stage, ErrorKind::MalformedReply).with_detail(detail)
+}
+
+fn decide(stage: Stage, identity: &Identity, reply: &Reply) -> Result<Verdict, Error> {
+    let body: RegistrationOperationStatus = serde_json::from_slice(&reply.body)
+        .map_err(|error| malformed(stage, format!("not a registration status: {error}")))?;
+    let state = body.registration_state.unwrap_or_default();
+    match body.status {
+        Some(RegistrationStatus::Assigning) => {
+            let operation_id = body
+                .operation_id
+                .filter(|id| !id.is_empty())
+                .ok_or_else(|| malformed(stage, "\"assigning\" without an operationId"))?;
+            let sound = operation_id.len() <= MAX_OPERATION_ID
+                && operation_id
+                    .bytes()
+                    .all(|byte| byte.is_ascii_graphic() && byte != b'#' && byte != b'+');
+            if !sound {
+                return Err(malformed(stage, "the operationId is too long or not URL-safe"));
+            }
+            Ok(Verdict::Assigning { operation_id })
+        }
+        Some(RegistrationStatus::Assigned) => assigned(stage, identity, state)
+            .map(|assignment| Verdict::Assigned(Box::new(assignment))),
+        Some(RegistrationStatus::Disabled) => Err(Error::new(stage, ErrorKind::Disabled)),
+        Some(RegistrationStatus::Blacklisted) => Err(Error::new(stage, ErrorKind::Blacklisted)),
+        Some(RegistrationStatus::Unassigned) => Err(malformed(
+            stage,
+            "the service asks for a TPM proof, but the device has a symmetric key",
+        )),
+        Some(RegistrationStatus::Failed) => Err(failed(stage, reply.status, state)),
+        Some(RegistrationStatus::Other(status)) => {
+            Err(failed(stage, reply.status, state)
+                .with_detail(format!("unknown status {status:?}")))
+        }
+        None => match service_error(reply) {
+            // An error document under a good status.
+            Some(service) if service.error_code.is_some() => {
+                let status = reply.status;
+                Err(Error::new(stage, ErrorKind::Service { status }).with_service(service))
+            }
+            _ => Err(malformed(stage, "the reply has no status")),
+        },
+    }
+}
+
+fn failed(stage: Stage, status: u16, state: DeviceRegistrationResult) -> Error {
+    Error::new(stage, ErrorKind::RegistrationFailed).with_service(ServiceError {
+        status,
+        error_code: state.error_code,
+        tracking_id: None,
+        message: state.error_message,
+        timestamp: state.last_updated_date_time_utc,
+    })
+}
+
+fn assigned(
+    stage: Stage,
+    identity: &Identity,
+    state: DeviceRegistrationResult,
+) -> Result<Assignment, Error> {
+    let hub = required(stage, "assignedHub", state.assigned_hub)?;
+    let device_id = required(stage, "deviceId", state.device_id)?;
+    Ok(Assignment {
+        registration_id: identity.registration_id.clone(),
+        hub,
+        device_id,
+        substatus: state.substatus,
+        enrollment_group_id: state.symmetric_key.and_then(|key| key.enrollment_group_id),
+        created: state.created_date_time_utc,
+        last_updated: state.last_updated_date_time_utc,
+        etag: state.etag,
+        payload: state.payload.map(|payload| payload.get().to_owned()),
+    })
+}
+
+/// The member must be there, and must not be able to smuggle anything into a connection string,
+/// a C string or a terminal.
+fn required(stage: Stage, name: &str, value: Option<String>) -> Result<String, Error> {
+    let value = value.ok_or_else(|| malformed(stage, format!("\"assigned\" without {name}")))?;
+    let sound = (1..=512).contains(&value.len())
+        && value.chars().all(|character| !character.is_control() && character != ';');
+    if sound { Ok(value) } else { Err(malformed(stage, format!("{name} is not acceptable"))) }
+}

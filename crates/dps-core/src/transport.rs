@@ -1,0 +1,131 @@
+//! What a protocol engine implements.
+
+use crate::sas::SasToken;
+use crate::{Error, IdScope, Now, RegistrationId, Timestamp};
+use core::fmt;
+use core::time::Duration;
+
+/// Who registers, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The service instance.
+    pub id_scope: IdScope,
+    /// The device.
+    pub registration_id: RegistrationId,
+}
+
+/// What a protocol engine presents to the service. Client certificates belong to the link below
+/// the engine.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Credentials {
+    /// A SAS token, as password or authorization header.
+    SasToken(SasToken),
+}
+
+/// One question to the service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// Register the device.
+    Register {
+        /// The DeviceRegistration JSON.
+        body: String,
+    },
+    /// Ask how a registration is doing.
+    Poll {
+        /// The operation id of the register reply.
+        operation_id: String,
+    },
+}
+
+/// Everything an engine needs to open a connection and ask its first question, in as few round
+/// trips as its protocol allows.
+#[derive(Clone, Debug)]
+pub struct Opening {
+    /// Who registers.
+    pub identity: Identity,
+    /// With which proof.
+    pub credentials: Credentials,
+    /// The first request.
+    pub request: Request,
+}
+
+/// An answer of the service, whatever protocol brought it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// HTTP-like status.
+    pub status: u16,
+    /// The pause the service asks for, already read and clamped.
+    pub retry_after: Option<Duration>,
+    /// The JSON body; may be empty.
+    pub body: Vec<u8>,
+}
+
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reply")
+            .field("status", &self.status)
+            .field("retry_after", &self.retry_after)
+            .field("body_bytes", &self.body.len())
+            .finish()
+    }
+}
+
+/// What an engine has to tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TransportEvent {
+    /// The service accepted the connection and the credentials' form.
+    Connected,
+    /// The answer to the latest request.
+    Reply(Reply),
+}
+
+/// A protocol engine: requests become bytes, bytes become replies. It never opens a socket, reads
+/// a clock, starts a thread or blocks.
+///
+/// The driver calls [`open`](Transport::open) for every new connection, moves the bytes between
+/// [`transmit`](Transport::transmit), the link and [`receive`](Transport::receive), and after each
+/// call takes what [`poll_event`](Transport::poll_event) has.
+pub trait Transport: Send {
+    /// Starts afresh on a new connection: forgets all of the last one and queues the opening
+    /// bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::TooLarge`](crate::ErrorKind::TooLarge) when the request does not fit.
+    fn open(&mut self, now: Now, opening: Opening) -> Result<(), Error>;
+
+    /// Queues a further request on the open connection. Replies to earlier ones are dropped from
+    /// now on.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::TooLarge`](crate::ErrorKind::TooLarge) when the request does not fit.
+    fn send(&mut self, now: Now, request: Request) -> Result<(), Error>;
+
+    /// Takes bytes that came from the service. Any split of the stream is fine.
+    ///
+    /// # Errors
+    ///
+    /// When the connection can no longer be used; the driver closes it.
+    fn receive(&mut self, now: Now, bytes: &[u8]) -> Result<(), Error>;
+
+    /// Moves the bytes to send, if there are any, to the end of `out`.
+    fn transmit(&mut self, out: &mut Vec<u8>);
+
+    /// The next event, oldest first.
+    fn poll_event(&mut self) -> Option<TransportEvent>;
+
+    /// When [`handle_timeout`](Transport::handle_timeout) wants to be called next.
+    fn next_timeout(&self) -> Option<Timestamp>;
+
+    /// Does what is due at `now`, such as a keep-alive.
+    ///
+    /// # Errors
+    ///
+    /// When the peer did not answer a keep-alive; the driver closes the connection.
+    fn handle_timeout(&mut self, now: Now) -> Result<(), Error>;
+
+    /// Queues the protocol's farewell.
+    fn close(&mut self);
+}

@@ -1,0 +1,204 @@
+//! The JSON of requests and results (`wire-protocol.md` sections 2.4, 3.1 and 6).
+
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::RawValue;
+
+/// The api-version this client states.
+pub const API_VERSION: &str = "2021-06-01";
+
+/// The largest message the service accepts or sends, in bytes (`wire-protocol.md` section 2.1).
+pub const MAX_MESSAGE_BYTES: usize = 96 * 1024;
+
+/// The body of a register request.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeviceRegistration {
+    /// The device's registration id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registration_id: Option<String>,
+    /// Any JSON, for a custom allocation webhook.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "some_raw")]
+    pub payload: Option<Box<RawValue>>,
+}
+
+/// The body of every reply that is not an error.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RegistrationOperationStatus {
+    /// Names the registration in polls. Opaque.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation_id: Option<String>,
+    /// How it stands. Absent in error documents.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<RegistrationStatus>,
+    /// The details.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registration_state: Option<DeviceRegistrationResult>,
+}
+
+/// How a registration stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+#[non_exhaustive]
+pub enum RegistrationStatus {
+    /// The service wants more proof (TPM).
+    Unassigned,
+    /// Not decided yet.
+    Assigning,
+    /// Decided: the result has hub and device id.
+    Assigned,
+    /// Decided: no.
+    Failed,
+    /// The enrollment is disabled.
+    Disabled,
+    /// The device is shut out.
+    Blacklisted,
+    /// A status this version does not know.
+    Other(String),
+}
+
+impl From<String> for RegistrationStatus {
+    fn from(text: String) -> Self {
+        match text.as_str() {
+            "unassigned" => Self::Unassigned,
+            "assigning" => Self::Assigning,
+            "assigned" => Self::Assigned,
+            "failed" => Self::Failed,
+            "disabled" => Self::Disabled,
+            "blacklisted" => Self::Blacklisted,
+            _ => Self::Other(text),
+        }
+    }
+}
+
+impl From<RegistrationStatus> for String {
+    fn from(status: RegistrationStatus) -> String {
+        match status {
+            RegistrationStatus::Unassigned => "unassigned".into(),
+            RegistrationStatus::Assigning => "assigning".into(),
+            RegistrationStatus::Assigned => "assigned".into(),
+            RegistrationStatus::Failed => "failed".into(),
+            RegistrationStatus::Disabled => "disabled".into(),
+            RegistrationStatus::Blacklisted => "blacklisted".into(),
+            RegistrationStatus::Other(text) => text,
+        }
+    }
+}
+
+/// The result of a registration (`wire-protocol.md` section 6.2).
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeviceRegistrationResult {
+    /// Group enrollments with symmetric keys only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub symmetric_key: Option<SymmetricKeyResult>,
+    /// The device's registration id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registration_id: Option<String>,
+    /// ISO 8601, seven fractional digits, `Z`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_date_time_utc: Option<String>,
+    /// The hub's host name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assigned_hub: Option<String>,
+    /// The device's name in that hub.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device_id: Option<String>,
+    /// Same values as the outer status.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<RegistrationStatus>,
+    /// `initialAssignment`, `deviceDataMigrated`, `deviceDataReset` or
+    /// `reprovisionedToInitialAssignment`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub substatus: Option<String>,
+    /// Set when the status is `failed`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_code: Option<u32>,
+    /// Set when the status is `failed`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_message: Option<String>,
+    /// ISO 8601.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_updated_date_time_utc: Option<String>,
+    /// Opaque version of the record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub etag: Option<String>,
+    /// What a custom allocation webhook returned, text kept as it came; JSON null is kept too.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "some_raw")]
+    pub payload: Option<Box<RawValue>>,
+}
+
+/// Part of [`DeviceRegistrationResult`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SymmetricKeyResult {
+    /// The enrollment group that let the device in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enrollment_group_id: Option<String>,
+}
+
+/// The body of an error reply (`wire-protocol.md` section 6.3).
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ErrorDocument {
+    /// Status * 1000 + a number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_code: Option<u32>,
+    /// For the service's support.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tracking_id: Option<String>,
+    /// The service's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// ISO 8601.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timestamp_utc: Option<String>,
+}
+
+/// Keeps an explicit `null`, which a plain `Option` would drop.
+fn some_raw<'de, D: Deserializer<'de>>(input: D) -> Result<Option<Box<RawValue>>, D::Error> {
+    Box::<RawValue>::deserialize(input).map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The real reply in `wire-protocol.md` section 6.2.
+    #[test]
+    fn reads_the_documented_assigned_reply() {
+        let text = r#"{"operationId":"5.316aac5bdc130deb.b1e02da8-c3a0-4ff2-a121-7ea7a6b7f550","status":"assigned","registrationState":{"registrationId":"my-symkey-device","createdDateTimeUtc":"2022-08-31T22:02:50.5163352Z","assignedHub":"MyExampleHub.azure-devices.net","deviceId":"my-symkey-device","status":"assigned","substatus":"initialAssignment","lastUpdatedDateTimeUtc":"2022-08-31T22:02:50.7370676Z","etag":"IjY5MDAzNTUyLTAwMDAtMDMwMC0wMDAwLTYzMGZkYThhMDAwMCI="}}"#;
+        let reply: RegistrationOperationStatus = serde_json::from_str(text).unwrap();
+        assert_eq!(reply.status, Some(RegistrationStatus::Assigned));
+        let state = reply.registration_state.as_ref().unwrap();
+        assert_eq!(state.assigned_hub.as_deref(), Some("MyExampleHub.azure-devices.net"));
+        assert_eq!(state.substatus.as_deref(), Some("initialAssignment"));
+        // Everything in it is known, so writing it gives the same members.
+        let again: serde_json::Value =
+            serde_json::from_str(&serde_json::to_string(&reply).unwrap()).unwrap();
+        assert_eq!(again, serde_json::from_str::<serde_json::Value>(text).unwrap());
+    }
+
+    #[test]
+    fn payload_text_is_kept_byte_for_byte() {
+        let text = r#"{"payload":{"n": 12345678901234567890, "x":1.10, "s":"a/b"}}"#;
+        let result: DeviceRegistrationResult = serde_json::from_str(text).unwrap();
+        assert_eq!(
+            result.payload.unwrap().get(),
+            r#"{"n": 12345678901234567890, "x":1.10, "s":"a/b"}"#
+        );
+        let null: DeviceRegistrationResult = serde_json::from_str(r#"{"payload":null}"#).unwrap();
+        assert_eq!(null.payload.unwrap().get(), "null");
+        let none: DeviceRegistrationResult = serde_json::from_str("{}").unwrap();
+        assert!(none.payload.is_none());
+    }
+
+    #[test]
+    fn unknown_members_and_statuses_are_tolerated() {
+        let reply: RegistrationOperationStatus =
+            serde_json::from_str(r#"{"status":"new","future":{"x":[1]},"registrationState":null}"#)
+                .unwrap();
+        assert_eq!(reply.status, Some(RegistrationStatus::Other("new".into())));
+        assert!(reply.registration_state.is_none());
+    }
+}

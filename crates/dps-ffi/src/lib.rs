@@ -1,0 +1,1 @@
+//! libdps: the C API of the device provisioning client

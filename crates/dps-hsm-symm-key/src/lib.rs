@@ -1,0 +1,1 @@
+//! Symmetric keys and derived device keys as an attestation source

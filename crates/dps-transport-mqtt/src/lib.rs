@@ -1,0 +1,1 @@
+//! Sans-I/O MQTT 3.1.1 engine for the Device Provisioning Service

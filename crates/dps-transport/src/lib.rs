@@ -1,0 +1,1 @@
+//! Endpoints, trust anchors and the sans-I/O link layers (TLS) under the protocol engines
