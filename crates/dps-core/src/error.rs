@@ -114,6 +114,8 @@ pub enum ErrorKind {
     },
     /// A reply's body is not the JSON it should be.
     MalformedReply,
+    /// A reply's JSON lacks a member that its status calls for, or has an unacceptable one.
+    IncompleteReply,
     /// The service refused the request.
     Service {
         /// HTTP-like status, 400 to 499.
@@ -284,7 +286,10 @@ impl Error {
             ErrorKind::ConnectRejected { .. } => {
                 "check the ID scope, the registration id and the key"
             }
-            ErrorKind::SubscribeRejected | ErrorKind::Protocol | ErrorKind::MalformedReply => {
+            ErrorKind::SubscribeRejected
+            | ErrorKind::Protocol
+            | ErrorKind::MalformedReply
+            | ErrorKind::IncompleteReply => {
                 "check that the endpoint is a provisioning service and that nothing on the way changes its data"
             }
             ErrorKind::TooLarge { .. } => "make the payload smaller",
@@ -379,6 +384,7 @@ impl Error {
             ErrorKind::Protocol => "the peer broke the protocol".into(),
             ErrorKind::TooLarge { limit } => format!("a message exceeds {limit} bytes"),
             ErrorKind::MalformedReply => "the service's reply makes no sense".into(),
+            ErrorKind::IncompleteReply => "the service's reply lacks something".into(),
             ErrorKind::Service { status } => {
                 format!("the service refused the request with {status}")
             }

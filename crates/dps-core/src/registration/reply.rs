@@ -55,6 +55,10 @@ fn malformed(stage: Stage, detail: impl Into<String>) -> Error {
     Error::new(stage, ErrorKind::MalformedReply).with_detail(detail)
 }
 
+fn incomplete(stage: Stage, detail: impl Into<String>) -> Error {
+    Error::new(stage, ErrorKind::IncompleteReply).with_detail(detail)
+}
+
 fn decide(stage: Stage, identity: &Identity, reply: &Reply) -> Result<Verdict, Error> {
     let body: RegistrationOperationStatus = serde_json::from_slice(&reply.body)
         .map_err(|error| malformed(stage, format!("not a registration status: {error}")))?;
@@ -64,13 +68,13 @@ fn decide(stage: Stage, identity: &Identity, reply: &Reply) -> Result<Verdict, E
             let operation_id = body
                 .operation_id
                 .filter(|id| !id.is_empty())
-                .ok_or_else(|| malformed(stage, "\"assigning\" without an operationId"))?;
+                .ok_or_else(|| incomplete(stage, "\"assigning\" without an operationId"))?;
             let sound = operation_id.len() <= MAX_OPERATION_ID
                 && operation_id
                     .bytes()
                     .all(|byte| byte.is_ascii_graphic() && byte != b'#' && byte != b'+');
             if !sound {
-                return Err(malformed(stage, "the operationId is too long or not URL-safe"));
+                return Err(incomplete(stage, "the operationId is too long or not URL-safe"));
             }
             Ok(Verdict::Assigning { operation_id })
         }
@@ -131,8 +135,8 @@ fn assigned(
 /// The member must be there, and must not be able to smuggle anything into a connection string,
 /// a C string or a terminal.
 fn required(stage: Stage, name: &str, value: Option<String>) -> Result<String, Error> {
-    let value = value.ok_or_else(|| malformed(stage, format!("\"assigned\" without {name}")))?;
+    let value = value.ok_or_else(|| incomplete(stage, format!("\"assigned\" without {name}")))?;
     let sound = (1..=512).contains(&value.len())
         && value.chars().all(|character| !character.is_control() && character != ';');
-    if sound { Ok(value) } else { Err(malformed(stage, format!("{name} is not acceptable"))) }
+    if sound { Ok(value) } else { Err(incomplete(stage, format!("{name} is not acceptable"))) }
 }

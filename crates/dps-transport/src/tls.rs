@@ -1,0 +1,129 @@
+//! TLS by rustls. Nothing outside this module names rustls.
+
+mod clock;
+mod failure;
+mod session;
+
+use crate::{Endpoint, Link, TrustAnchors};
+use clock::GivenClock;
+use core::fmt;
+use dps_core::{CertificateProblem, Error, ErrorKind, Now, Stage};
+use rustls::client::Resumption;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore};
+use session::TlsSession;
+use std::sync::Arc;
+
+/// The operating system's trust anchors, read once by a driver.
+#[derive(Clone)]
+pub struct SystemAnchors(Arc<RootCertStore>);
+
+impl SystemAnchors {
+    /// Takes DER certificates. Those that are not certificate authorities of a known form are
+    /// left out, as every TLS client does.
+    pub fn from_der<'a>(certificates: impl IntoIterator<Item = &'a [u8]>) -> Self {
+        let mut store = RootCertStore::empty();
+        store.add_parsable_certificates(certificates.into_iter().map(CertificateDer::from));
+        Self(Arc::new(store))
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl fmt::Debug for SystemAnchors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SystemAnchors({})", self.len())
+    }
+}
+
+/// What TLS connections need, made once and used for each of them.
+#[derive(Clone)]
+pub struct TlsSettings {
+    config: Arc<ClientConfig>,
+    clock: Arc<GivenClock>,
+}
+
+impl TlsSettings {
+    /// Settings that trust `anchors`; `system` is what the operating system trusts, and only
+    /// looked at when `anchors` wants it.
+    ///
+    /// # Errors
+    ///
+    /// Stage tls: the PEM text holds no certificate or a bad one, or there is no anchor at all.
+    pub fn new(anchors: &TrustAnchors, system: Option<&SystemAnchors>) -> Result<Self, Error> {
+        let mut store = match system {
+            Some(system) if anchors.uses_system() => (*system.0).clone(),
+            _ => RootCertStore::empty(),
+        };
+        let refuse = |detail: String| {
+            Error::new(Stage::Tls, ErrorKind::ServerCertificate(CertificateProblem::UnknownIssuer))
+                .with_detail(detail)
+        };
+        let mut given = 0;
+        for certificate in CertificateDer::pem_slice_iter(anchors.pem_text()) {
+            let certificate = certificate.map_err(|error| {
+                refuse(format!("the trusted certificates are not PEM: {error}"))
+            })?;
+            store.add(certificate).map_err(|error| {
+                refuse(format!("trusted certificate {} cannot be used: {error}", given + 1))
+            })?;
+            given += 1;
+        }
+        if given == 0 && !anchors.pem_text().iter().all(u8::is_ascii_whitespace) {
+            return Err(refuse("the trusted certificates' text holds no PEM certificate".into()));
+        }
+        if store.is_empty() {
+            return Err(refuse(
+                "this machine has no trusted certificates and none were given".into(),
+            ));
+        }
+        let clock = Arc::new(GivenClock::default());
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let mut config = ClientConfig::builder_with_details(provider, clock.clone())
+            .with_safe_default_protocol_versions()
+            .map_err(|error| Error::new(Stage::Tls, ErrorKind::Tls).with_detail(error.to_string()))?
+            .with_root_certificates(store)
+            .with_no_client_auth();
+        // One service, a few connections: a small cache is enough to resume after a loss.
+        config.resumption = Resumption::in_memory_sessions(2);
+        Ok(Self { config: Arc::new(config), clock })
+    }
+
+    /// A link that speaks TLS with `endpoint`.
+    ///
+    /// # Errors
+    ///
+    /// Stage tls: the host cannot stand in a certificate.
+    pub fn link(&self, now: Now, endpoint: &Endpoint) -> Result<Link, Error> {
+        self.clock.set(now);
+        let name = ServerName::try_from(endpoint.host().to_owned()).map_err(|_| {
+            Error::new(Stage::Tls, ErrorKind::InvalidConfig)
+                .with_detail(format!("{:?} cannot be a TLS server name", endpoint.host()))
+        })?;
+        let connection = ClientConnection::new(self.config.clone(), name)
+            .map_err(|error| failure::translate(&error, endpoint.host()))?;
+        Ok(Link::plain().with(TlsSession::new(
+            connection,
+            self.clock.clone(),
+            endpoint.host().to_owned(),
+        )))
+    }
+}
+
+impl fmt::Debug for TlsSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TlsSettings")
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,42 @@
+//! rustls errors in our terms.
+
+use dps_core::{CertificateProblem, Error, ErrorKind, Stage};
+use rustls::{AlertDescription, CertificateError};
+
+pub(super) fn translate(error: &rustls::Error, host: &str) -> Error {
+    let tls = |kind| Error::new(Stage::Tls, kind).with_detail(format!("{host}: {error}"));
+    match error {
+        rustls::Error::InvalidCertificate(reason) => {
+            tls(ErrorKind::ServerCertificate(problem(reason)))
+        }
+        rustls::Error::NoCertificatesPresented => {
+            tls(ErrorKind::ServerCertificate(CertificateProblem::Other))
+        }
+        // The peer gave up for a reason of its own; a later try may find it better disposed.
+        rustls::Error::AlertReceived(
+            AlertDescription::InternalError | AlertDescription::UserCanceled,
+        ) => tls(ErrorKind::ConnectionLost),
+        _ => tls(ErrorKind::Tls),
+    }
+}
+
+fn problem(reason: &CertificateError) -> CertificateProblem {
+    match reason {
+        // A bad signature means that the trusted authority of that name is another one, as after
+        // a local service has made itself a new CA.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+            CertificateProblem::UnknownIssuer
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            CertificateProblem::WrongName
+        }
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            CertificateProblem::Expired
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            CertificateProblem::NotYetValid
+        }
+        CertificateError::Revoked => CertificateProblem::Revoked,
+        _ => CertificateProblem::Other,
+    }
+}

@@ -1,0 +1,157 @@
+//! TLS against a rustls server in memory.
+
+use super::*;
+use core::time::Duration;
+use dps_core::Timestamp;
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::{ServerConfig, ServerConnection};
+use std::io::{Read as _, Write as _};
+
+/// 2030-06-01.
+const MIDDAY: u64 = 1_906_545_600;
+
+struct Pki {
+    ca_pem: String,
+    server: Arc<ServerConfig>,
+}
+
+fn pki(name: &str) -> Pki {
+    let ca_key = KeyPair::generate().unwrap();
+    let mut ca = CertificateParams::new(Vec::new()).unwrap();
+    ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    ca.not_before = date_time_ymd(2030, 1, 1);
+    ca.not_after = date_time_ymd(2031, 1, 1);
+    let ca_certificate = ca.self_signed(&ca_key).unwrap();
+    let issuer = Issuer::new(ca, ca_key);
+    let key = KeyPair::generate().unwrap();
+    let mut leaf = CertificateParams::new(vec![name.to_owned()]).unwrap();
+    leaf.not_before = date_time_ymd(2030, 3, 1);
+    leaf.not_after = date_time_ymd(2030, 9, 1);
+    let certificate = leaf.signed_by(&key, &issuer).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let server = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![certificate.der().clone()],
+            PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der())),
+        )
+        .unwrap();
+    Pki { ca_pem: ca_certificate.pem(), server: Arc::new(server) }
+}
+
+fn at(unix_seconds: u64) -> Now {
+    Now::new(Timestamp::new(Duration::from_secs(5)), unix_seconds)
+}
+
+/// Lets client and server talk until neither has anything to say; the server echoes.
+fn converse(link: &mut Link, server: &mut ServerConnection, now: Now) -> Result<Vec<u8>, Error> {
+    let mut up = Vec::new();
+    loop {
+        let mut wire = Vec::new();
+        let sent = link.transmit(now, &mut wire);
+        let mut slice = wire.as_slice();
+        while !slice.is_empty() {
+            server.read_tls(&mut slice).unwrap();
+            if server.process_new_packets().is_err() {
+                break;
+            }
+        }
+        sent?;
+        let mut plain = vec![0; 4096];
+        if let Ok(count) = server.reader().read(&mut plain) {
+            server.writer().write_all(&plain[..count]).unwrap();
+        }
+        let mut back = Vec::new();
+        while server.wants_write() {
+            server.write_tls(&mut back).unwrap();
+        }
+        if wire.is_empty() && back.is_empty() {
+            return Ok(up);
+        }
+        link.receive(now, &back, &mut up)?;
+    }
+}
+
+fn connect(settings: &TlsSettings, pki: &Pki, host: &str, now: Now) -> Result<Vec<u8>, Error> {
+    let mut link = settings.link(now, &Endpoint::parse(host).unwrap())?;
+    assert_eq!(link.pending_stage(), Some(Stage::Tls));
+    link.send(now, b"ahead of the handshake").unwrap();
+    let mut server = ServerConnection::new(pki.server.clone()).unwrap();
+    let up = converse(&mut link, &mut server, now)?;
+    assert_eq!(link.pending_stage(), None);
+    Ok(up)
+}
+
+fn problem_of(result: Result<Vec<u8>, Error>) -> CertificateProblem {
+    let error = result.expect_err("must be refused");
+    assert_eq!(error.stage(), Stage::Tls);
+    assert!(!error.is_transient(), "{error}");
+    match error.kind() {
+        ErrorKind::ServerCertificate(problem) => *problem,
+        other => panic!("{other:?}: {error}"),
+    }
+}
+
+#[test]
+fn bytes_sent_before_the_handshake_arrive_after_it() {
+    let pki = pki("localhost");
+    let settings = TlsSettings::new(&TrustAnchors::pem(pki.ca_pem.as_bytes()), None).unwrap();
+    let up = connect(&settings, &pki, "localhost", at(MIDDAY)).unwrap();
+    assert_eq!(up, b"ahead of the handshake");
+}
+
+#[test]
+fn each_bad_certificate_has_its_own_reason() {
+    let good = pki("localhost");
+    let stranger = pki("localhost");
+    let settings = TlsSettings::new(&TrustAnchors::pem(good.ca_pem.as_bytes()), None).unwrap();
+    let tried = |pki, host, time| problem_of(connect(&settings, pki, host, at(time)));
+    assert_eq!(tried(&stranger, "localhost", MIDDAY), CertificateProblem::UnknownIssuer);
+    assert_eq!(tried(&good, "other.example", MIDDAY), CertificateProblem::WrongName);
+    assert_eq!(tried(&good, "127.0.0.1", MIDDAY), CertificateProblem::WrongName);
+    // 2030-10-01 and 2030-02-01, by the clock that the caller states.
+    assert_eq!(tried(&good, "localhost", 1_917_086_400), CertificateProblem::Expired);
+    assert_eq!(tried(&good, "localhost", 1_896_134_400), CertificateProblem::NotYetValid);
+}
+
+#[test]
+fn nothing_of_the_protocol_is_sent_to_a_server_that_is_not_trusted() {
+    let good = pki("localhost");
+    let stranger = pki("localhost");
+    let settings = TlsSettings::new(&TrustAnchors::pem(good.ca_pem.as_bytes()), None).unwrap();
+    let now = at(MIDDAY);
+    let mut link = settings.link(now, &Endpoint::parse("localhost").unwrap()).unwrap();
+    link.send(now, b"a secret").unwrap();
+    let mut server = ServerConnection::new(stranger.server.clone()).unwrap();
+    assert!(converse(&mut link, &mut server, now).is_err());
+    let mut wire = Vec::new();
+    let _ = link.transmit(now, &mut wire);
+    let mut slice = wire.as_slice();
+    while !slice.is_empty() && server.read_tls(&mut slice).is_ok() {
+        let _ = server.process_new_packets();
+    }
+    let mut plain = [0; 64];
+    assert_eq!(server.reader().read(&mut plain).unwrap_or(0), 0);
+}
+
+#[test]
+fn a_server_that_does_not_speak_tls_is_refused() {
+    let pki = pki("localhost");
+    let settings = TlsSettings::new(&TrustAnchors::pem(pki.ca_pem.as_bytes()), None).unwrap();
+    let now = at(MIDDAY);
+    let mut link = settings.link(now, &Endpoint::parse("localhost").unwrap()).unwrap();
+    let error = link.receive(now, b"HTTP/1.1 400 Bad Request\r\n\r\n", &mut Vec::new());
+    assert_eq!(*error.unwrap_err().kind(), ErrorKind::Tls);
+}
+
+#[test]
+fn bad_trust_anchors_say_what_is_wrong() {
+    let detail = |anchors| TlsSettings::new(&anchors, None).unwrap_err().to_string();
+    assert!(detail(TrustAnchors::pem("not PEM")).contains("no PEM certificate"));
+    assert!(detail(TrustAnchors::system()).contains("no trusted certificates"));
+    let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    assert!(detail(TrustAnchors::pem(broken)).contains("certificate 1"));
+}
