@@ -231,6 +231,11 @@ impl Registration {
         self.config.policy.request_timeout = limit;
     }
 
+    /// How far it has come.
+    pub fn stage(&self) -> Stage {
+        self.stage
+    }
+
     /// Whether it has ended.
     pub fn is_finished(&self) -> bool {
         matches!(self.state, State::Done)

@@ -1,0 +1,163 @@
+//! Settings of a client.
+
+use crate::client::ProvisioningClient;
+use dps_core::{Error, ErrorKind, Hsm, IdScope, Policy, RegistrationId, Stage};
+use dps_transport::{Endpoint, TrustAnchors};
+use dps_transport_mqtt::{MQTT_PORT, MqttTransport};
+use serde_json::value::RawValue;
+
+/// The protocols to reach the service by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Transport {
+    /// MQTT 3.1.1 over TLS, port 8883.
+    #[default]
+    Mqtt,
+}
+
+impl Transport {
+    /// The port used when the endpoint names none.
+    pub const fn default_port(self) -> u16 {
+        match self {
+            Transport::Mqtt => MQTT_PORT,
+        }
+    }
+
+    pub(crate) fn engine(self, conservative: bool) -> Box<dyn dps_core::Transport> {
+        match self {
+            Transport::Mqtt => Box::new(MqttTransport::new().conservative(conservative)),
+        }
+    }
+}
+
+/// Builds a [`ProvisioningClient`]. The ID scope and the security module are required; the order
+/// of the settings does not matter.
+#[must_use]
+pub struct Builder {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) id_scope: Option<IdScope>,
+    pub(crate) hsm: Option<Box<dyn Hsm>>,
+    pub(crate) registration_id: Option<RegistrationId>,
+    pub(crate) trust_anchors: TrustAnchors,
+    payload: Option<String>,
+    pub(crate) policy: Policy,
+    pub(crate) transport: Transport,
+    pub(crate) conservative: bool,
+}
+
+impl Builder {
+    pub(crate) fn new() -> Self {
+        Self {
+            endpoint: Endpoint::global(),
+            id_scope: None,
+            hsm: None,
+            registration_id: None,
+            trust_anchors: TrustAnchors::system(),
+            payload: None,
+            policy: Policy::default(),
+            transport: Transport::default(),
+            conservative: false,
+        }
+    }
+
+    /// Where the service is. Default: the global endpoint, at the transport's port.
+    pub fn endpoint(mut self, endpoint: Endpoint) -> Self {
+        self.endpoint = endpoint;
+        self
+    }
+
+    /// The service instance. Required.
+    pub fn id_scope(mut self, id_scope: IdScope) -> Self {
+        self.id_scope = Some(id_scope);
+        self
+    }
+
+    /// What proves the device's identity. Required.
+    pub fn hsm(mut self, hsm: impl Hsm + 'static) -> Self {
+        self.hsm = Some(Box::new(hsm));
+        self
+    }
+
+    /// The registration id, if it is not to be the one that the security module knows.
+    pub fn registration_id(mut self, id: RegistrationId) -> Self {
+        self.registration_id = Some(id);
+        self
+    }
+
+    /// Whom to trust. Default: the operating system's certificate authorities.
+    pub fn trust_anchors(mut self, anchors: TrustAnchors) -> Self {
+        self.trust_anchors = anchors;
+        self
+    }
+
+    /// Any JSON text to send along, for a custom allocation webhook. Sent byte for byte;
+    /// [`build`](Self::build) refuses what is not JSON.
+    pub fn payload_json(mut self, json: impl Into<String>) -> Self {
+        self.payload = Some(json.into());
+        self
+    }
+
+    /// Time-outs and retries.
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// The protocol. Default: MQTT.
+    pub fn transport(mut self, transport: Transport) -> Self {
+        self.transport = transport;
+        self
+    }
+
+    /// Whether to wait for each acknowledgement of the opening instead of sending it in one
+    /// flight. Default: no.
+    pub fn conservative(mut self, conservative: bool) -> Self {
+        self.conservative = conservative;
+        self
+    }
+
+    /// Makes the client. Opens nothing yet.
+    ///
+    /// # Errors
+    ///
+    /// Stage config: a required setting is missing, the payload is not JSON, or there is no
+    /// registration id. Stage hsm: the security module could not be asked for its id.
+    pub fn build(mut self) -> Result<ProvisioningClient, Error> {
+        let refuse = |detail: String| {
+            Error::new(Stage::Config, ErrorKind::InvalidConfig).with_detail(detail)
+        };
+        let id_scope =
+            self.id_scope.take().ok_or_else(|| refuse("the ID scope is not set".into()))?;
+        let mut hsm =
+            self.hsm.take().ok_or_else(|| refuse("the security module is not set".into()))?;
+        let payload = match self.payload.take() {
+            Some(json) => Some(
+                RawValue::from_string(json)
+                    .map_err(|error| refuse(format!("the payload is not JSON: {error}")))?,
+            ),
+            None => None,
+        };
+        let registration_id = match self.registration_id.take() {
+            Some(id) => id,
+            None => hsm.registration_id()?.ok_or_else(|| {
+                refuse(
+                    "there is no registration id: the security module knows none and none was set"
+                        .into(),
+                )
+            })?,
+        };
+        Ok(ProvisioningClient::new(self, id_scope, registration_id, hsm, payload))
+    }
+}
+
+impl std::fmt::Debug for Builder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Builder")
+            .field("endpoint", &self.endpoint)
+            .field("id_scope", &self.id_scope)
+            .field("registration_id", &self.registration_id)
+            .field("policy", &self.policy)
+            .field("transport", &self.transport)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,261 @@
+//! A registration, its protocol engine and its link as one machine without I/O.
+
+use dps_core::{
+    Action, Assignment, Error, ErrorKind, Event, HsmError, Mac, Now, Opening, RandomSource,
+    Registration, RegistrationConfig, Stage, Status, Timestamp, Transport, TransportEvent,
+};
+use dps_transport::Link;
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// What the driver of a [`Session`] has to do.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Output {
+    /// Let the security module sign this text; answer with [`Session::signed`].
+    Sign(String),
+    /// Open a connection; answer with [`Session::opened`] or [`Session::connect_failed`].
+    Connect,
+    /// Close the connection, or give up opening it. Send `farewell` first if that can be done
+    /// without waiting.
+    Disconnect {
+        /// The last bytes for the wire.
+        farewell: Vec<u8>,
+    },
+    /// Tell the application.
+    Status(Status),
+    /// The end. Nothing follows.
+    Finished(Box<Result<Assignment, Error>>),
+}
+
+/// One registration without any I/O: it says what to do ([`poll_output`](Self::poll_output)), is
+/// told what happened, and has bytes moved between [`transmit`](Self::transmit), the wire, and
+/// [`receive`](Self::receive).
+///
+/// [`ProvisioningClient`](crate::ProvisioningClient) drives one with sockets. Others may drive it
+/// with what they have: an event loop, a modem's AT commands, a test in virtual time.
+pub struct Session {
+    registration: Registration,
+    engine: Box<dyn Transport>,
+    link: Option<Link>,
+    /// For the connection that is being opened.
+    opening: Option<Opening>,
+    /// Whether the link's handshakes are over.
+    link_ready: bool,
+    outputs: VecDeque<Output>,
+}
+
+impl Session {
+    /// Starts a registration at `now`.
+    pub fn new(
+        config: RegistrationConfig,
+        engine: Box<dyn Transport>,
+        random: Box<dyn RandomSource>,
+        now: Now,
+    ) -> Self {
+        let registration = Registration::new(config, random, now);
+        let mut session = Self {
+            registration,
+            engine,
+            link: None,
+            opening: None,
+            link_ready: false,
+            outputs: VecDeque::new(),
+        };
+        session.act(now);
+        session
+    }
+
+    /// The next thing to do, oldest first.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    pub(crate) fn has_output(&self) -> bool {
+        !self.outputs.is_empty()
+    }
+
+    /// The answer to [`Output::Sign`].
+    pub fn signed(&mut self, now: Now, result: Result<Mac, HsmError>) {
+        self.registration.handle(now, Event::Signed(result));
+        self.act(now);
+    }
+
+    /// The connection attempt has reached this stage: [`Stage::Resolve`], [`Stage::Connect`].
+    pub fn reached(&mut self, now: Now, stage: Stage) {
+        self.registration.handle(now, Event::Reached(stage));
+        self.act(now);
+    }
+
+    /// The connection could not be opened.
+    pub fn connect_failed(&mut self, now: Now, error: Error) {
+        self.opening = None;
+        self.registration.handle(now, Event::Lost(error));
+        self.act(now);
+    }
+
+    /// The wire is open; `link` is what stands between it and the protocol.
+    pub fn opened(&mut self, now: Now, link: Link) {
+        let Some(opening) = self.opening.take() else { return };
+        let stage = link.pending_stage().unwrap_or(Stage::Authenticate);
+        self.link_ready = link.pending_stage().is_none();
+        self.link = Some(link);
+        self.registration.handle(now, Event::Reached(stage));
+        if let Err(error) = self.engine.open(now, opening) {
+            self.fail(now, error);
+        }
+        self.act(now);
+    }
+
+    /// Bytes came from the wire.
+    pub fn receive(&mut self, now: Now, wire: &[u8]) {
+        let Some(link) = &mut self.link else { return };
+        let mut up = Vec::new();
+        let mut result = link.receive(now, wire, &mut up);
+        if !self.link_ready && link.pending_stage().is_none() {
+            self.link_ready = true;
+            self.registration.handle(now, Event::Reached(Stage::Authenticate));
+        }
+        // What arrived before a fault counts.
+        if !up.is_empty() {
+            result = self.engine.receive(now, &up).and(result);
+        }
+        self.settle(now, result);
+    }
+
+    /// The wire is closed: by the peer when `error` is none, else because of it.
+    pub fn closed(&mut self, now: Now, error: Option<Error>) {
+        let Some(link) = &self.link else { return };
+        let stage = link.pending_stage().unwrap_or(self.registration.stage());
+        let detail = match &error {
+            Some(error) => error.detail().unwrap_or("input/output error").to_owned(),
+            None => "the server closed the connection".to_owned(),
+        };
+        let lost = Error::new(stage, ErrorKind::ConnectionLost).with_detail(detail);
+        self.settle(now, Err(lost));
+    }
+
+    /// Appends what is to be put on the wire.
+    pub fn transmit(&mut self, now: Now, wire: &mut Vec<u8>) {
+        let Some(link) = &mut self.link else { return };
+        let result = carry(now, self.engine.as_mut(), link, wire);
+        if let Err(error) = result {
+            self.fail(now, error);
+            self.act(now);
+        }
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) wants to be called.
+    pub fn next_timeout(&self) -> Option<Timestamp> {
+        let engine = self.link.as_ref().and_then(|_| self.engine.next_timeout());
+        [self.registration.next_timeout(), engine].into_iter().flatten().min()
+    }
+
+    /// Does what is due.
+    pub fn handle_timeout(&mut self, now: Now) {
+        self.registration.handle_timeout(now);
+        if self.link.is_some()
+            && let Err(error) = self.engine.handle_timeout(now)
+        {
+            self.fail(now, error);
+        }
+        self.act(now);
+    }
+
+    /// Ends it without an outcome. Gives the last bytes for the wire, if there is one.
+    pub fn cancel(mut self, now: Now) -> Vec<u8> {
+        self.hang_up(now)
+    }
+
+    /// Changes [`Policy::request_timeout`](dps_core::Policy::request_timeout) from now on.
+    pub fn set_request_timeout(&mut self, limit: Option<Duration>) {
+        self.registration.set_request_timeout(limit);
+    }
+
+    /// Lets the registration know what the engine has to say, then what became of the call.
+    fn settle(&mut self, now: Now, result: Result<(), Error>) {
+        while let Some(event) = self.engine.poll_event() {
+            let event = match event {
+                TransportEvent::Connected => Event::Connected,
+                TransportEvent::Reply(reply) => Event::Reply(reply),
+            };
+            self.registration.handle(now, event);
+        }
+        self.act(now);
+        if let Err(error) = result {
+            self.fail(now, error);
+            self.act(now);
+        }
+    }
+
+    /// The connection is of no more use.
+    fn fail(&mut self, now: Now, error: Error) {
+        if self.link.is_some() {
+            let farewell = self.hang_up(now);
+            self.outputs.push_back(Output::Disconnect { farewell });
+        }
+        self.registration.handle(now, Event::Lost(error));
+    }
+
+    fn act(&mut self, now: Now) {
+        while let Some(action) = self.registration.poll_action() {
+            match action {
+                Action::Sign(text) => self.outputs.push_back(Output::Sign(text)),
+                Action::Connect(opening) => {
+                    self.opening = Some(opening);
+                    self.outputs.push_back(Output::Connect);
+                }
+                Action::Send(request) => {
+                    if let Err(error) = self.engine.send(now, request) {
+                        self.fail(now, error);
+                    }
+                }
+                Action::Disconnect => {
+                    self.opening = None;
+                    let farewell = self.hang_up(now);
+                    self.outputs.push_back(Output::Disconnect { farewell });
+                }
+                Action::Notify(status) => self.outputs.push_back(Output::Status(status)),
+                Action::Finish(result) => self.outputs.push_back(Output::Finished(result)),
+                // Actions this version does not know would be a bug in this workspace.
+                other => tracing::error!(?other, "unknown action"),
+            }
+        }
+    }
+
+    /// Says goodbye on all layers and forgets the link.
+    fn hang_up(&mut self, now: Now) -> Vec<u8> {
+        let mut farewell = Vec::new();
+        if let Some(mut link) = self.link.take() {
+            self.engine.close();
+            // A link that failed still has its last words (a TLS alert).
+            let _ = carry(now, self.engine.as_mut(), &mut link, &mut farewell);
+            link.close();
+            let _ = link.transmit(now, &mut farewell);
+        }
+        self.link_ready = false;
+        farewell
+    }
+}
+
+/// Moves what the engine wants to send through the link.
+fn carry(
+    now: Now,
+    engine: &mut dyn Transport,
+    link: &mut Link,
+    wire: &mut Vec<u8>,
+) -> Result<(), Error> {
+    let mut bytes = Vec::new();
+    engine.transmit(&mut bytes);
+    let sent = if bytes.is_empty() { Ok(()) } else { link.send(now, &bytes) };
+    link.transmit(now, wire).and(sent)
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session")
+            .field("registration", &self.registration)
+            .field("link", &self.link)
+            .finish_non_exhaustive()
+    }
+}
