@@ -1,1 +1,19 @@
 //! Support for the end-to-end tests.
+//!
+//! # In scope
+//!
+//! * [`FaultyService`]: a provisioning service that misbehaves on purpose, over real TLS
+//! * [`run`]: other programs, with a time limit
+//!
+//! # Out of scope
+//!
+//! * the tests themselves: `e2e/` and `interop/`
+#![forbid(unsafe_code)]
+// Test support may stop a test where it stands.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod command;
+mod faulty;
+
+pub use command::{Finished, root, run};
+pub use faulty::{Fault, FaultyService};

@@ -1,1 +1,66 @@
-fn main() {}
+//! The `dps` command.
+//!
+//! # In scope
+//!
+//! * `dps demo`: the whole way, from key to assignment, on one machine
+//! * `dps derive-key`: device keys of an enrollment group
+//! * `dps register`: a device's registration
+//! * `dps emulator`: the local service
+//!
+//! # Out of scope
+//!
+//! * logic: commands read arguments, call the crates, and print
+#![forbid(unsafe_code)]
+
+mod arguments;
+mod commands;
+mod exit;
+mod failure;
+mod key_source;
+mod report;
+
+use arguments::{Arguments, Command};
+use clap::Parser as _;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    start_logging(&arguments);
+    let outcome = match arguments.command {
+        Command::Demo(options) => commands::demo::run(&options),
+        Command::DeriveKey(options) => commands::derive_key::run(&options),
+        Command::Register(options) => commands::register::run(&options),
+        Command::Emulator(options) => commands::emulator::run(&options),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprint!("{failure}");
+            failure.code().into()
+        }
+    }
+}
+
+/// Log lines go to standard error, so that standard output stays what a command promises.
+fn start_logging(arguments: &Arguments) {
+    let quiet = match arguments.command {
+        // Who watches a service wants to see who comes; the demo tells its own story.
+        Command::Emulator(_) => 1,
+        _ => 0,
+    };
+    let level = |quiet: u8| match quiet.saturating_add(arguments.verbose) {
+        0 => "error",
+        1 => "info",
+        2 => "debug",
+        _ => "trace",
+    };
+    let (client, service) = (level(0), level(quiet));
+    // Only our own crates: others might log what they are given.
+    let filter = format!("off,dps_client={client},dps_emulator={service}");
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::new(filter))
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+        .with_target(false)
+        .init();
+}

@@ -1,1 +1,65 @@
-//! A local Device Provisioning Service that checks credentials as the real one does
+//! A local Device Provisioning Service that checks credentials as the real one does.
+//!
+//! Programs that provision against it take the same path, down to error codes, as against the
+//! service in the cloud; it must be indistinguishable from the real one to Microsoft's own
+//! clients (`wire-protocol.md` section 9). It is a library first, so that a test can start one
+//! on a free port in a few milliseconds:
+//!
+//! ```
+//! use dps_emulator::{Emulator, EmulatorConfig};
+//!
+//! let mut config = EmulatorConfig::default();
+//! config.mqtt_port = 0; // any free port
+//! let emulator = Emulator::start(config)?;
+//!
+//! assert!(emulator.mqtt_address().port() != 0);
+//! assert!(emulator.ca_pem().starts_with("-----BEGIN CERTIFICATE-----"));
+//! let group = &emulator.groups()[0];
+//! let group_key = &group.symmetric_keys().unwrap().primary; // derive device keys from it
+//! # let _ = group_key;
+//! emulator.stop();
+//! # Ok::<(), dps_emulator::EmulatorError>(())
+//! ```
+//!
+//! # In scope
+//!
+//! * [`Emulator`]: the running service, with its own certificate authority and runtime
+//! * [`EmulatorConfig`]: what it serves and how it behaves, from Rust or YAML
+//! * [`Service`]: registration and polling without any protocol, time as an argument
+//! * [`MqttConnection`]: the MQTT 3.1.1 door as a sans-I/O state machine
+//! * [`sas`]: verification of SAS tokens, independent of the code that makes them
+//!
+//! # Out of scope
+//!
+//! * anything the client side shares: of dps-core only keys, ids and wire types are used, so
+//!   that a mistake in the client is not mirrored here
+//! * IoT hubs: a hub is a name
+//! * being safe to expose to a network: the certificate authority is made up at every start
+#![forbid(unsafe_code)]
+
+mod certificates;
+mod config;
+mod doors;
+mod emulator;
+mod model;
+mod random;
+pub mod sas;
+mod server;
+mod service;
+mod summary;
+mod timestamp;
+
+pub use certificates::CertificateError;
+pub use config::{
+    AttestationConfig, AttestationType, ConfigError, DisabledReply, EmulatorConfig,
+    EnrollmentGroupConfig, IndividualEnrollmentConfig, ProvisioningStatus, SymmetricKeyConfig,
+};
+pub use doors::mqtt::MqttConnection;
+pub use emulator::{Emulator, EmulatorError};
+pub use model::{
+    Attestation, EnrollmentGroup, EnrollmentRef, IndividualEnrollment, RegistrationRecord,
+    SymmetricKeys,
+};
+pub use random::{Random, RandomError};
+pub use service::{Credentials, DeviceIdentity, Reply, Service};
+pub use summary::{EndpointSummary, EnrollmentGroupSummary, IndividualEnrollmentSummary, Summary};

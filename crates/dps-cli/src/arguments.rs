@@ -1,0 +1,158 @@
+//! The command line.
+
+use crate::exit;
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+/// Provisions devices through the Azure IoT Hub Device Provisioning Service, and runs a local one.
+#[derive(Parser, Debug)]
+#[command(name = "dps", version, after_help = exit::HELP, after_long_help = exit::HELP)]
+pub(crate) struct Arguments {
+    /// Log more to standard error: -v, -vv, -vvv
+    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    pub(crate) verbose: u8,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Command {
+    /// Show the whole way on this machine: start a local service, derive a device key, register
+    Demo(Demo),
+    /// Print the key that an enrollment group's key gives one device
+    DeriveKey(DeriveKey),
+    /// Register a device and print the hub it is assigned to
+    Register(Register),
+    /// Run the local service until it is interrupted
+    Emulator(Emulator),
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = exit::HELP)]
+pub(crate) struct Demo {
+    /// Print one JSON document instead of text
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Change one byte of the device key, to see how a refusal looks
+    #[arg(long)]
+    pub(crate) corrupt_key: bool,
+
+    /// Registration id of the device
+    #[arg(long, default_value = "sn-007-888-abc-mac-a1-b2-c3-d4-e5-f6")]
+    pub(crate) registration_id: String,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct DeriveKey {
+    /// The group's key in base64. Visible to other users of this machine: prefer --key-file or
+    /// standard input
+    #[arg(long, value_name = "BASE64", conflicts_with = "key_file")]
+    pub(crate) key: Option<String>,
+
+    /// File with the group's key in base64; - or nothing reads standard input
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key_file: Option<PathBuf>,
+
+    /// Registration id of the device, exactly as the device will state it
+    #[arg(long)]
+    pub(crate) registration_id: String,
+}
+
+#[derive(Args, Debug)]
+#[command(group(ArgGroup::new("secret").required(true).multiple(true).args(["key", "key_file", "group_key_file"])))]
+#[command(after_help = exit::HELP)]
+pub(crate) struct Register {
+    /// The service's host, with a port if it is not the usual one
+    #[arg(
+        long,
+        value_name = "HOST[:PORT]",
+        env = "PROVISIONING_HOST",
+        default_value = dps_client::GLOBAL_ENDPOINT
+    )]
+    pub(crate) endpoint: String,
+
+    /// ID scope of the service instance
+    #[arg(long, env = "PROVISIONING_IDSCOPE")]
+    pub(crate) id_scope: String,
+
+    /// Registration id of the device
+    #[arg(long, env = "PROVISIONING_REGISTRATION_ID")]
+    pub(crate) registration_id: String,
+
+    /// The device's key in base64. Visible to other users of this machine: prefer --key-file
+    #[arg(long, value_name = "BASE64", env = "PROVISIONING_SYMMETRIC_KEY", hide_env_values = true)]
+    pub(crate) key: Option<String>,
+
+    /// File with the device's key in base64; - reads standard input
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key_file: Option<PathBuf>,
+
+    /// File with the enrollment group's key in base64, from which the device's key is derived.
+    /// For trying out: a device should only carry its own key
+    #[arg(long, value_name = "FILE")]
+    pub(crate) group_key_file: Option<PathBuf>,
+
+    /// PEM file with the only certificate authorities to trust, instead of the system's
+    #[arg(long, value_name = "FILE")]
+    pub(crate) trusted_cert: Option<PathBuf>,
+
+    /// JSON to send to a custom allocation webhook; @FILE reads a file
+    #[arg(long, value_name = "JSON|@FILE")]
+    pub(crate) payload: Option<String>,
+
+    /// Seconds after which to give up
+    #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub(crate) timeout: u64,
+
+    /// Wait for each acknowledgement instead of sending the opening in one flight
+    #[arg(long)]
+    pub(crate) conservative: bool,
+
+    /// Also print the hub connection string, which contains the key
+    #[arg(long)]
+    pub(crate) show_connection_string: bool,
+
+    /// How to print the result
+    #[arg(long, value_enum, default_value_t = OutputFormat::Text)]
+    pub(crate) output: OutputFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OutputFormat {
+    /// Lines for people
+    Text,
+    /// One JSON document
+    Json,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Emulator {
+    /// YAML file with enrollments, hubs and behaviour; without it there is one enrollment group
+    /// with new keys, and one hub
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Address to listen on
+    #[arg(long)]
+    pub(crate) address: Option<IpAddr>,
+
+    /// Port of MQTT over TLS; 0 takes any free one
+    #[arg(long, value_name = "PORT")]
+    pub(crate) mqtt_port: Option<u16>,
+
+    /// Write the service's CA certificate to this file, for clients to trust
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca_out: Option<PathBuf>,
+
+    /// Once ready, write a JSON document with ports, CA, ID scope, enrollments and keys to this
+    /// file, readable by its owner only
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ready_file: Option<PathBuf>,
+
+    /// Print that JSON document instead of text
+    #[arg(long)]
+    pub(crate) json: bool,
+}

@@ -1,0 +1,6 @@
+//! One module per command.
+
+pub(crate) mod demo;
+pub(crate) mod derive_key;
+pub(crate) mod emulator;
+pub(crate) mod register;

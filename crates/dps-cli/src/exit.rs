@@ -1,0 +1,49 @@
+//! Exit codes, one for each kind of remedy.
+
+use dps_client::{Error, ErrorKind, Stage};
+
+pub(crate) const HELP: &str = "\
+Exit codes:
+  0  done
+  1  a file could not be read or written, or something unexpected happened
+  2  the arguments or settings are wrong
+  3  the security module failed
+  4  the service could not be reached (name, TCP, lost connection)
+  5  TLS failed (certificate, handshake)
+  6  the service refused the credentials
+  7  the service refused the device (disabled, not assigned, other refusals)
+  8  the time allowed ran out
+  9  the service is throttling or has a fault
+ 10  the server does not speak the protocol";
+
+pub(crate) const OTHER: u8 = 1;
+pub(crate) const CONFIG: u8 = 2;
+
+/// The exit code of a failed registration.
+pub(crate) fn of(error: &Error) -> u8 {
+    match error.kind() {
+        ErrorKind::InvalidConfig | ErrorKind::TooLarge { .. } => CONFIG,
+        ErrorKind::Hsm => 3,
+        ErrorKind::NameResolution
+        | ErrorKind::ConnectionRefused
+        | ErrorKind::ConnectFailed
+        | ErrorKind::ConnectionLost
+        | ErrorKind::Silent { .. } => 4,
+        ErrorKind::ServerCertificate(_) | ErrorKind::Tls => 5,
+        ErrorKind::ConnectRejected { code: 3 } => 9,
+        ErrorKind::ConnectRejected { .. } => 6,
+        ErrorKind::Service { status: 401 | 403 } => 6,
+        ErrorKind::Service { .. }
+        | ErrorKind::RegistrationFailed
+        | ErrorKind::Disabled
+        | ErrorKind::Blacklisted => 7,
+        ErrorKind::DeadlineExceeded { .. } => 8,
+        ErrorKind::Unavailable { .. } => 9,
+        ErrorKind::SubscribeRejected
+        | ErrorKind::Protocol
+        | ErrorKind::MalformedReply
+        | ErrorKind::IncompleteReply => 10,
+        _ if error.stage() == Stage::Config => CONFIG,
+        _ => OTHER,
+    }
+}

@@ -1,0 +1,93 @@
+//! What failed, why, and what to do: the text on standard error.
+
+use crate::exit;
+use dps_client::{Error, IdError, KeyError};
+use std::fmt;
+use std::path::Path;
+
+#[derive(Debug)]
+pub(crate) struct Failure {
+    code: u8,
+    what: String,
+    why: Option<String>,
+    stage: Option<&'static str>,
+    service: Option<String>,
+    remedy: Option<String>,
+}
+
+impl Failure {
+    pub(crate) fn new(code: u8, what: impl Into<String>) -> Self {
+        Self { code, what: what.into(), why: None, stage: None, service: None, remedy: None }
+    }
+
+    pub(crate) fn why(mut self, why: impl fmt::Display) -> Self {
+        self.why = Some(why.to_string());
+        self
+    }
+
+    pub(crate) fn remedy(mut self, remedy: impl Into<String>) -> Self {
+        self.remedy = Some(remedy.into());
+        self
+    }
+
+    /// A registration that failed.
+    pub(crate) fn registration(error: &Error) -> Self {
+        // The service's words get a line of their own.
+        let text = error.to_string();
+        let stage = error.stage().as_str();
+        let why =
+            text.strip_prefix(stage).and_then(|text| text.strip_prefix(": ")).unwrap_or(&text);
+        let service = error.service().map(ToString::to_string);
+        let why = match &service {
+            Some(service) => why.replacen(&format!(" ({service})"), "", 1),
+            None => why.to_owned(),
+        };
+        Self {
+            code: exit::of(error),
+            what: "the device is not registered".into(),
+            why: Some(why),
+            stage: Some(stage),
+            service,
+            remedy: Some(error.hint().into()),
+        }
+    }
+
+    /// A file that could not be read or written.
+    pub(crate) fn file(verb: &str, path: &Path, error: &std::io::Error) -> Self {
+        Self::new(exit::OTHER, format!("cannot {verb} {}", path.display())).why(error)
+    }
+
+    pub(crate) fn code(&self) -> u8 {
+        self.code
+    }
+}
+
+impl From<IdError> for Failure {
+    fn from(error: IdError) -> Self {
+        Self::new(exit::CONFIG, error.to_string())
+    }
+}
+
+impl From<KeyError> for Failure {
+    fn from(error: KeyError) -> Self {
+        Self::new(exit::CONFIG, error.to_string())
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "error: {}", self.what)?;
+        let lines = [
+            ("stage", self.stage),
+            ("why", self.why.as_deref()),
+            ("service", self.service.as_deref()),
+            ("to do", self.remedy.as_deref()),
+        ];
+        for (name, text) in lines {
+            if let Some(text) = text {
+                writeln!(f, "  {:<9}{text}", format!("{name}:"))?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,322 @@
+//! The `dps` command as its users run it.
+
+use dps_tests::{Finished, run};
+use serde_json::Value;
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+const GROUP_KEY: &str =
+    "8isrFI1sGsIlvvFSSFRiMfCNzv21fjbE/+ah/lSh3lF8e2YG1Te7w1KpZhJFFXJrqYKi9yegxkqIChbqOS9Egw==";
+const ID: &str = "sn-007-888-abc-mac-a1-b2-c3-d4-e5-f6";
+const DEVICE_KEY: &str = "Jsm0lyGpjaVYVP2g3FnmnmG9dI/9qU24wNoykUmermc=";
+
+fn dps(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dps"));
+    command.args(arguments);
+    for name in ["HOST", "IDSCOPE", "REGISTRATION_ID", "SYMMETRIC_KEY"] {
+        command.env_remove(format!("PROVISIONING_{name}"));
+    }
+    command
+}
+
+fn finish(mut command: Command) -> Finished {
+    run(&mut command, Duration::from_secs(30))
+}
+
+/// A folder of its own for each test.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("dps-cli-{name}-{}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn file(&self, name: &str, content: &str) -> String {
+        let path = self.0.join(name);
+        fs::write(&path, content).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.0.join(name).to_str().unwrap().to_owned()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// `dps emulator`, running.
+struct Service {
+    child: Child,
+    ready: Value,
+    ca: String,
+    _folder: Folder,
+}
+
+impl Service {
+    fn start(name: &str, config: &str) -> Self {
+        let folder = Folder::new(name);
+        let config = folder.file("config.yaml", config);
+        let (ca, ready) = (folder.path("ca.pem"), folder.path("ready.json"));
+        let mut child = dps(&["emulator", "--config", &config, "--mqtt-port", "0"])
+            .args(["--ca-out", &ca, "--ready-file", &ready])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let started = Instant::now();
+        while !Path::new(&ready).exists() {
+            assert!(started.elapsed() < Duration::from_secs(20), "the service is not ready");
+            assert!(child.try_wait().unwrap().is_none(), "the service ended");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let text = fs::read_to_string(&ready).unwrap();
+        let ready = serde_json::from_str(&text).unwrap();
+        Self { child, ready, ca, _folder: folder }
+    }
+
+    fn endpoint(&self) -> String {
+        let mqtt = &self.ready["mqtt"];
+        format!("{}:{}", mqtt["host"].as_str().unwrap(), mqtt["port"])
+    }
+
+    fn register(&self, arguments: &[&str]) -> Command {
+        let scope = self.ready["idScope"].as_str().unwrap();
+        let mut command = dps(&["register", "--endpoint", &self.endpoint()]);
+        command.args(["--id-scope", scope, "--trusted-cert", &self.ca]).args(arguments);
+        command
+    }
+
+    /// Asks it to stop; gives its exit code.
+    fn stop(mut self, signal: &str) -> Option<i32> {
+        let id = self.child.id().to_string();
+        finish_kill(signal, &id);
+        let started = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.code();
+            }
+            assert!(started.elapsed() < Duration::from_secs(10), "it does not stop");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+fn finish_kill(signal: &str, id: &str) {
+    let mut kill = Command::new("kill");
+    kill.args([signal, id]);
+    run(&mut kill, Duration::from_secs(5)).success();
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn config() -> String {
+    format!(
+        "
+retryAfterSeconds: 1
+assignmentDelaySeconds: 0
+enrollmentGroups:
+  - enrollmentGroupId: fleet
+    attestation:
+      type: symmetricKey
+      symmetricKey: {{primaryKey: {GROUP_KEY}}}
+"
+    )
+}
+
+#[test]
+fn demo_registers_a_device_and_prints_each_step() {
+    let started = Instant::now();
+    let finished = finish(dps(&["demo"])).success();
+    let mut rest = finished.stdout.as_str();
+    for line in [
+        "Provisioning Status: CONNECTED",
+        "Provisioning Status: ASSIGNING",
+        "Registration Information received from service: contoso-hub.localhost, deviceId: sn-007-888-abc-mac-a1-b2-c3-d4-e5-f6",
+    ] {
+        let at = rest.find(line).unwrap_or_else(|| panic!("no {line:?} in {}", finished.stdout));
+        rest = &rest[at..];
+    }
+    assert_eq!(finished.stderr, "");
+    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+}
+
+#[test]
+fn demo_prints_one_json_document() {
+    let finished = finish(dps(&["demo", "--json", "--registration-id", "my-device"])).success();
+    let value: Value = serde_json::from_str(&finished.stdout).unwrap();
+    assert_eq!(value["result"]["status"], "assigned");
+    assert_eq!(value["result"]["deviceId"], "my-device");
+    assert_eq!(value["statuses"], serde_json::json!(["CONNECTED", "ASSIGNING"]));
+}
+
+#[test]
+fn demo_with_a_corrupt_key_is_refused_with_the_reason() {
+    let finished = finish(dps(&["demo", "--corrupt-key"]));
+    assert_eq!(finished.code, Some(6), "{finished:?}");
+    assert!(!finished.stdout.contains("ASSIGNING"));
+    for part in ["stage:   register", "401", "error code 401000", "tracking id", "to do:"] {
+        assert!(finished.stderr.contains(part), "{part}: {}", finished.stderr);
+    }
+    let finished = finish(dps(&["demo", "--corrupt-key", "--json"]));
+    assert_eq!(finished.code, Some(6));
+    let value: Value = serde_json::from_str(&finished.stdout).unwrap();
+    assert_eq!(value["result"]["status"], "error");
+    assert_eq!(value["result"]["service"]["errorCode"], 401_000);
+}
+
+#[test]
+fn derive_key_gives_the_documented_key_from_every_source() {
+    let folder = Folder::new("derive");
+    let expected = format!("{DEVICE_KEY}\n");
+    let finished = finish(dps(&["derive-key", "--key", GROUP_KEY, "--registration-id", ID]));
+    assert_eq!(finished.success().stdout, expected);
+
+    let file = folder.file("group.key", &format!("{GROUP_KEY}\n"));
+    let finished = finish(dps(&["derive-key", "--key-file", &file, "--registration-id", ID]));
+    assert_eq!(finished.success().stdout, expected);
+
+    for arguments in [vec!["--key-file", "-"], vec![]] {
+        let mut child = dps(&["derive-key", "--registration-id", ID])
+            .args(&arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(GROUP_KEY.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success());
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), expected);
+    }
+}
+
+#[test]
+fn wrong_input_is_named_and_keys_are_not_shown() {
+    let folder = Folder::new("wrong");
+    let missing = folder.path("no-such-file");
+    let binary = folder.0.join("binary");
+    fs::write(&binary, [0xff, 0xfe]).unwrap();
+    let binary = binary.to_str().unwrap();
+    let secret = "c2VjcmV0c2VjcmV0c2Vj!!";
+    let cases: [(&[&str], i32, &str); 6] = [
+        (&["derive-key", "--key", secret, "--registration-id", ID], 2, "not valid base64"),
+        (&["derive-key", "--key", GROUP_KEY, "--registration-id", "a b"], 2, "position 2"),
+        (&["derive-key", "--key-file", &missing, "--registration-id", ID], 1, "no-such-file"),
+        (&["derive-key", "--key-file", binary, "--registration-id", ID], 2, "not text"),
+        (&["register", "--id-scope", "s", "--registration-id", ID], 2, "--key-file"),
+        (&["emulator", "--config", &missing], 1, "no-such-file"),
+    ];
+    for (arguments, code, words) in cases {
+        let finished = finish(dps(arguments));
+        assert_eq!(finished.code, Some(code), "{arguments:?}: {}", finished.stderr);
+        assert!(finished.stderr.contains(words), "{arguments:?}: {}", finished.stderr);
+        assert!(!finished.stderr.contains("c2Vjc"), "{}", finished.stderr);
+        assert_eq!(finished.stdout, "", "{arguments:?}");
+    }
+    let help = finish(dps(&["--help"])).success().stdout;
+    assert!(help.contains("Exit codes:"), "{help}");
+}
+
+#[test]
+fn register_talks_to_an_emulator_started_from_the_command_line() {
+    let service = Service::start("register", &config());
+    let folder = Folder::new("register-keys");
+    let device = folder.file("device.key", DEVICE_KEY);
+    let group = folder.file("group.key", GROUP_KEY);
+    let payload = folder.file("payload.json", "{\"model\": \"x\"}");
+
+    let common = ["--registration-id", ID];
+    let mut command = service.register(&common);
+    command.args(["--key-file", &device, "--payload", &format!("@{payload}")]);
+    let finished = finish(command).success();
+    assert!(
+        finished.stdout.contains("received from service: contoso-hub.localhost, deviceId: sn-007"),
+        "{}",
+        finished.stdout
+    );
+
+    let mut command = service.register(&common);
+    command.args(["--group-key-file", &group, "--output", "json", "--conservative"]);
+    let value: Value = serde_json::from_str(&finish(command).success().stdout).unwrap();
+    assert_eq!(value["assignedHub"], "contoso-hub.localhost");
+    assert_eq!(value["enrollmentGroupId"], "fleet");
+    assert!(value.get("connectionString").is_none(), "the key is shown on request only");
+
+    // All from the environment.
+    let mut command = dps(&["register", "--trusted-cert", &service.ca, "--show-connection-string"]);
+    command
+        .env("PROVISIONING_HOST", service.endpoint())
+        .env("PROVISIONING_IDSCOPE", service.ready["idScope"].as_str().unwrap())
+        .env("PROVISIONING_REGISTRATION_ID", ID)
+        .env("PROVISIONING_SYMMETRIC_KEY", DEVICE_KEY);
+    let finished = finish(command).success();
+    let expected =
+        format!("HostName=contoso-hub.localhost;DeviceId={ID};SharedAccessKey={DEVICE_KEY}");
+    assert!(finished.stdout.contains(&expected), "{}", finished.stdout);
+
+    // A wrong key, an untrusted service, no service at all.
+    let wrong = folder.file("wrong.key", GROUP_KEY);
+    let mut command = service.register(&common);
+    command.args(["--key-file", &wrong, "--output", "json"]);
+    let finished = finish(command);
+    assert_eq!(finished.code, Some(6));
+    let value: Value = serde_json::from_str(&finished.stdout).unwrap();
+    assert_eq!(value["stage"], "register");
+    assert!(!finished.stderr.contains(&GROUP_KEY[..10]));
+
+    let mut command = dps(&["register", "--endpoint", &service.endpoint(), "--id-scope", "s"]);
+    command.args(common).args(["--key-file", &device]);
+    let finished = finish(command);
+    assert_eq!(finished.code, Some(5), "{}", finished.stderr);
+    assert!(finished.stderr.contains("trust"), "{}", finished.stderr);
+
+    let endpoint = service.endpoint();
+    assert_eq!(service.stop("-TERM"), Some(0));
+    let mut command = dps(&["register", "--endpoint", &endpoint, "--id-scope", "s"]);
+    command.args(common).args(["--key-file", &device, "--timeout", "1"]);
+    let finished = finish(command);
+    assert_eq!(finished.code, Some(8), "{}", finished.stderr);
+    assert!(finished.stderr.contains("refused"), "{}", finished.stderr);
+}
+
+#[test]
+fn the_emulator_stops_on_interrupt_and_keeps_its_keys_private() {
+    let service = Service::start("stop", &config());
+    let ready = service._folder.path("ready.json");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        assert_eq!(fs::metadata(&ready).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+    assert_eq!(service.ready["enrollmentGroups"][0]["primaryKey"], GROUP_KEY);
+    assert!(fs::read_to_string(&service.ca).unwrap().contains("BEGIN CERTIFICATE"));
+    assert_eq!(service.stop("-INT"), Some(0));
+}
+
+#[test]
+fn a_taken_port_and_a_bad_configuration_are_named() {
+    let holder = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = holder.local_addr().unwrap().port().to_string();
+    let finished = finish(dps(&["emulator", "--mqtt-port", &port]));
+    assert_eq!(finished.code, Some(2));
+    assert!(finished.stderr.contains(&port), "{}", finished.stderr);
+
+    let folder = Folder::new("config");
+    let bad = folder.file("bad.yaml", "hubs: [a.localhost]\nenrolments: []\n");
+    let finished = finish(dps(&["emulator", "--config", &bad]));
+    assert_eq!(finished.code, Some(2));
+    assert!(finished.stderr.contains("enrolments"), "{}", finished.stderr);
+}

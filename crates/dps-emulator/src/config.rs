@@ -1,0 +1,136 @@
+//! What the emulator serves and how it behaves.
+//!
+//! From Rust: take [`EmulatorConfig::default`] and set fields. From a file:
+//! [`EmulatorConfig::from_yaml`], whose enrollments have the members of the service API's JSON
+//! (`wire-protocol.md` section 7.3).
+
+mod enrollment;
+mod error;
+mod yaml;
+
+pub use enrollment::{
+    AttestationConfig, AttestationType, EnrollmentGroupConfig, IndividualEnrollmentConfig,
+    ProvisioningStatus, SymmetricKeyConfig,
+};
+pub use error::ConfigError;
+
+use core::net::{IpAddr, Ipv4Addr};
+use core::time::Duration;
+use dps_core::IdScope;
+use serde::Deserialize;
+
+/// The ID scope when none is configured.
+const DEFAULT_ID_SCOPE: &str = "0ne00111111";
+/// The hub when none is configured. A `.localhost` name never leaves the machine (RFC 6761), and
+/// the C client needs the dot (`wire-protocol.md` section 9).
+const DEFAULT_HUB: &str = "contoso-hub.localhost";
+/// The enrollment group when no enrollment is configured.
+const DEFAULT_GROUP: &str = "mylegacydevices";
+
+/// The emulator's configuration. The default serves one hub and one enrollment group with fresh
+/// keys, on the loopback address and the service's own port.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct EmulatorConfig {
+    /// Where to listen. Default `127.0.0.1`: nothing outside this machine can connect.
+    pub address: IpAddr,
+    /// Port of the MQTT door; 0 takes any free one. Default 8883.
+    pub mqtt_port: u16,
+    /// More host names or IP addresses for the server certificate. `localhost`, the loopback
+    /// addresses and the service's own names are always in it.
+    pub server_names: Vec<String>,
+    /// The ID scope. Default `0ne00111111`.
+    pub id_scope: IdScope,
+    /// Host names of the hubs that devices are assigned to. At least one, each with a dot.
+    pub hubs: Vec<String>,
+    /// Enrollments of single devices.
+    pub enrollments: Vec<IndividualEnrollmentConfig>,
+    /// Enrollments of groups of devices. Default: one, `mylegacydevices`, with fresh keys.
+    pub enrollment_groups: Vec<EnrollmentGroupConfig>,
+    /// The retry-after of every reply that says `assigning`, in seconds. Default 2, which every
+    /// known client accepts (`wire-protocol.md` section 2.5).
+    pub retry_after_seconds: u32,
+    /// How long a registration stays `assigning`. Default 1 s.
+    pub assignment_delay: Duration,
+    /// How long after its expiry a SAS token is still taken, for clocks that differ. Default
+    /// 300 s, the service's own constant (`wire-protocol.md` section 1.4).
+    pub clock_skew: Duration,
+    /// Whether bad credentials are refused at CONNECT, which is easier to debug. Default false:
+    /// CONNECT succeeds and the register request is answered with 401, as the real service does
+    /// (`wire-protocol.md` section 2.6).
+    pub reject_at_connect: bool,
+    /// How a device with a disabled enrollment is answered.
+    pub disabled_reply: DisabledReply,
+}
+
+impl Default for EmulatorConfig {
+    fn default() -> Self {
+        let id_scope = match IdScope::new(DEFAULT_ID_SCOPE) {
+            Ok(id_scope) => id_scope,
+            Err(_) => unreachable!("the default ID scope is valid"),
+        };
+        Self {
+            address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            mqtt_port: 8883,
+            server_names: Vec::new(),
+            id_scope,
+            hubs: vec![DEFAULT_HUB.to_owned()],
+            enrollments: Vec::new(),
+            enrollment_groups: vec![EnrollmentGroupConfig::new(DEFAULT_GROUP)],
+            retry_after_seconds: 2,
+            assignment_delay: Duration::from_secs(1),
+            clock_skew: Duration::from_secs(300),
+            reject_at_connect: false,
+            disabled_reply: DisabledReply::Disabled,
+        }
+    }
+}
+
+impl EmulatorConfig {
+    /// Reads a YAML document. Absent keys have the values of [`EmulatorConfig::default`], except
+    /// that the built-in enrollment group is absent when the document has `enrollments` or
+    /// `enrollmentGroups`.
+    ///
+    /// ```
+    /// let config = dps_emulator::EmulatorConfig::from_yaml(
+    ///     "
+    /// mqttPort: 0
+    /// hubs: [hub-1.localhost, hub-2.localhost]
+    /// enrollments:
+    ///   - registrationId: my-symkey-device
+    ///     deviceId: line-1
+    ///     iotHubHostName: hub-2.localhost
+    ///     attestation: {type: symmetricKey}   # keys are generated
+    /// ",
+    /// )?;
+    /// assert_eq!(config.hubs.len(), 2);
+    /// # Ok::<(), dps_emulator::ConfigError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Yaml`], which names line and column, when the text is not YAML, has an
+    /// unknown key, or has a value of the wrong form. What only shows when all parts are seen
+    /// together, like a duplicate id or an unknown hub, is found by
+    /// [`Service::new`](crate::Service::new) and [`Emulator::start`](crate::Emulator::start).
+    pub fn from_yaml(text: &str) -> Result<Self, ConfigError> {
+        yaml::read(text)
+    }
+}
+
+/// How a device with a disabled enrollment is answered, after its credentials were checked.
+///
+/// The service says `disabled`, which the Node.js and Python clients and iot-identity-service
+/// cannot represent (`wire-protocol.md` section 6.4).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub enum DisabledReply {
+    /// The registration ends with status `disabled`.
+    #[default]
+    Disabled,
+    /// The registration ends with status `failed`, an errorCode and an errorMessage.
+    Failed,
+    /// The register request is answered with 401.
+    Unauthorized,
+}

@@ -1,0 +1,170 @@
+//! Enrollments as a configuration file states them (`wire-protocol.md` section 7.3).
+
+use dps_core::{RegistrationId, SymmetricKey};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
+use std::fmt::Display;
+use std::str::FromStr;
+use zeroize::Zeroizing;
+
+/// The enrollment of one device.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[non_exhaustive]
+pub struct IndividualEnrollmentConfig {
+    /// The device's registration id.
+    #[serde(deserialize_with = "parsed")]
+    pub registration_id: RegistrationId,
+    /// The device's name in the hub; the registration id when absent.
+    #[serde(default)]
+    pub device_id: Option<String>,
+    /// How the device proves who it is.
+    #[serde(default)]
+    pub attestation: AttestationConfig,
+    /// Whether the device may register.
+    #[serde(default)]
+    pub provisioning_status: ProvisioningStatus,
+    /// The hub the device is assigned to; any by hash when absent.
+    #[serde(default)]
+    pub iot_hub_host_name: Option<String>,
+}
+
+impl IndividualEnrollmentConfig {
+    /// An enabled enrollment with symmetric keys that are generated when the service starts.
+    pub fn new(registration_id: RegistrationId) -> Self {
+        Self {
+            registration_id,
+            device_id: None,
+            attestation: AttestationConfig::default(),
+            provisioning_status: ProvisioningStatus::Enabled,
+            iot_hub_host_name: None,
+        }
+    }
+
+    /// The same enrollment with the given keys.
+    #[must_use]
+    pub fn with_keys(mut self, primary: SymmetricKey, secondary: SymmetricKey) -> Self {
+        self.attestation = AttestationConfig::with_keys(primary, secondary);
+        self
+    }
+}
+
+/// The enrollment of a group of devices.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[non_exhaustive]
+pub struct EnrollmentGroupConfig {
+    /// The group's name, under the rules of registration ids.
+    pub enrollment_group_id: String,
+    /// How the group's devices prove who they are.
+    #[serde(default)]
+    pub attestation: AttestationConfig,
+    /// Whether the group's devices may register.
+    #[serde(default)]
+    pub provisioning_status: ProvisioningStatus,
+    /// The hub the devices are assigned to; any by hash when absent.
+    #[serde(default)]
+    pub iot_hub_host_name: Option<String>,
+}
+
+impl EnrollmentGroupConfig {
+    /// An enabled group with symmetric keys that are generated when the service starts.
+    pub fn new(enrollment_group_id: impl Into<String>) -> Self {
+        Self {
+            enrollment_group_id: enrollment_group_id.into(),
+            attestation: AttestationConfig::default(),
+            provisioning_status: ProvisioningStatus::Enabled,
+            iot_hub_host_name: None,
+        }
+    }
+
+    /// The same group with the given keys.
+    #[must_use]
+    pub fn with_keys(mut self, primary: SymmetricKey, secondary: SymmetricKey) -> Self {
+        self.attestation = AttestationConfig::with_keys(primary, secondary);
+        self
+    }
+}
+
+/// How devices prove who they are. The default is symmetric keys, generated.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[non_exhaustive]
+pub struct AttestationConfig {
+    /// The kind of proof.
+    #[serde(rename = "type")]
+    pub kind: AttestationType,
+    /// The keys, when the type is `symmetricKey`.
+    #[serde(default)]
+    pub symmetric_key: SymmetricKeyConfig,
+}
+
+impl AttestationConfig {
+    /// Symmetric keys.
+    pub fn with_keys(primary: SymmetricKey, secondary: SymmetricKey) -> Self {
+        Self {
+            kind: AttestationType::SymmetricKey,
+            symmetric_key: SymmetricKeyConfig {
+                primary_key: Some(primary),
+                secondary_key: Some(secondary),
+            },
+        }
+    }
+}
+
+/// The kinds of proof.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub enum AttestationType {
+    /// Two shared keys, either of which is accepted.
+    #[default]
+    SymmetricKey,
+}
+
+/// Two shared keys; an absent one is generated when the service starts.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[non_exhaustive]
+pub struct SymmetricKeyConfig {
+    /// The primary key.
+    #[serde(default, deserialize_with = "some_parsed")]
+    pub primary_key: Option<SymmetricKey>,
+    /// The secondary key.
+    #[serde(default, deserialize_with = "some_parsed")]
+    pub secondary_key: Option<SymmetricKey>,
+}
+
+/// Whether an enrollment lets devices in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub enum ProvisioningStatus {
+    /// It does.
+    #[default]
+    Enabled,
+    /// It shuts them out.
+    Disabled,
+}
+
+/// Reads a text that has a form of its own. The text may be a key, so it is wiped, and the
+/// errors of the types used here do not repeat it.
+pub(super) fn parsed<'de, D, T>(input: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err: Display>,
+{
+    Zeroizing::new(String::deserialize(input)?).parse().map_err(D::Error::custom)
+}
+
+/// As [`parsed`]; an explicit `null` is an absent value.
+pub(super) fn some_parsed<'de, D, T>(input: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err: Display>,
+{
+    match Option::<String>::deserialize(input)?.map(Zeroizing::new) {
+        Some(text) => text.parse().map(Some).map_err(D::Error::custom),
+        None => Ok(None),
+    }
+}

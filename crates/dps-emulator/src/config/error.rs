@@ -1,0 +1,74 @@
+//! What can be wrong with a configuration.
+
+use dps_core::IdError;
+
+/// Why a configuration cannot be served. No message repeats a key.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The text is not YAML of the expected form.
+    #[error("the emulator's configuration file is wrong: {message}")]
+    Yaml {
+        /// What is wrong, with line and column.
+        message: String,
+    },
+    /// There is no hub.
+    #[error("hubs: at least one hub is needed, for example contoso-hub.localhost")]
+    NoHub,
+    /// A hub's name cannot be used as one.
+    #[error(
+        "hubs: {name:?} is not a hub's host name; it needs a dot and has no port, for example contoso-hub.localhost"
+    )]
+    BadHubName {
+        /// The name.
+        name: String,
+    },
+    /// A hub is listed twice.
+    #[error("hubs: {name:?} is listed twice")]
+    DuplicateHub {
+        /// The name.
+        name: String,
+    },
+    /// Two enrollments have the same registration id (case does not matter).
+    #[error("enrollments: the registration id {registration_id:?} is enrolled twice")]
+    DuplicateEnrollment {
+        /// The registration id.
+        registration_id: String,
+    },
+    /// Two groups have the same name (case does not matter).
+    #[error("enrollmentGroups: the enrollment group {enrollment_group_id:?} is listed twice")]
+    DuplicateGroup {
+        /// The group's name.
+        enrollment_group_id: String,
+    },
+    /// A group's name breaks the rules, which are those of registration ids.
+    #[error(
+        "enrollmentGroups: the enrollment group {enrollment_group_id:?} has no valid name, which follows the rules of registration ids: {problem}"
+    )]
+    BadGroupId {
+        /// The group's name.
+        enrollment_group_id: String,
+        /// The rule it breaks.
+        problem: IdError,
+    },
+    /// A device id that no hub accepts.
+    #[error(
+        "enrollments: the device id {device_id:?} of {registration_id:?} is not one that a hub accepts: 1 to 128 ASCII letters, digits and - . + % _ # * ? ! ( ) , : = @ $ '"
+    )]
+    BadDeviceId {
+        /// The enrollment.
+        registration_id: String,
+        /// Its device id.
+        device_id: String,
+    },
+    /// An enrollment names a hub that is not listed.
+    #[error("{enrollment}: iotHubHostName {hub:?} is not one of the hubs ({})", known.join(", "))]
+    UnknownHub {
+        /// The registration id or group name.
+        enrollment: String,
+        /// The hub it names.
+        hub: String,
+        /// The hubs there are.
+        known: Vec<String>,
+    },
+}

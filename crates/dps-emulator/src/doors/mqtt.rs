@@ -1,0 +1,304 @@
+//! The MQTT 3.1.1 door (`wire-protocol.md` section 2): one connection's server side.
+
+mod packet;
+#[cfg(test)]
+mod tests;
+mod topic;
+mod username;
+
+use crate::service::{Credentials, DeviceIdentity, Reply, Service};
+use bytes::{BufMut as _, BytesMut};
+use core::time::Duration;
+use dps_core::wire::MAX_MESSAGE_BYTES;
+use packet::{Incoming, Violation};
+use rumqttc::mqttbytes::QoS;
+use rumqttc::mqttbytes::v4::{
+    ConnAck, Connect, ConnectReturnCode, Packet, PubAck, Publish, SubAck, Subscribe,
+    SubscribeReasonCode, UnsubAck, Unsubscribe,
+};
+use std::sync::Arc;
+use topic::Request;
+
+/// How long a new connection may take until its CONNECT packet is complete.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
+/// The only topic filter that the service grants.
+const RESPONSES: &str = "$dps/registrations/res/#";
+
+/// One client's connection: takes bytes and the time, gives bytes. It opens no socket and reads
+/// no clock, so tests can drive it byte by byte.
+///
+/// `now` is always the time since 1970-01-01T00:00:00Z.
+#[derive(Debug)]
+pub struct MqttConnection {
+    service: Arc<Service>,
+    input: BytesMut,
+    output: BytesMut,
+    phase: Phase,
+    /// When the last packet came.
+    heard_at: Duration,
+    /// How long the client may be silent.
+    patience: Option<Duration>,
+}
+
+#[derive(Debug)]
+enum Phase {
+    /// Nothing but CONNECT may come.
+    AwaitingConnect,
+    /// CONNECT was accepted.
+    Connected(Session),
+    /// Nothing more is read; output may still wait for [`MqttConnection::transmit`].
+    Closed,
+}
+
+/// What lasts from CONNECT to the end. Never longer: no session is kept (section 2.1).
+#[derive(Debug)]
+struct Session {
+    identity: DeviceIdentity,
+    credentials: Credentials,
+    /// The QoS of the subscription to responses, when there is one.
+    responses: Option<QoS>,
+    last_packet_id: u16,
+}
+
+impl MqttConnection {
+    /// A connection that was just opened.
+    pub fn new(service: Arc<Service>, now: Duration) -> Self {
+        Self {
+            service,
+            input: BytesMut::new(),
+            output: BytesMut::new(),
+            phase: Phase::AwaitingConnect,
+            heard_at: now,
+            patience: Some(CONNECT_PATIENCE),
+        }
+    }
+
+    /// Takes bytes from the client, in pieces of any size. What there is to answer can be taken
+    /// with [`MqttConnection::transmit`] afterwards.
+    pub fn receive(&mut self, now: Duration, bytes: &[u8]) {
+        if self.is_closed() {
+            return;
+        }
+        self.input.put_slice(bytes);
+        while !self.is_closed() {
+            let result = match packet::read(&mut self.input) {
+                Ok(None) => return,
+                Ok(Some(incoming)) => {
+                    self.heard_at = now;
+                    self.handle(now, incoming)
+                }
+                Err(violation) => Err(violation),
+            };
+            if let Err(violation) = result {
+                tracing::warn!(reason = %violation, "MQTT connection closed");
+                self.close();
+            }
+        }
+    }
+
+    /// The bytes to send to the client now; empty when there are none.
+    pub fn transmit(&mut self) -> Vec<u8> {
+        self.output.split().to_vec()
+    }
+
+    /// Whether the connection is over. Bytes of a last [`MqttConnection::transmit`] are still to
+    /// be sent.
+    pub fn is_closed(&self) -> bool {
+        matches!(self.phase, Phase::Closed)
+    }
+
+    /// When to call [`MqttConnection::handle_timeout`], unless bytes come first. `None` when
+    /// silence is no matter.
+    pub fn next_timeout(&self) -> Option<Duration> {
+        let patience = self.patience.filter(|_| !self.is_closed())?;
+        Some(self.heard_at.saturating_add(patience))
+    }
+
+    /// Closes the connection when the client was silent too long: 10 s before CONNECT, one and a
+    /// half times its keep-alive afterwards.
+    pub fn handle_timeout(&mut self, now: Duration) {
+        if self.next_timeout().is_some_and(|deadline| deadline <= now) {
+            tracing::debug!("MQTT connection closed: the client was silent too long");
+            self.close();
+        }
+    }
+
+    fn close(&mut self) {
+        self.phase = Phase::Closed;
+        self.input = BytesMut::new();
+    }
+
+    fn handle(&mut self, now: Duration, incoming: Incoming) -> Result<(), Violation> {
+        let packet = match incoming {
+            Incoming::Packet(packet) => packet,
+            Incoming::ConnectOfOtherVersion => {
+                if !matches!(self.phase, Phase::AwaitingConnect) {
+                    return Err(Violation::Unexpected("a second CONNECT"));
+                }
+                return self.refuse(ConnectReturnCode::RefusedProtocolVersion);
+            }
+        };
+        let session = match (&mut self.phase, packet) {
+            (Phase::AwaitingConnect, Packet::Connect(connect)) => {
+                return self.connect(now, connect);
+            }
+            (Phase::AwaitingConnect, _) => return Err(Violation::Unexpected("not CONNECT first")),
+            (Phase::Closed, _) => return Ok(()),
+            (Phase::Connected(session), packet) => (session, packet),
+        };
+        match session {
+            (session, Packet::Subscribe(subscribe)) => {
+                let acknowledgement = session.subscribe(&subscribe)?;
+                self.send(&Packet::SubAck(acknowledgement))
+            }
+            (session, Packet::Unsubscribe(unsubscribe)) => {
+                session.unsubscribe(&unsubscribe)?;
+                self.send(&Packet::UnsubAck(UnsubAck::new(unsubscribe.pkid)))
+            }
+            (_, Packet::Publish(publish)) => self.publish(now, &publish),
+            (_, Packet::PingReq) => self.send(&Packet::PingResp),
+            // Responses are not sent again, so their acknowledgement changes nothing.
+            (_, Packet::PubAck(_)) => Ok(()),
+            (_, Packet::Disconnect) => {
+                self.close();
+                Ok(())
+            }
+            (_, Packet::Connect(_)) => Err(Violation::Unexpected("a second CONNECT")),
+            (_, Packet::PubRec(_) | Packet::PubRel(_) | Packet::PubComp(_)) => {
+                Err(Violation::Unexpected("a QoS 2 packet"))
+            }
+            (
+                _,
+                Packet::ConnAck(_) | Packet::SubAck(_) | Packet::UnsubAck(_) | Packet::PingResp,
+            ) => Err(Violation::Unexpected("a packet that only a server sends")),
+        }
+    }
+
+    /// Sections 2.1 and 2.6.
+    fn connect(&mut self, now: Duration, connect: Connect) -> Result<(), Violation> {
+        let (username, password) = match connect.login {
+            Some(login) => (login.username, login.password),
+            None => Default::default(),
+        };
+        let credentials = Credentials::sas_token(password);
+        let identity = match username::parse(&username) {
+            Ok(identity) => identity,
+            Err(problem) => {
+                tracing::warn!(reason = problem, "connection refused: unusable MQTT user name");
+                return self.refuse(ConnectReturnCode::NotAuthorized);
+            }
+        };
+        if !connect.client_id.eq_ignore_ascii_case(identity.registration_id.as_str()) {
+            tracing::warn!(registration_id = %identity.registration_id,
+                "connection refused: the MQTT client id is not the registration id");
+            return self.refuse(ConnectReturnCode::NotAuthorized);
+        }
+        if !self.service.admits(&identity, &credentials, now) {
+            return self.refuse(ConnectReturnCode::NotAuthorized);
+        }
+        self.patience = match connect.keep_alive {
+            0 => None,
+            seconds => Some(Duration::from_millis(u64::from(seconds) * 1500)),
+        };
+        self.phase =
+            Phase::Connected(Session { identity, credentials, responses: None, last_packet_id: 0 });
+        self.send(&Packet::ConnAck(ConnAck::new(ConnectReturnCode::Success, false)))
+    }
+
+    fn refuse(&mut self, code: ConnectReturnCode) -> Result<(), Violation> {
+        self.send(&Packet::ConnAck(ConnAck::new(code, false)))?;
+        self.close();
+        Ok(())
+    }
+
+    /// Section 2.1. The acknowledgement goes before the response, because the C# client insists
+    /// on it (section 2.5).
+    fn publish(&mut self, now: Duration, publish: &Publish) -> Result<(), Violation> {
+        let Phase::Connected(session) = &self.phase else { return Ok(()) };
+        if publish.qos == QoS::ExactlyOnce {
+            return Err(Violation::Unexpected("a QoS 2 packet"));
+        }
+        if publish.payload.len() > MAX_MESSAGE_BYTES {
+            return Err(Violation::TooLarge);
+        }
+        let (request_id, request) = topic::parse(&publish.topic)?;
+        let (identity, credentials) = (&session.identity, &session.credentials);
+        let reply = match request {
+            _ if request_id.is_empty() => {
+                self.service.invalid_request(identity, "The topic has no $rid.", now)
+            }
+            Request::Register => {
+                self.service.register(identity, credentials, &publish.payload, now)
+            }
+            Request::Poll { operation_id: Some(id) } => {
+                self.service.poll(identity, credentials, id, now)
+            }
+            Request::Poll { operation_id: None } => {
+                self.service.invalid_request(identity, "The topic has no operationId.", now)
+            }
+        };
+        if publish.qos == QoS::AtLeastOnce {
+            self.send(&Packet::PubAck(PubAck::new(publish.pkid)))?;
+        }
+        self.respond(request_id, reply)
+    }
+
+    /// Sends a response at the QoS of the subscription; without one it is lost.
+    fn respond(&mut self, request_id: &str, reply: Reply) -> Result<(), Violation> {
+        let Phase::Connected(session) = &mut self.phase else { return Ok(()) };
+        let Some(qos) = session.responses else {
+            tracing::warn!(registration_id = %session.identity.registration_id,
+                "response lost: the client has not subscribed to {RESPONSES}");
+            return Ok(());
+        };
+        let topic = topic::response(reply.status, request_id, reply.retry_after);
+        let mut publish = Publish::new(topic, qos, reply.body);
+        if qos != QoS::AtMostOnce {
+            publish.pkid = session.next_packet_id();
+        }
+        self.send(&Packet::Publish(publish))
+    }
+
+    fn send(&mut self, packet: &Packet) -> Result<(), Violation> {
+        // The limit is the client's: MQTT's own.
+        packet.write(&mut self.output, usize::MAX).map(drop).map_err(Violation::Codec)
+    }
+}
+
+impl Session {
+    /// Grants the one filter at QoS 0 or 1, and refuses all others (section 2.1).
+    fn subscribe(&mut self, subscribe: &Subscribe) -> Result<SubAck, Violation> {
+        if subscribe.pkid == 0 {
+            return Err(Violation::Unexpected("the packet id 0"));
+        }
+        let codes = subscribe.filters.iter().map(|filter| {
+            if filter.path != RESPONSES {
+                tracing::warn!(filter = filter.path, "subscription refused: not {RESPONSES}");
+                return SubscribeReasonCode::Failure;
+            }
+            let granted = match filter.qos {
+                QoS::AtMostOnce => QoS::AtMostOnce,
+                QoS::AtLeastOnce | QoS::ExactlyOnce => QoS::AtLeastOnce,
+            };
+            self.responses = Some(granted);
+            SubscribeReasonCode::Success(granted)
+        });
+        Ok(SubAck::new(subscribe.pkid, codes.collect()))
+    }
+
+    fn unsubscribe(&mut self, unsubscribe: &Unsubscribe) -> Result<(), Violation> {
+        if unsubscribe.pkid == 0 || unsubscribe.topics.is_empty() {
+            return Err(Violation::Unexpected("an UNSUBSCRIBE without packet id or filter"));
+        }
+        if unsubscribe.topics.iter().any(|filter| filter == RESPONSES) {
+            self.responses = None;
+        }
+        Ok(())
+    }
+
+    /// Never 0, which is no packet id.
+    fn next_packet_id(&mut self) -> u16 {
+        self.last_packet_id = self.last_packet_id.checked_add(1).unwrap_or(1);
+        self.last_packet_id
+    }
+}

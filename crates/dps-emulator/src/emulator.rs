@@ -1,0 +1,203 @@
+//! The running service: everything put together, with a runtime of its own.
+
+use crate::certificates::{CertificateError, Certificates};
+use crate::config::{ConfigError, EmulatorConfig};
+use crate::model::{EnrollmentGroup, IndividualEnrollment, RegistrationRecord};
+use crate::random::{Random, RandomError};
+use crate::server;
+use crate::service::Service;
+use crate::summary::{
+    EndpointSummary, EnrollmentGroupSummary, IndividualEnrollmentSummary, Summary,
+};
+use core::fmt;
+use core::net::SocketAddr;
+use core::time::Duration;
+use std::io;
+use std::net::TcpListener;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use tokio::runtime::Runtime;
+use tokio::sync::oneshot;
+
+/// How long [`Emulator::stop`] waits at most for connections to close.
+const STOP_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Why the emulator did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EmulatorError {
+    /// The configuration contradicts itself.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The server certificate could not be made.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+    /// There are no random numbers.
+    #[error(transparent)]
+    Random(#[from] RandomError),
+    /// The address could not be listened on.
+    #[error("cannot listen on {address} for MQTT: {source}; {}", remedy(source))]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// The threads could not be started.
+    #[error("cannot start the emulator's threads: {0}")]
+    Runtime(#[source] io::Error),
+}
+
+fn remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "another emulator or MQTT broker may run there: stop it, or set mqttPort to another port (0 takes any free one)"
+        }
+        io::ErrorKind::AddrNotAvailable => {
+            "this machine has no such address: set address to one of its own"
+        }
+        io::ErrorKind::PermissionDenied => {
+            "ports below 1024 may need privileges: set mqttPort to a higher one (0 takes any free one)"
+        }
+        _ => "set address and mqttPort to ones that this machine can listen on",
+    }
+}
+
+/// A running emulator. Stops when dropped.
+pub struct Emulator {
+    service: Arc<Service>,
+    ca_pem: String,
+    mqtt_address: SocketAddr,
+    /// Dropping it tells the listener to stop.
+    stop: Option<oneshot::Sender<()>>,
+    /// Disconnects when the listener has stopped.
+    stopped: Mutex<mpsc::Receiver<()>>,
+    runtime: Option<Runtime>,
+}
+
+impl Emulator {
+    /// Starts a service. When this returns, it listens. May be called with or without an async
+    /// runtime around it: it brings its own, with two threads.
+    ///
+    /// # Errors
+    ///
+    /// [`EmulatorError`] says what to change.
+    pub fn start(config: EmulatorConfig) -> Result<Self, EmulatorError> {
+        let mut random = Random::from_os()?;
+        let certificates = Certificates::generate(&config, &mut random, server::now())?;
+        let service = Arc::new(Service::new(&config, random)?);
+
+        let address = SocketAddr::new(config.address, config.mqtt_port);
+        let listen_error = |source| EmulatorError::Listen { address, source };
+        let listener = TcpListener::bind(address).map_err(listen_error)?;
+        listener.set_nonblocking(true).map_err(listen_error)?;
+        let mqtt_address = listener.local_addr().map_err(listen_error)?;
+
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("dps-emulator")
+            .enable_all()
+            .build()
+            .map_err(EmulatorError::Runtime)?;
+        let listener = {
+            let _inside = runtime.enter();
+            tokio::net::TcpListener::from_std(listener).map_err(listen_error)?
+        };
+        let (stop, stop_listener) = oneshot::channel();
+        let (alive, stopped) = mpsc::channel::<()>();
+        let serve =
+            server::serve_mqtt(listener, certificates.server, service.clone(), stop_listener);
+        runtime.spawn(async move {
+            serve.await;
+            drop(alive);
+        });
+        tracing::info!(%mqtt_address, "listening");
+        Ok(Self {
+            service,
+            ca_pem: certificates.ca_pem,
+            mqtt_address,
+            stop: Some(stop),
+            stopped: Mutex::new(stopped),
+            runtime: Some(runtime),
+        })
+    }
+
+    /// Where the MQTT door listens.
+    pub fn mqtt_address(&self) -> SocketAddr {
+        self.mqtt_address
+    }
+
+    /// The trust anchor for the server certificate, in PEM.
+    pub fn ca_pem(&self) -> &str {
+        &self.ca_pem
+    }
+
+    /// The ID scope.
+    pub fn id_scope(&self) -> &str {
+        self.service.id_scope()
+    }
+
+    /// The enrollment groups, with their keys.
+    pub fn groups(&self) -> &[EnrollmentGroup] {
+        self.service.groups()
+    }
+
+    /// The individual enrollments, with their keys.
+    pub fn enrollments(&self) -> &[IndividualEnrollment] {
+        self.service.enrollments()
+    }
+
+    /// The hubs' host names.
+    pub fn hubs(&self) -> &[String] {
+        self.service.hubs()
+    }
+
+    /// The registration records as they stand now, sorted by registration id.
+    pub fn registrations(&self) -> Vec<RegistrationRecord> {
+        self.service.registrations(server::now())
+    }
+
+    /// The service behind the doors, for connections without a socket.
+    pub fn service(&self) -> &Arc<Service> {
+        &self.service
+    }
+
+    /// Everything a device or test needs, keys included, for printing as JSON.
+    pub fn summary(&self) -> Summary {
+        Summary {
+            id_scope: self.id_scope().to_owned(),
+            mqtt: EndpointSummary::new(self.mqtt_address),
+            ca_pem: self.ca_pem.clone(),
+            enrollment_groups: self.groups().iter().map(EnrollmentGroupSummary::new).collect(),
+            enrollments: self.enrollments().iter().map(IndividualEnrollmentSummary::new).collect(),
+            hubs: self.hubs().to_vec(),
+        }
+    }
+
+    /// Closes the door and all connections. The port is free when this returns. Dropping does
+    /// the same.
+    pub fn stop(self) {
+        drop(self);
+    }
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        let stopped = self.stopped.get_mut().unwrap_or_else(PoisonError::into_inner);
+        // Nothing is ever sent: it ends with the listener's task, or with the patience.
+        let _ = stopped.recv_timeout(STOP_PATIENCE);
+        // Unlike dropping the runtime, this is allowed inside an async runtime.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl fmt::Debug for Emulator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Emulator")
+            .field("mqtt_address", &self.mqtt_address)
+            .field("id_scope", &self.id_scope())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,122 @@
+//! The sockets: accepts TCP connections, does TLS, and moves bytes between a socket and a
+//! door's state machine.
+
+use crate::doors::mqtt::MqttConnection;
+use crate::service::Service;
+use core::time::Duration;
+use rustls::ServerConfig;
+use std::io;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+
+/// The most connections at a time; more are closed at once.
+const MAX_CONNECTIONS: usize = 1024;
+/// How long a TLS handshake may take.
+const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(10);
+/// How long a client may leave replies unread.
+const WRITE_PATIENCE: Duration = Duration::from_secs(10);
+/// How long to wait after a failure to accept, for example when file descriptors run out.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// The wall clock, as time since 1970-01-01T00:00:00Z.
+pub(crate) fn now() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+/// Serves MQTT over TLS until `stop` is sent or dropped, then closes everything.
+pub(crate) async fn serve_mqtt(
+    listener: TcpListener,
+    tls: Arc<ServerConfig>,
+    service: Arc<Service>,
+    mut stop: oneshot::Receiver<()>,
+) {
+    let tls = TlsAcceptor::from(tls);
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            biased;
+            _ = &mut stop => break,
+            Some(ended) = connections.join_next(), if !connections.is_empty() => {
+                if let Err(error) = ended {
+                    tracing::error!(%error, "a connection's task failed; the others go on");
+                }
+            }
+            accepted = listener.accept() => match accepted {
+                Ok((_, peer)) if connections.len() >= MAX_CONNECTIONS => {
+                    tracing::warn!(%peer, "connection closed: there are {MAX_CONNECTIONS} already");
+                }
+                Ok((socket, peer)) => {
+                    let (tls, service) = (tls.clone(), service.clone());
+                    connections.spawn(async move {
+                        match serve_connection(socket, tls, service).await {
+                            Ok(()) => tracing::debug!(%peer, "connection ended"),
+                            Err(error) => tracing::debug!(%peer, %error, "connection lost"),
+                        }
+                    });
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            },
+        }
+    }
+    drop(listener);
+    connections.shutdown().await;
+}
+
+async fn serve_connection(
+    socket: TcpStream,
+    tls: TlsAcceptor,
+    service: Arc<Service>,
+) -> io::Result<()> {
+    // Replies are small, and each is awaited.
+    socket.set_nodelay(true)?;
+    let mut stream = timeout(HANDSHAKE_PATIENCE, tls.accept(socket))
+        .await
+        .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "no TLS handshake in time"))?
+        .inspect_err(|error| tracing::warn!(%error, "TLS handshake failed"))?;
+    let mut connection = MqttConnection::new(service, now());
+    let mut buffer = vec![0; 16 * 1024];
+    loop {
+        let output = connection.transmit();
+        if !output.is_empty() {
+            let write = async {
+                stream.write_all(&output).await?;
+                stream.flush().await
+            };
+            timeout(WRITE_PATIENCE, write)
+                .await
+                .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "replies stay unread"))??;
+        }
+        if connection.is_closed() {
+            break;
+        }
+        let deadline = connection.next_timeout();
+        let silence = async {
+            match deadline {
+                Some(deadline) => tokio::time::sleep(deadline.saturating_sub(now())).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            read = stream.read(&mut buffer) => match read? {
+                0 => return Ok(()),
+                length => {
+                    let bytes = buffer.get(..length).unwrap_or_default();
+                    connection.receive(now(), bytes);
+                }
+            },
+            () = silence => connection.handle_timeout(now()),
+        }
+    }
+    // The client may be gone already; there is nothing to lose any more.
+    let _ = timeout(WRITE_PATIENCE, stream.shutdown()).await;
+    Ok(())
+}

@@ -1,0 +1,62 @@
+//! Why a request is answered with an error, and with which (`wire-protocol.md` section 6.3).
+
+use crate::sas::SasError;
+
+/// `Display` is for the log of the person who runs the emulator and says what is wrong; the
+/// device is only told what the service tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Refusal {
+    #[error("the request has no SAS token")]
+    NoCredentials,
+    #[error("{0}")]
+    Sas(#[from] SasError),
+    #[error("the ID scope is not this service's")]
+    UnknownScope,
+    #[error("no enrollment has this registration id, and there is no group that could match")]
+    NoEnrollment,
+    #[error("the enrollment is disabled")]
+    Disabled,
+    #[error("the body is not a JSON object of the expected form")]
+    BadBody,
+    #[error("the body names another device than the connection")]
+    OtherDevice,
+    #[error("this device has no operation of that id")]
+    UnknownOperation,
+    #[error("the request is invalid: {0}")]
+    InvalidRequest(&'static str),
+}
+
+impl Refusal {
+    /// The HTTP status.
+    pub(crate) fn status(&self) -> u16 {
+        match self {
+            Self::NoCredentials | Self::Sas(_) | Self::Disabled => 401,
+            Self::UnknownScope | Self::NoEnrollment | Self::UnknownOperation => 404,
+            Self::BadBody | Self::OtherDevice | Self::InvalidRequest(_) => 400,
+        }
+    }
+
+    /// The errorCode: the status times 1000, plus a number.
+    pub(crate) fn error_code(&self) -> u32 {
+        match self {
+            Self::Sas(SasError::Signature) => 401_000,
+            Self::NoCredentials | Self::Sas(_) | Self::Disabled => 401_002,
+            Self::UnknownScope | Self::NoEnrollment => 404_201,
+            Self::UnknownOperation => 404_203,
+            Self::InvalidRequest(_) => 400_002,
+            Self::BadBody | Self::OtherDevice => 400_004,
+        }
+    }
+
+    /// The words for the device.
+    pub(crate) fn message(&self) -> &'static str {
+        match self {
+            Self::NoCredentials | Self::Sas(_) | Self::Disabled => "Unauthorized",
+            Self::UnknownScope | Self::NoEnrollment => "Enrollment not found.",
+            Self::UnknownOperation => "Operation not found.",
+            Self::BadBody => "The request body is not a valid DeviceRegistration.",
+            Self::OtherDevice => "The registrationId of the body is not that of the request.",
+            Self::InvalidRequest(problem) => problem,
+        }
+    }
+}

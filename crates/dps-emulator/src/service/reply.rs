@@ -1,0 +1,143 @@
+//! The documents that go back to devices (`wire-protocol.md` sections 6.1 to 6.4).
+
+use super::refusal::Refusal;
+use crate::model::{EnrollmentRef, RegistrationRecord};
+use crate::random::Random;
+use crate::timestamp::iso8601;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use core::fmt::Write as _;
+use core::time::Duration;
+use dps_core::wire::{
+    DeviceRegistrationResult, ErrorDocument, RegistrationOperationStatus, RegistrationStatus,
+    SymmetricKeyResult,
+};
+use serde::Serialize;
+
+/// The answer to one request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Reply {
+    /// The HTTP status; in MQTT a part of the topic.
+    pub status: u16,
+    /// How long to wait before the next request, in seconds.
+    pub retry_after: Option<u32>,
+    /// JSON in ASCII.
+    pub body: String,
+}
+
+impl Reply {
+    /// Register: the decision is not made yet, even when it is known.
+    pub(super) fn accepted(operation_id: String, retry_after: u32) -> Self {
+        let document = RegistrationOperationStatus {
+            operation_id: Some(operation_id),
+            status: Some(RegistrationStatus::Assigning),
+            registration_state: None,
+        };
+        Self { status: 202, retry_after: Some(retry_after), body: ascii_json(&document) }
+    }
+
+    /// Poll: not yet.
+    pub(super) fn assigning(id: &str, record: &RegistrationRecord, retry_after: u32) -> Self {
+        let state = DeviceRegistrationResult {
+            registration_id: Some(record.registration_id.to_string()),
+            status: Some(RegistrationStatus::Assigning),
+            ..DeviceRegistrationResult::default()
+        };
+        let document = RegistrationOperationStatus {
+            operation_id: Some(id.to_owned()),
+            status: Some(RegistrationStatus::Assigning),
+            registration_state: Some(state),
+        };
+        Self { status: 202, retry_after: Some(retry_after), body: ascii_json(&document) }
+    }
+
+    /// Poll: decided, whichever way.
+    pub(super) fn terminal(id: &str, record: &RegistrationRecord) -> Self {
+        let symmetric_key = match &record.enrollment {
+            EnrollmentRef::Group(group) => {
+                Some(SymmetricKeyResult { enrollment_group_id: Some(group.clone()) })
+            }
+            EnrollmentRef::Individual(_) => None,
+        };
+        let state = DeviceRegistrationResult {
+            symmetric_key,
+            registration_id: Some(record.registration_id.to_string()),
+            created_date_time_utc: Some(iso8601(record.created)),
+            assigned_hub: record.assigned_hub.clone(),
+            device_id: record.device_id.clone(),
+            status: Some(record.status.clone()),
+            substatus: record.substatus.clone(),
+            error_code: record.error_code,
+            error_message: record.error_message.clone(),
+            last_updated_date_time_utc: Some(iso8601(record.last_updated)),
+            etag: Some(record.etag.clone()),
+            payload: None,
+        };
+        let document = RegistrationOperationStatus {
+            operation_id: Some(id.to_owned()),
+            status: Some(record.status.clone()),
+            registration_state: Some(state),
+        };
+        Self { status: 200, retry_after: None, body: ascii_json(&document) }
+    }
+
+    /// Either: refused.
+    pub(super) fn error(refusal: &Refusal, tracking_id: String, now: Duration) -> Self {
+        let document = ErrorDocument {
+            error_code: Some(refusal.error_code()),
+            tracking_id: Some(tracking_id),
+            message: Some(refusal.message().to_owned()),
+            timestamp_utc: Some(iso8601(now)),
+        };
+        Self { status: refusal.status(), retry_after: None, body: ascii_json(&document) }
+    }
+}
+
+/// A fresh etag: base64 of a GUID in quotes.
+pub(super) fn etag(random: &mut Random) -> String {
+    STANDARD.encode(format!("\"{}\"", random.guid()))
+}
+
+/// JSON without any character beyond ASCII, because the Node.js client decodes replies as such
+/// (`wire-protocol.md` section 2.5). Characters beyond ASCII occur in strings only, so each can
+/// be replaced by its escape wherever it stands.
+fn ascii_json(document: &impl Serialize) -> String {
+    let Ok(text) = serde_json::to_string(document) else {
+        unreachable!("the documents have text keys only and their values always serialize")
+    };
+    let mut ascii = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_ascii() {
+            ascii.push(character);
+            continue;
+        }
+        for unit in character.encode_utf16(&mut [0; 2]) {
+            // Writing to a String cannot fail.
+            let _ = write!(ascii, "\\u{unit:04x}");
+        }
+    }
+    ascii
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn characters_beyond_ascii_are_escaped() {
+        let text = "Gerät 5 \u{1f680} \"x\"\n";
+        let json = ascii_json(&text);
+        assert!(json.is_ascii());
+        assert_eq!(json, r#""Ger\u00e4t 5 \ud83d\ude80 \"x\"\n""#);
+        assert_eq!(serde_json::from_str::<String>(&json).unwrap(), text);
+    }
+
+    #[test]
+    fn an_etag_is_base64_of_a_quoted_guid() {
+        let etag = etag(&mut Random::from_seed([3; 32]));
+        let text = String::from_utf8(STANDARD.decode(etag).unwrap()).unwrap();
+        assert_eq!(text.len(), 38);
+        assert!(text.starts_with('"') && text.ends_with('"'));
+    }
+}

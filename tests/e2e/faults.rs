@@ -1,0 +1,210 @@
+//! A service that fails in every way we could think of: each registration has one outcome, and
+//! succeeds where trying again can help.
+
+use dps_client::{
+    Endpoint, Error, ErrorKind, IdScope, Policy, ProvisioningClient, RegistrationId, Stage, Status,
+    SymmetricKey, TrustAnchors,
+};
+use dps_hsm_symm_key::SymmetricKeyHsm;
+use dps_tests::{Fault, FaultyService};
+use std::time::{Duration, Instant};
+
+fn client(service: &FaultyService, policy: Policy) -> ProvisioningClient {
+    let id = RegistrationId::new("device").unwrap();
+    let key = SymmetricKey::from_bytes(&[7; 32]).unwrap();
+    ProvisioningClient::builder()
+        .endpoint(Endpoint::parse(&service.address().to_string()).unwrap())
+        .id_scope(IdScope::new("0ne00111111").unwrap())
+        .hsm(SymmetricKeyHsm::new(id, key))
+        .trust_anchors(TrustAnchors::pem(service.ca_pem()))
+        .policy(policy)
+        .build()
+        .unwrap()
+}
+
+fn quick() -> Policy {
+    Policy { backoff_base: Duration::from_millis(20), ..Policy::default() }
+}
+
+/// Registers against a service whose first connection has `fault`.
+fn survives(fault: Fault) {
+    let service = FaultyService::start(move |n| if n == 0 { fault } else { Fault::None });
+    let mut statuses = Vec::new();
+    let assignment = client(&service, quick())
+        .register_with(|status| statuses.push(status))
+        .unwrap_or_else(|error| panic!("{fault:?}: {error}"));
+    assert_eq!(assignment.hub, "hub.localhost", "{fault:?}");
+    let connected = statuses.iter().filter(|s| **s == Status::Connected).count();
+    assert_eq!(connected, 1, "{fault:?}: {statuses:?}");
+}
+
+#[test]
+fn survives_a_drop_at_accept() {
+    survives(Fault::DropAtAccept);
+}
+
+#[test]
+fn survives_a_drop_on_connect() {
+    survives(Fault::DropOnConnect);
+}
+
+#[test]
+fn survives_a_drop_on_subscribe() {
+    survives(Fault::DropOnSubscribe);
+}
+
+#[test]
+fn survives_a_drop_on_register() {
+    survives(Fault::DropOnRegister);
+}
+
+#[test]
+fn survives_a_drop_on_the_first_poll() {
+    survives(Fault::DropOnPoll);
+}
+
+#[test]
+fn survives_connack_3() {
+    survives(Fault::ConnAck(3));
+}
+
+#[test]
+fn survives_429() {
+    survives(Fault::Status(429));
+}
+
+#[test]
+fn survives_500() {
+    survives(Fault::Status(500));
+}
+
+/// Registers against a service that has `fault` on every connection, with a deadline of 2 s.
+fn ends_at_the_deadline(fault: Fault, silence: Duration) -> Error {
+    let service = FaultyService::start(move |_| fault);
+    let deadline = Duration::from_secs(2);
+    let policy = Policy { deadline: Some(deadline), silence, ..quick() };
+    let started = Instant::now();
+    let error = client(&service, policy).register().expect_err("it cannot succeed");
+    let took = started.elapsed();
+    assert!(took >= deadline, "{fault:?} ended early, after {took:?}: {error}");
+    assert!(took < deadline * 3, "{fault:?} ended after {took:?}");
+    assert_eq!(error.stage(), Stage::Deadline, "{error}");
+    error
+}
+
+fn during(error: &Error) -> Stage {
+    match error.kind() {
+        ErrorKind::DeadlineExceeded { during, .. } => *during,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_server_that_says_nothing_ends_at_the_deadline() {
+    let error = ends_at_the_deadline(Fault::SilentTcp, Duration::from_secs(30));
+    assert_eq!(during(&error), Stage::Tls);
+    assert!(error.to_string().contains("TLS handshake"), "{error}");
+}
+
+#[test]
+fn a_server_that_stops_after_connack_ends_at_the_deadline() {
+    let error = ends_at_the_deadline(Fault::SilentAfterConnAck, Duration::from_secs(30));
+    assert_eq!(during(&error), Stage::Register);
+    assert!(error.to_string().contains("register"), "{error}");
+}
+
+#[test]
+fn a_server_that_answers_assigning_for_ever_ends_at_the_deadline() {
+    let error = ends_at_the_deadline(Fault::AlwaysAssigning, Duration::from_secs(30));
+    assert_eq!(during(&error), Stage::Poll);
+    assert!(error.to_string().contains("\"assigning\""), "{error}");
+}
+
+#[test]
+fn a_server_that_throttles_for_ever_ends_at_the_deadline() {
+    let error = ends_at_the_deadline(Fault::AlwaysStatus(429), Duration::from_secs(30));
+    assert_eq!(during(&error), Stage::Register);
+    assert!(error.to_string().contains("429"), "{error}");
+}
+
+#[test]
+fn silence_is_answered_by_a_new_connection() {
+    let service = FaultyService::start(|n| if n == 0 { Fault::SilentTcp } else { Fault::None });
+    let policy = Policy { silence: Duration::from_millis(500), ..quick() };
+    client(&service, policy).register().unwrap();
+    assert_eq!(service.connections(), 2);
+}
+
+#[test]
+fn a_refused_subscription_is_final() {
+    let service = FaultyService::start(|_| Fault::RefuseSubscribe);
+    let error = client(&service, quick()).register().unwrap_err();
+    assert_eq!(*error.kind(), ErrorKind::SubscribeRejected);
+    assert_eq!(service.connections(), 1);
+}
+
+#[test]
+fn refused_credentials_are_final() {
+    for code in [1, 2, 4, 5] {
+        let service = FaultyService::start(move |_| Fault::ConnAck(code));
+        let error = client(&service, quick()).register().unwrap_err();
+        assert_eq!(*error.kind(), ErrorKind::ConnectRejected { code });
+        assert_eq!(error.stage(), Stage::Authenticate);
+        assert_eq!(service.connections(), 1, "{error}");
+    }
+}
+
+#[test]
+fn a_malformed_reply_is_final_and_named() {
+    let service = FaultyService::start(|_| Fault::Reply(200, "{\"status\":"));
+    let error = client(&service, quick()).register().unwrap_err();
+    assert_eq!(*error.kind(), ErrorKind::MalformedReply);
+    assert_eq!(error.stage(), Stage::Register);
+}
+
+#[test]
+fn poll_never_blocks_and_needs_no_wait() {
+    let service =
+        FaultyService::start(|n| if n == 0 { Fault::DropOnRegister } else { Fault::None });
+    let mut client = client(&service, quick());
+    client.start().unwrap();
+    assert!(client.start().is_err(), "one at a time");
+    let mut slowest = Duration::ZERO;
+    let result = loop {
+        let started = Instant::now();
+        let progress = client.poll();
+        slowest = slowest.max(started.elapsed());
+        match progress {
+            dps_client::Progress::Finished(result) => break result,
+            dps_client::Progress::Pending => std::thread::sleep(Duration::from_millis(2)),
+            _ => {}
+        }
+    };
+    assert_eq!(result.unwrap().device_id, "device");
+    // Far above any handshake and far below any network wait.
+    assert!(slowest < Duration::from_secs(1), "{slowest:?}");
+    assert!(matches!(client.poll(), dps_client::Progress::Idle));
+}
+
+#[tokio::test]
+async fn the_tokio_driver_survives_the_same_faults() {
+    for fault in [
+        Fault::DropAtAccept,
+        Fault::DropOnConnect,
+        Fault::DropOnRegister,
+        Fault::DropOnPoll,
+        Fault::ConnAck(3),
+        Fault::Status(429),
+    ] {
+        let service = FaultyService::start(move |n| if n == 0 { fault } else { Fault::None });
+        let assignment = client(&service, quick())
+            .register_async()
+            .await
+            .unwrap_or_else(|error| panic!("{fault:?}: {error}"));
+        assert_eq!(assignment.hub, "hub.localhost", "{fault:?}");
+    }
+    let service = FaultyService::start(|_| Fault::SilentAfterConnAck);
+    let policy = Policy { deadline: Some(Duration::from_secs(1)), ..quick() };
+    let error = client(&service, policy).register_async().await.unwrap_err();
+    assert_eq!(during(&error), Stage::Register);
+}
