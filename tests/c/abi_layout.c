@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Compile-time proof of the numbers and layouts in c-abi.md section 1.1 and dps.h. The Rust side
+ * asserts the same about its own types (crates/dps-ffi/src/abi.rs).
+ */
+#include <stddef.h>
+
+#include "azure_c_shared_utility/shared_util_options.h"
+#include "azure_prov_client/prov_client_const.h"
+#include "azure_prov_client/prov_device_client.h"
+#include "azure_prov_client/prov_device_ll_client.h"
+#include "azure_prov_client/prov_security_factory.h"
+#include "azure_prov_client/prov_transport.h"
+#include "dps/dps.h"
+#include "dps/dps_abi.h"
+
+#define JOIN_NOW(a, b) a##b
+#define JOIN(a, b) JOIN_NOW(a, b)
+/* C99 has no static assertion: an array type of negative size will not compile. */
+#define ASSERT(condition) typedef char JOIN(assertion_, __LINE__)[(condition) ? 1 : -1] STATIC_VAR_UNUSED
+
+ASSERT(PROV_DEVICE_RESULT_OK == 0);
+ASSERT(PROV_DEVICE_RESULT_INVALID_ARG == 1);
+ASSERT(PROV_DEVICE_RESULT_SUCCESS == 2);
+ASSERT(PROV_DEVICE_RESULT_MEMORY == 3);
+ASSERT(PROV_DEVICE_RESULT_PARSING == 4);
+ASSERT(PROV_DEVICE_RESULT_TRANSPORT == 5);
+ASSERT(PROV_DEVICE_RESULT_INVALID_STATE == 6);
+ASSERT(PROV_DEVICE_RESULT_DEV_AUTH_ERROR == 7);
+ASSERT(PROV_DEVICE_RESULT_TIMEOUT == 8);
+ASSERT(PROV_DEVICE_RESULT_KEY_ERROR == 9);
+ASSERT(PROV_DEVICE_RESULT_ERROR == 10);
+ASSERT(PROV_DEVICE_RESULT_HUB_NOT_SPECIFIED == 11);
+ASSERT(PROV_DEVICE_RESULT_UNAUTHORIZED == 12);
+ASSERT(PROV_DEVICE_RESULT_DISABLED == 13);
+
+ASSERT(PROV_DEVICE_REG_STATUS_CONNECTED == 0);
+ASSERT(PROV_DEVICE_REG_STATUS_REGISTERING == 1);
+ASSERT(PROV_DEVICE_REG_STATUS_ASSIGNING == 2);
+ASSERT(PROV_DEVICE_REG_STATUS_ASSIGNED == 3);
+ASSERT(PROV_DEVICE_REG_STATUS_ERROR == 4);
+ASSERT(PROV_DEVICE_REG_HUB_NOT_SPECIFIED == 5);
+
+ASSERT(SECURE_DEVICE_TYPE_UNKNOWN == 0);
+ASSERT(SECURE_DEVICE_TYPE_TPM == 1);
+ASSERT(SECURE_DEVICE_TYPE_X509 == 2);
+ASSERT(SECURE_DEVICE_TYPE_HTTP_EDGE == 3);
+ASSERT(SECURE_DEVICE_TYPE_SYMMETRIC_KEY == 4);
+
+ASSERT(TRANSPORT_HSM_TYPE_TPM == 0);
+ASSERT(TRANSPORT_HSM_TYPE_X509 == 1);
+ASSERT(TRANSPORT_HSM_TYPE_SYMM_KEY == 2);
+ASSERT(PROV_DEVICE_TRANSPORT_RESULT_OK == 0);
+ASSERT(PROV_DEVICE_TRANSPORT_RESULT_UNAUTHORIZED == 1);
+ASSERT(PROV_DEVICE_TRANSPORT_RESULT_ERROR == 2);
+ASSERT(KEY_TYPE_DEFAULT == 0);
+ASSERT(KEY_TYPE_ENGINE == 1);
+
+ASSERT(sizeof(PROV_DEVICE_RESULT) == 4);
+ASSERT(sizeof(PROV_DEVICE_REG_STATUS) == 4);
+ASSERT(sizeof(SECURE_DEVICE_TYPE) == 4);
+ASSERT(PROV_GET_THROTTLE_TIME == 1);
+ASSERT((MAX_PROV_GET_THROTTLE_TIME) == 300);
+ASSERT(sizeof(PROV_DEVICE_CLIENT_VERSION) == sizeof("1.15.0"));
+
+#if defined(__LP64__) || defined(_WIN64)
+ASSERT(sizeof(HTTP_PROXY_OPTIONS) == 32);
+ASSERT(offsetof(HTTP_PROXY_OPTIONS, host_address) == 0);
+ASSERT(offsetof(HTTP_PROXY_OPTIONS, port) == 8);
+ASSERT(offsetof(HTTP_PROXY_OPTIONS, username) == 16);
+ASSERT(offsetof(HTTP_PROXY_OPTIONS, password) == 24);
+
+ASSERT(sizeof(DPS_FAILURE) == 72);
+ASSERT(offsetof(DPS_FAILURE, result) == 8);
+ASSERT(offsetof(DPS_FAILURE, transient) == 12);
+ASSERT(offsetof(DPS_FAILURE, stage) == 16);
+ASSERT(offsetof(DPS_FAILURE, text) == 24);
+ASSERT(offsetof(DPS_FAILURE, hint) == 32);
+ASSERT(offsetof(DPS_FAILURE, service_status) == 40);
+ASSERT(offsetof(DPS_FAILURE, service_error_code) == 44);
+ASSERT(offsetof(DPS_FAILURE, service_message) == 48);
+ASSERT(offsetof(DPS_FAILURE, service_tracking_id) == 56);
+ASSERT(offsetof(DPS_FAILURE, service_time) == 64);
+
+ASSERT(sizeof(DPS_POLICY) == 32);
+ASSERT(offsetof(DPS_POLICY, deadline_ms) == 8);
+ASSERT(offsetof(DPS_POLICY, silence_ms) == 12);
+ASSERT(offsetof(DPS_POLICY, max_connections) == 16);
+ASSERT(offsetof(DPS_POLICY, poll_interval_ms) == 20);
+ASSERT(offsetof(DPS_POLICY, token_lifetime_s) == 24);
+ASSERT(offsetof(DPS_POLICY, conservative) == 28);
+#endif
+
+/* These only compile when the declared types are exactly these. */
+PROV_DEVICE_LL_HANDLE (*const check_ll_create)(const char*, const char*, PROV_DEVICE_TRANSPORT_PROVIDER_FUNCTION) = Prov_Device_LL_Create;
+void (*const check_ll_destroy)(struct PROV_INSTANCE_INFO_TAG*) = Prov_Device_LL_Destroy;
+void (*const check_destroy)(struct PROV_DEVICE_INSTANCE_TAG*) = Prov_Device_Destroy;
+PROV_DEVICE_RESULT (*const check_option)(PROV_DEVICE_HANDLE, const char*, const void*) = Prov_Device_SetOption;
+int (*const check_init)(SECURE_DEVICE_TYPE) = prov_dev_security_init;
+const PROV_DEVICE_TRANSPORT_PROVIDER* (*const check_protocol)(void) = Prov_Device_MQTT_Protocol;

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+#ifndef DPS_TEST_SCENARIOS_H
+#define DPS_TEST_SCENARIOS_H
+
+#include "harness.h"
+
+/* No service needed. */
+void security_factory(void);
+void null_args(void);
+void options(void);
+void bad_settings(void);
+void refused_tcp(void);
+void silent_server(void);
+void use_after_destroy(void);
+void destroy_midway_offline(void);
+
+/* With the service of the arguments. */
+void success(void);
+void wrong_key(void);
+void untrusted(void);
+void destroy_midway(void);
+void register_again(void);
+void register_in_flight(void);
+void callback_reentrancy(void);
+void payload(void);
+void id_by_option(void);
+
+#endif /* DPS_TEST_SCENARIOS_H */
