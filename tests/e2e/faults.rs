@@ -188,6 +188,70 @@ fn poll_never_blocks_and_needs_no_wait() {
     assert!(matches!(client.poll(), dps_client::Progress::Idle));
 }
 
+#[test]
+fn what_has_arrived_counts_however_late_it_is_looked_at() {
+    let service = FaultyService::start(|_| Fault::None);
+    // The caller comes by less often than the policy allows the server to be silent.
+    let policy = Policy { silence: Duration::from_millis(300), ..quick() };
+    let mut client = client(&service, policy);
+    client.start().unwrap();
+    for _ in 0..40 {
+        if let dps_client::Progress::Finished(result) = client.poll() {
+            result.unwrap();
+            assert_eq!(service.connections(), 1);
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(400));
+    }
+    panic!("no outcome; {} connections", service.connections());
+}
+
+#[test]
+fn wait_does_not_sleep_over_news() {
+    let service = FaultyService::start(|_| Fault::Reply(401, r#"{"errorCode":401000}"#));
+    let mut client = client(&service, quick());
+    client.start().unwrap();
+    let started = Instant::now();
+    let error = loop {
+        match client.poll() {
+            dps_client::Progress::Finished(result) => break result.unwrap_err(),
+            // Also after a status, when the outcome is there already.
+            _ => client.wait(Duration::from_secs(20)),
+        }
+    };
+    assert_eq!(*error.kind(), ErrorKind::Service { status: 401 });
+    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+}
+
+#[test]
+fn a_flood_neither_fills_the_memory_nor_keeps_the_deadline_from_ending_it() {
+    let before = peak_memory();
+    let error = ends_at_the_deadline(Fault::Flood, Duration::from_secs(30));
+    assert_eq!(during(&error), Stage::Register);
+    let grown = peak_memory() - before;
+    assert!(grown < 64 * 1024, "{grown} KiB more");
+}
+
+/// The highest resident size of this process so far, in KiB. (The service's threads count too,
+/// and other tests at the same time; none of them needs tens of megabytes.)
+fn peak_memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_async_registration_can_be_spawned_and_runs_alone() {
+    let service = FaultyService::start(|_| Fault::None);
+    let mut spawned = client(&service, quick());
+    let task = tokio::spawn(async move { spawned.register_async().await });
+    assert_eq!(task.await.unwrap().unwrap().device_id, "device");
+    let mut busy = client(&service, quick());
+    busy.start().unwrap();
+    let error = busy.register_async().await.unwrap_err();
+    assert_eq!(*error.kind(), ErrorKind::InvalidConfig);
+}
+
 #[tokio::test]
 async fn the_tokio_driver_survives_the_same_faults() {
     for fault in [

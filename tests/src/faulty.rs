@@ -45,6 +45,8 @@ pub enum Fault {
     Reply(u16, &'static str),
     /// Every request is answered with this status.
     AlwaysStatus(u16),
+    /// After SUBACK messages come without end, and nothing is read any more.
+    Flood,
     /// Polls are answered "assigning" for ever.
     AlwaysAssigning,
 }
@@ -148,6 +150,7 @@ fn serve(stream: TcpStream, config: Arc<ServerConfig>, fault: Fault, stop: &Atom
     let mut input = BytesMut::new();
     let mut silent = false;
     let mut requests = 0;
+    let mut flood = false;
     while !stop.load(Ordering::SeqCst) {
         let mut buffer = [0; 4096];
         match stream.read(&mut buffer) {
@@ -159,6 +162,16 @@ fn serve(stream: TcpStream, config: Arc<ServerConfig>, fault: Fault, stop: &Atom
                     std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut
                 ) => {}
             Err(_) => return,
+        }
+        if flood {
+            let mut message = Publish::new("x", QoS::AtLeastOnce, "");
+            message.pkid = 1;
+            let mut out = BytesMut::new();
+            for _ in 0..1000 {
+                message.write(&mut out).unwrap();
+            }
+            while !stop.load(Ordering::SeqCst) && stream.write_all(&out).is_ok() {}
+            return;
         }
         while let Ok(packet) = Packet::read(&mut input, 1 << 20) {
             if silent {
@@ -186,7 +199,9 @@ fn serve(stream: TcpStream, config: Arc<ServerConfig>, fault: Fault, stop: &Atom
                         SubscribeReasonCode::Success(QoS::AtLeastOnce)
                     };
                     SubAck::new(subscribe.pkid, vec![code]).write(&mut out).unwrap();
+                    flood = fault == Fault::Flood;
                 }
+                Packet::Publish(_) if flood => {}
                 Packet::Publish(publish) => {
                     let Some(reply) = answer(&publish, fault, requests) else { return };
                     requests += 1;

@@ -1,6 +1,7 @@
 //! Settings of a client.
 
 use crate::client::ProvisioningClient;
+use dps_core::wire::MAX_MESSAGE_BYTES;
 use dps_core::{Error, ErrorKind, Hsm, IdScope, Policy, RegistrationId, Stage};
 use dps_transport::{Endpoint, TrustAnchors};
 use dps_transport_mqtt::{MQTT_PORT, MqttTransport};
@@ -131,6 +132,12 @@ impl Builder {
         let mut hsm =
             self.hsm.take().ok_or_else(|| refuse("the security module is not set".into()))?;
         let payload = match self.payload.take() {
+            Some(json) if json.len() > MAX_MESSAGE_BYTES => {
+                return Err(refuse(format!(
+                    "the payload has {} bytes; the service accepts messages of {MAX_MESSAGE_BYTES}",
+                    json.len()
+                )));
+            }
             Some(json) => Some(
                 RawValue::from_string(json)
                     .map_err(|error| refuse(format!("the payload is not JSON: {error}")))?,

@@ -1,29 +1,30 @@
 //! Drives a [`Session`] with the system's sockets and clocks.
 
-use crate::anchors;
 use crate::builder::{Builder, Transport};
 use crate::clock::SystemClock;
 use crate::connector::{Connector, Step};
-use crate::preparation::Preparation;
+use crate::preparation::{Preparation, Prepared};
 use crate::random::SystemRandom;
 use crate::session::{Output, Session};
+use crate::signing;
 use crate::wake::{Interrupter, Sleeper};
 use crate::wire::{OpenWire, Received, Wire};
 use dps_core::{
     Assignment, Error, ErrorKind, Hsm, IdScope, Identity, Now, Policy, RegistrationConfig,
     RegistrationId, Stage, Status,
 };
-use dps_transport::{Endpoint, Link, TlsSettings, TrustAnchors};
+use dps_transport::{Endpoint, Link, SystemAnchors, TlsSettings, TrustAnchors};
 use serde_json::value::RawValue;
 use std::time::Duration;
 
 /// Bytes read from the socket at a time: one TLS record.
 const READ_SIZE: usize = 16 * 1024;
 /// Reads in one call of `poll`, so that a flood cannot keep the caller.
-const READS_PER_POLL: usize = 32;
+const PASSES_PER_POLL: usize = 64;
 
 /// What [`ProvisioningClient::poll`] found.
 #[derive(Debug)]
+#[non_exhaustive]
 // One value per call, matched at once: boxing would cost callers more than the size does.
 #[allow(clippy::large_enum_variant)]
 pub enum Progress {
@@ -50,14 +51,19 @@ pub struct ProvisioningClient {
     payload: Option<Box<RawValue>>,
     policy: Policy,
     trust_anchors: TrustAnchors,
+    /// Takes the place of `trust_anchors` at the next connection.
+    next_anchors: Option<TrustAnchors>,
     tls: Option<TlsSettings>,
     clock: SystemClock,
     session: Option<Session>,
     wire: Wire,
+    /// A look-up that is under way; it outlives the attempt that started it, so that there is
+    /// never more than one.
+    preparation: Option<Preparation>,
     sleeper: Sleeper,
     buffer: Vec<u8>,
-    /// `poll` stopped although there is more to read.
-    more: bool,
+    /// `poll` has more to do at once.
+    ready: bool,
 }
 
 impl ProvisioningClient {
@@ -82,13 +88,15 @@ impl ProvisioningClient {
             payload,
             policy: settings.policy,
             trust_anchors: settings.trust_anchors,
+            next_anchors: None,
             tls: None,
             clock: SystemClock::new(),
             session: None,
             wire: Wire::Closed,
+            preparation: None,
             sleeper: Sleeper::default(),
             buffer: Vec::new(),
-            more: false,
+            ready: false,
         }
     }
 
@@ -124,6 +132,7 @@ impl ProvisioningClient {
                 .with_detail("a registration is already running"));
         }
         self.session = Some(self.new_session(now));
+        self.ready = true;
         Ok(())
     }
 
@@ -146,37 +155,44 @@ impl ProvisioningClient {
         self.poll_at(now)
     }
 
-    /// [`poll`](Self::poll) with a given clock reading. The readings of one client must come from
-    /// one clock.
+    /// [`poll`](Self::poll) with a given clock reading. The monotonic part must be one that
+    /// [`now`](Self::now) could give; the wall clock may be the caller's own.
     pub fn poll_at(&mut self, now: Now) -> Progress {
         let Some(mut session) = self.session.take() else { return Progress::Idle };
-        if session.next_timeout().is_some_and(|due| due <= now.at) {
-            session.handle_timeout(now);
-        }
-        let mut reads = 0;
+        let mut passes = 0;
+        let mut timed = false;
         loop {
             while let Some(output) = session.poll_output() {
                 match output {
-                    Output::Sign(text) => session.signed(now, self.hsm.sign(text.as_bytes())),
-                    Output::Connect => self.prepare(),
+                    Output::Sign(text) => {
+                        session.signed(now, signing::sign(self.hsm.as_mut(), &text));
+                    }
+                    Output::Connect => self.prepare(&mut session, now),
                     Output::Disconnect { farewell } => self.disconnect(&farewell),
                     Output::Status(status) => {
                         self.session = Some(session);
+                        self.ready = true;
                         return Progress::Status(status);
                     }
                     Output::Finished(result) => {
-                        self.wire = Wire::Closed;
+                        self.rest();
                         return Progress::Finished(*result);
                     }
                 }
             }
-            let moved = self.move_wire(&mut session, now);
-            reads += 1;
-            self.more = moved && reads >= READS_PER_POLL;
-            if !session.has_output() && (self.more || !moved) {
+            let moved = passes < PASSES_PER_POLL && self.move_wire(&mut session, now);
+            passes += 1;
+            if moved || session.has_output() {
+                continue;
+            }
+            // Timers come last: what has arrived counts, however late it is looked at.
+            if timed || session.next_timeout().is_none_or(|due| due > now.at) {
                 break;
             }
+            timed = true;
+            session.handle_timeout(now);
         }
+        self.ready = passes > PASSES_PER_POLL;
         self.session = Some(session);
         Progress::Pending
     }
@@ -184,13 +200,13 @@ impl ProvisioningClient {
     /// Sleeps until `poll` has something to do, or for `at_most`, or until
     /// [interrupted](Self::interrupter).
     pub fn wait(&mut self, at_most: Duration) {
-        if self.more {
+        if self.ready || self.session.as_ref().is_some_and(Session::has_output) {
             return;
         }
         let now = self.now();
         let due = self.session.as_ref().and_then(Session::next_timeout);
         let (connector_due, socket) = match &mut self.wire {
-            Wire::Closed | Wire::Preparing(_) => (None, None),
+            Wire::Closed | Wire::Preparing => (None, None),
             Wire::Connecting(connector) => (connector.next_timeout(), connector.socket()),
             Wire::Open(open) => (None, Some(open.socket())),
         };
@@ -243,6 +259,7 @@ impl ProvisioningClient {
         if let Some(session) = self.session.take() {
             let farewell = session.cancel(self.now());
             self.disconnect(&farewell);
+            self.rest();
         }
     }
 
@@ -256,35 +273,61 @@ impl ProvisioningClient {
 
     /// Changes whom to trust, from the next connection on.
     pub fn set_trust_anchors(&mut self, anchors: TrustAnchors) {
-        self.trust_anchors = anchors;
-        self.tls = None;
+        self.next_anchors = Some(anchors);
     }
 
     pub(crate) fn endpoint(&self) -> (&Endpoint, u16) {
         (&self.endpoint, self.endpoint.port().unwrap_or(self.transport.default_port()))
     }
 
-    pub(crate) fn wants_system_anchors(&self) -> bool {
+    pub(crate) fn is_running(&self) -> bool {
+        self.session.is_some()
+    }
+
+    pub(crate) fn clock(&self) -> SystemClock {
+        self.clock
+    }
+
+    /// To be asked once for each connection, before its name is looked up.
+    pub(crate) fn wants_system_anchors(&mut self) -> bool {
+        if let Some(anchors) = self.next_anchors.take() {
+            self.trust_anchors = anchors;
+            self.tls = None;
+        }
         self.tls.is_none() && self.trust_anchors.uses_system()
     }
 
-    /// The link of a new connection. The system's anchors have been loaded if they are wanted.
-    pub(crate) fn link(&mut self, now: Now) -> Result<Link, Error> {
+    /// The link of a new connection.
+    pub(crate) fn link(&mut self, now: Now, system: Option<&SystemAnchors>) -> Result<Link, Error> {
         let tls = match &self.tls {
             Some(tls) => tls,
             None => {
-                let made = TlsSettings::new(&self.trust_anchors, anchors::cached())?;
+                let made = TlsSettings::new(&self.trust_anchors, system)?;
                 self.tls.insert(made)
             }
         };
         tls.link(now, &self.endpoint)
     }
 
-    fn prepare(&mut self) {
-        let (endpoint, port) = self.endpoint();
+    fn prepare(&mut self, session: &mut Session, now: Now) {
+        session.reached(now, Stage::Resolve);
+        self.wire = Wire::Preparing;
         let system = self.wants_system_anchors();
-        let done = self.sleeper.interrupter();
-        self.wire = Wire::Preparing(Preparation::start(endpoint, port, system, done));
+        if self.preparation.is_none() {
+            let (endpoint, port) = self.endpoint();
+            let done = self.sleeper.interrupter();
+            self.preparation = Some(Preparation::start(endpoint, port, system, done));
+        }
+    }
+
+    /// The registration has ended: gives back what only a running one needs. The session cache
+    /// of TLS goes too; registrations are far apart.
+    pub(crate) fn rest(&mut self) {
+        self.wire = Wire::Closed;
+        self.tls = None;
+        self.buffer = Vec::new();
+        self.ready = false;
+        self.sleeper.release();
     }
 
     fn disconnect(&mut self, farewell: &[u8]) {
@@ -300,14 +343,15 @@ impl ProvisioningClient {
     fn move_wire(&mut self, session: &mut Session, now: Now) -> bool {
         match &mut self.wire {
             Wire::Closed => false,
-            Wire::Preparing(preparation) => match preparation.poll() {
+            Wire::Preparing => match self.preparation.as_mut().and_then(Preparation::poll) {
                 None => false,
-                Some(Ok(addresses)) => {
-                    session.reached(now, Stage::Connect);
-                    self.wire = Wire::Connecting(Connector::new(addresses));
-                    true
+                Some(result) => {
+                    self.preparation = None;
+                    match result {
+                        Ok(prepared) => self.connect(session, now, prepared),
+                        Err(error) => self.give_up(session, now, error),
+                    }
                 }
-                Some(Err(error)) => self.give_up(session, now, error),
             },
             Wire::Connecting(connector) => match connector.poll(now) {
                 Step::Pending => false,
@@ -315,7 +359,7 @@ impl ProvisioningClient {
                     session.reached(now, Stage::Connect);
                     true
                 }
-                Step::Open(stream, registered) => match self.link(now) {
+                Step::Open(stream, registered) => match self.link(now, None) {
                     Ok(link) => {
                         self.wire = Wire::Open(OpenWire::new(*stream, registered));
                         session.opened(now, link);
@@ -328,7 +372,7 @@ impl ProvisioningClient {
             Wire::Open(open) => {
                 session.transmit(now, &mut open.unsent);
                 self.buffer.resize(READ_SIZE, 0);
-                // Reading goes first when writing fails: the reason may have arrived.
+                // Reading goes on when writing fails: the reason may have arrived.
                 let written = open.flush();
                 match open.read(&mut self.buffer) {
                     Ok(Received::Bytes(count)) => {
@@ -355,6 +399,21 @@ impl ProvisioningClient {
                 }
             }
         }
+    }
+
+    fn connect(&mut self, session: &mut Session, now: Now, prepared: Prepared) -> bool {
+        if self.wants_system_anchors() && prepared.anchors.is_none() {
+            // The look-up was started for other settings.
+            self.prepare(session, now);
+            return true;
+        }
+        // TLS settings first: there is no point in a connection that nobody may vouch for.
+        if let Err(error) = self.link(now, prepared.anchors.as_ref()) {
+            return self.give_up(session, now, error);
+        }
+        session.reached(now, Stage::Connect);
+        self.wire = Wire::Connecting(Connector::new(prepared.addresses));
+        true
     }
 
     fn give_up(&mut self, session: &mut Session, now: Now, error: Error) -> bool {

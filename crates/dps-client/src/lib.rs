@@ -39,6 +39,7 @@ mod connector;
 mod preparation;
 mod random;
 mod session;
+mod signing;
 #[cfg(feature = "tokio")]
 mod tokio_driver;
 mod wake;
@@ -52,5 +53,8 @@ pub use dps_core::{
     SymmetricKey, Timestamp,
 };
 pub use dps_transport::{Endpoint, EndpointError, GLOBAL_ENDPOINT, TrustAnchors};
+/// For those who drive a [`Session`] themselves.
+pub use {dps_core, dps_transport, dps_transport_mqtt};
+
 pub use session::{Output, Session};
 pub use wake::Interrupter;

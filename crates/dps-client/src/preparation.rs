@@ -4,43 +4,46 @@
 use crate::anchors;
 use crate::wake::Interrupter;
 use dps_core::{Error, ErrorKind, Stage};
-use dps_transport::Endpoint;
+use dps_transport::{Endpoint, SystemAnchors};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
 
-/// Addresses of an endpoint, looked up elsewhere.
+/// What a connection needs to know.
+#[derive(Clone, Debug)]
+pub(crate) struct Prepared {
+    pub(crate) addresses: Vec<SocketAddr>,
+    /// The system's trust anchors, if they were wanted.
+    pub(crate) anchors: Option<SystemAnchors>,
+}
+
+/// A preparation that is under way.
 #[derive(Debug)]
 pub(crate) struct Preparation(State);
 
 #[derive(Debug)]
 enum State {
-    Ready(Vec<SocketAddr>),
-    Running(Receiver<Result<Vec<SocketAddr>, Error>>),
+    Ready(Option<Prepared>),
+    Running(Receiver<Result<Prepared, Error>>),
 }
 
 impl Preparation {
     /// Starts it. `done` is interrupted when the answer is there.
-    pub(crate) fn start(
-        endpoint: &Endpoint,
-        port: u16,
-        system_anchors: bool,
-        done: Interrupter,
-    ) -> Self {
-        let anchors_missing = system_anchors && anchors::cached().is_none();
+    pub(crate) fn start(endpoint: &Endpoint, port: u16, system: bool, done: Interrupter) -> Self {
+        let anchors = if system { anchors::cached() } else { None };
         if let Some(address) = endpoint.address()
-            && !anchors_missing
+            && (!system || anchors.is_some())
         {
-            return Self(State::Ready(vec![SocketAddr::new(address, port)]));
+            let addresses = vec![SocketAddr::new(address, port)];
+            return Self(State::Ready(Some(Prepared { addresses, anchors })));
         }
         let (sender, receiver) = channel();
         let host = endpoint.host().to_owned();
         let failed = sender.clone();
         let thread = std::thread::Builder::new().name("dps-resolve".into()).spawn(move || {
-            if anchors_missing {
-                anchors::load();
-            }
-            // Nobody listens any more when the registration has ended; that is fine.
-            let _ = sender.send(resolve(&host, port));
+            let anchors = system.then(anchors::load);
+            let prepared = resolve(&host, port).map(|addresses| Prepared { addresses, anchors });
+            // Nobody listens any more when the client is gone; that is fine.
+            let _ = sender.send(prepared);
             done.interrupt();
         });
         if let Err(error) = thread {
@@ -51,17 +54,18 @@ impl Preparation {
         Self(State::Running(receiver))
     }
 
-    /// The addresses, once they are there.
-    pub(crate) fn poll(&mut self) -> Option<Result<Vec<SocketAddr>, Error>> {
+    /// The answer, once it is there.
+    pub(crate) fn poll(&mut self) -> Option<Result<Prepared, Error>> {
+        let gone = || {
+            Err(Error::new(Stage::Resolve, ErrorKind::NameResolution)
+                .with_detail("the look-up ended without an answer"))
+        };
         match &mut self.0 {
-            State::Ready(addresses) => Some(Ok(core::mem::take(addresses))),
+            State::Ready(prepared) => Some(prepared.take().ok_or(()).or_else(|()| gone())),
             State::Running(receiver) => match receiver.try_recv() {
                 Ok(result) => Some(result),
                 Err(TryRecvError::Empty) => None,
-                Err(TryRecvError::Disconnected) => {
-                    Some(Err(Error::new(Stage::Resolve, ErrorKind::NameResolution)
-                        .with_detail("the look-up ended without an answer")))
-                }
+                Err(TryRecvError::Disconnected) => Some(gone()),
             },
         }
     }

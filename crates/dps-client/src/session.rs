@@ -7,6 +7,7 @@ use dps_core::{
 use dps_transport::Link;
 use std::collections::VecDeque;
 use std::time::Duration;
+use zeroize::Zeroizing;
 
 /// What the driver of a [`Session`] has to do.
 #[derive(Debug)]
@@ -245,7 +246,8 @@ fn carry(
     link: &mut Link,
     wire: &mut Vec<u8>,
 ) -> Result<(), Error> {
-    let mut bytes = Vec::new();
+    // Holds the token in clear.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(4096));
     engine.transmit(&mut bytes);
     let sent = if bytes.is_empty() { Ok(()) } else { link.send(now, &bytes) };
     link.transmit(now, wire).and(sent)

@@ -2,18 +2,25 @@
 
 use crate::anchors;
 use crate::client::ProvisioningClient;
+use crate::clock::SystemClock;
+use crate::preparation::Prepared;
 use crate::session::{Output, Session};
+use crate::signing;
 use dps_core::{Assignment, Error, ErrorKind, Stage, Status, Timestamp};
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::io::{AsyncWriteExt as _, Interest};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 /// How long one address may take while others are left to try.
 const PER_ADDRESS: Duration = Duration::from_secs(5);
 /// The goodbye must not hold up the outcome.
 const FAREWELL: Duration = Duration::from_millis(200);
+/// While this much waits to be sent, nothing more is read.
+const MAX_UNSENT: usize = 128 * 1024;
 
 /// An open connection.
 struct Open {
@@ -28,16 +35,18 @@ impl Open {
     async fn exchange(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let blocked = |error: &io::Error| error.kind() == io::ErrorKind::WouldBlock;
         loop {
-            let interest = if self.unsent.is_empty() {
-                Interest::READABLE
-            } else {
-                Interest::READABLE | Interest::WRITABLE
+            let interest = match self.unsent.len() {
+                0 => Interest::READABLE,
+                1..=MAX_UNSENT => Interest::READABLE | Interest::WRITABLE,
+                _ => Interest::WRITABLE,
             };
             self.stream.ready(interest).await?;
             // Reading goes first: when writing fails, the reason may have arrived.
-            match self.stream.try_read(buffer) {
-                Err(error) if blocked(&error) => {}
-                result => return result,
+            if interest.is_readable() {
+                match self.stream.try_read(buffer) {
+                    Err(error) if blocked(&error) => {}
+                    result => return result,
+                }
             }
             if !self.unsent.is_empty() {
                 match self.stream.try_write(&self.unsent) {
@@ -52,11 +61,13 @@ impl Open {
 
 impl ProvisioningClient {
     /// Registers on the tokio runtime that polls the future, which needs its I/O and time
-    /// drivers. Dropping the future ends the registration without an outcome.
+    /// drivers. The future is `Send`. Dropping it ends the registration without an outcome and
+    /// closes the connection without a goodbye.
     ///
     /// # Errors
     ///
-    /// Any [`Error`]; see its stage, kind and hint.
+    /// Any [`Error`]; see its stage, kind and hint. Stage config: a registration is already
+    /// running.
     pub async fn register_async(&mut self) -> Result<Assignment, Error> {
         self.register_async_with(|_| {}).await
     }
@@ -70,130 +81,184 @@ impl ProvisioningClient {
         &mut self,
         mut on_status: impl FnMut(Status) + Send,
     ) -> Result<Assignment, Error> {
-        let mut session = self.new_session(self.now());
+        if self.is_running() {
+            return Err(Error::new(Stage::Config, ErrorKind::InvalidConfig)
+                .with_detail("a registration is already running"));
+        }
+        let clock = self.clock();
+        let mut session = self.new_session(clock.now());
         let mut open: Option<Open> = None;
+        let mut buffer = vec![0; 16 * 1024];
         loop {
             while let Some(output) = session.poll_output() {
                 match output {
                     Output::Sign(text) => {
-                        let signature = self.hsm.sign(text.as_bytes());
-                        session.signed(self.now(), signature);
+                        let signature = signing::sign(self.hsm.as_mut(), &text);
+                        session.signed(clock.now(), signature);
                     }
-                    Output::Connect => open = self.connect(&mut session).await,
+                    Output::Connect => open = self.connect_async(&mut session).await,
                     Output::Disconnect { farewell } => {
                         if let Some(mut open) = open.take() {
                             open.unsent.extend_from_slice(&farewell);
                             let goodbye = open.stream.write_all(&open.unsent);
-                            let _ = tokio::time::timeout(FAREWELL, goodbye).await;
+                            let _ = timeout(FAREWELL, goodbye).await;
                         }
                     }
                     Output::Status(status) => on_status(status),
-                    Output::Finished(result) => return *result,
+                    Output::Finished(result) => {
+                        self.rest();
+                        return *result;
+                    }
                 }
             }
-            self.exchange(&mut session, &mut open).await;
-        }
-    }
-
-    /// Moves bytes until something happens or a timer is due.
-    async fn exchange(&self, session: &mut Session, open: &mut Option<Open>) {
-        if let Some(open) = open {
-            session.transmit(self.now(), &mut open.unsent);
-            if session.has_output() {
-                return;
-            }
-        }
-        let due = session.next_timeout();
-        let Some(open) = open else {
-            self.until(due, std::future::pending::<()>()).await;
-            return session.handle_timeout(self.now());
-        };
-        let mut buffer = vec![0; 16 * 1024];
-        match self.until(due, open.exchange(&mut buffer)).await {
-            None => session.handle_timeout(self.now()),
-            Some(Ok(0)) => session.closed(self.now(), None),
-            Some(Ok(count)) => {
-                session.receive(self.now(), buffer.get(..count).unwrap_or_default());
-            }
-            Some(Err(error)) => {
-                let error = Error::new(Stage::Connect, ErrorKind::ConnectionLost)
-                    .with_detail(error.to_string());
-                session.closed(self.now(), Some(error));
-            }
-        }
-    }
-
-    /// Runs `work` until it is done or `due` is reached.
-    async fn until<T>(&self, due: Option<Timestamp>, work: impl Future<Output = T>) -> Option<T> {
-        match due {
-            None => Some(work.await),
-            Some(due) => {
-                let pause = due.since(self.now().at) + Duration::from_millis(1);
-                tokio::time::timeout(pause, work).await.ok()
-            }
+            exchange(clock, &mut session, &mut open, &mut buffer).await;
         }
     }
 
     /// Resolves and connects within the session's time; `None` when that failed.
-    async fn connect(&mut self, session: &mut Session) -> Option<Open> {
+    async fn connect_async(&mut self, session: &mut Session) -> Option<Open> {
+        let clock = self.clock();
+        session.reached(clock.now(), Stage::Resolve);
+        let system = self.wants_system_anchors();
         let (endpoint, port) = self.endpoint();
-        let (host, system) = (endpoint.host().to_owned(), self.wants_system_anchors());
-        let prepare = async {
-            if system && anchors::cached().is_none() {
-                // Reading files; if the thread pool is gone the settings report no anchors.
-                let _ = tokio::task::spawn_blocking(|| anchors::load().len()).await;
-            }
-            let found = tokio::net::lookup_host((host.as_str(), port)).await;
-            found.map(Iterator::collect::<Vec<_>>)
+        let lookup = prepare(endpoint.host().to_owned(), port, system);
+        let result = match until(clock, session.next_timeout(), lookup).await {
+            None => Err(None),
+            Some(Err(error)) => Err(Some(error)),
+            Some(Ok(prepared)) => match self.link(clock.now(), prepared.anchors.as_ref()) {
+                Err(error) => Err(Some(error)),
+                Ok(link) => match open_tcp(clock, session, prepared.addresses).await {
+                    Err(error) => Err(error),
+                    Ok(stream) => Ok((stream, link)),
+                },
+            },
         };
-        let addresses = match self.until(session.next_timeout(), prepare).await {
-            None => return self.late(session),
-            Some(Ok(addresses)) => addresses,
-            Some(Err(error)) => {
-                let error = Error::new(Stage::Resolve, ErrorKind::NameResolution)
-                    .with_detail(format!("{host}: {error}"));
-                session.connect_failed(self.now(), error);
-                return None;
+        match result {
+            Ok((stream, link)) => {
+                // Our flights are small and written whole.
+                let _ = stream.set_nodelay(true);
+                session.opened(clock.now(), link);
+                return Some(Open { stream, unsent: Vec::new() });
             }
-        };
-        let mut failures = Vec::new();
-        let mut refused = !addresses.is_empty();
-        for address in addresses {
-            session.reached(self.now(), Stage::Connect);
-            let attempt = tokio::time::timeout(PER_ADDRESS, TcpStream::connect(address));
-            match self.until(session.next_timeout(), attempt).await {
-                None => return self.late(session),
-                Some(Ok(Ok(stream))) => {
-                    let _ = stream.set_nodelay(true);
-                    return match self.link(self.now()) {
-                        Ok(link) => {
-                            session.opened(self.now(), link);
-                            Some(Open { stream, unsent: Vec::new() })
-                        }
-                        Err(error) => {
-                            session.connect_failed(self.now(), error);
-                            None
-                        }
-                    };
-                }
-                Some(Ok(Err(error))) => {
-                    refused &= error.kind() == std::io::ErrorKind::ConnectionRefused;
-                    failures.push(format!("{address}: {error}"));
-                }
-                Some(Err(_)) => {
-                    refused = false;
-                    failures.push(format!("{address}: timed out"));
-                }
-            }
+            Err(Some(error)) => session.connect_failed(clock.now(), error),
+            // A timer of the session's was due.
+            Err(None) => session.handle_timeout(clock.now()),
         }
-        let kind = if refused { ErrorKind::ConnectionRefused } else { ErrorKind::ConnectFailed };
-        let error = Error::new(Stage::Connect, kind).with_detail(failures.join("; "));
-        session.connect_failed(self.now(), error);
         None
     }
+}
 
-    fn late(&self, session: &mut Session) -> Option<Open> {
-        session.handle_timeout(self.now());
-        None
+/// Looks up the name, and reads the trust anchors if they are wanted.
+async fn prepare(host: String, port: u16, system: bool) -> Result<Prepared, Error> {
+    let anchors = match anchors::cached() {
+        _ if !system => None,
+        Some(anchors) => Some(anchors),
+        // Reads files. If the thread pool is gone, the TLS settings report that there are none.
+        None => tokio::task::spawn_blocking(anchors::load).await.ok(),
+    };
+    let failed =
+        |detail: String| Error::new(Stage::Resolve, ErrorKind::NameResolution).with_detail(detail);
+    match tokio::net::lookup_host((host.as_str(), port)).await {
+        Ok(found) => {
+            let addresses: Vec<SocketAddr> = found.collect();
+            if addresses.is_empty() {
+                return Err(failed(format!("{host} has no address")));
+            }
+            Ok(Prepared { addresses, anchors })
+        }
+        Err(error) => Err(failed(format!("{host}: {error}"))),
+    }
+}
+
+/// Tries the addresses in turn. The error is `None` when a timer of the session's is due.
+async fn open_tcp(
+    clock: SystemClock,
+    session: &mut Session,
+    addresses: Vec<SocketAddr>,
+) -> Result<TcpStream, Option<Error>> {
+    let mut failures = Vec::new();
+    let mut refused = true;
+    let mut left = addresses.into_iter().peekable();
+    while let Some(address) = left.next() {
+        session.reached(clock.now(), Stage::Connect);
+        let others = left.peek().is_some();
+        let attempt = async {
+            let connect = TcpStream::connect(address);
+            if !others {
+                return connect.await;
+            }
+            timeout(PER_ADDRESS, connect)
+                .await
+                .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+        };
+        match until(clock, session.next_timeout(), attempt).await {
+            None => return Err(None),
+            Some(Ok(stream)) => return Ok(stream),
+            Some(Err(error)) => {
+                refused &= error.kind() == io::ErrorKind::ConnectionRefused;
+                failures.push(format!("{address}: {error}"));
+            }
+        }
+    }
+    let kind = if refused { ErrorKind::ConnectionRefused } else { ErrorKind::ConnectFailed };
+    Err(Some(Error::new(Stage::Connect, kind).with_detail(failures.join("; "))))
+}
+
+/// Moves bytes until something happens or a timer is due.
+async fn exchange(
+    clock: SystemClock,
+    session: &mut Session,
+    open: &mut Option<Open>,
+    buffer: &mut [u8],
+) {
+    if let Some(open) = open {
+        session.transmit(clock.now(), &mut open.unsent);
+        if session.has_output() {
+            return;
+        }
+    }
+    let due = session.next_timeout();
+    let Some(open) = open else {
+        until(clock, due, std::future::pending::<()>()).await;
+        return session.handle_timeout(clock.now());
+    };
+    match until(clock, due, open.exchange(buffer)).await {
+        None => session.handle_timeout(clock.now()),
+        Some(Ok(0)) => session.closed(clock.now(), None),
+        Some(Ok(count)) => {
+            session.receive(clock.now(), buffer.get(..count).unwrap_or_default());
+        }
+        Some(Err(error)) => {
+            let error = Error::new(Stage::Connect, ErrorKind::ConnectionLost)
+                .with_detail(error.to_string());
+            session.closed(clock.now(), Some(error));
+        }
+    }
+}
+
+/// Runs `work` until it is done or `due` is reached.
+async fn until<T>(
+    clock: SystemClock,
+    due: Option<Timestamp>,
+    work: impl Future<Output = T>,
+) -> Option<T> {
+    match due {
+        None => Some(work.await),
+        Some(due) => {
+            let pause = due.since(clock.now().at) + Duration::from_millis(1);
+            timeout(pause, work).await.ok()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Compiles only if the future may run on any thread, as `tokio::spawn` asks.
+    #[allow(dead_code)]
+    fn the_future_is_send(client: &mut ProvisioningClient) {
+        fn is_send<T: Send>(_: T) {}
+        is_send(client.register_async());
     }
 }

@@ -88,6 +88,14 @@ impl Sleeper {
         self.interrupter.take();
     }
 
+    /// Gives the poll object back. An interrupter stays good for the next one.
+    pub(crate) fn release(&mut self) {
+        if self.poll.take().is_some() {
+            let mut slot = self.interrupter.0.waker.lock().unwrap_or_else(PoisonError::into_inner);
+            *slot = None;
+        }
+    }
+
     fn make_poll(&self) -> io::Result<(Poll, Events)> {
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKE)?);

@@ -1,7 +1,6 @@
 //! The state of the socket under a session.
 
 use crate::connector::Connector;
-use crate::preparation::Preparation;
 use dps_core::{Error, ErrorKind, Stage};
 use mio::net::TcpStream;
 use std::io::{self, Read as _, Write as _};
@@ -11,7 +10,7 @@ pub(crate) enum Wire {
     /// No connection is wanted.
     Closed,
     /// Looking up the name.
-    Preparing(Preparation),
+    Preparing,
     /// Opening the connection.
     Connecting(Connector),
     /// Open.
@@ -25,6 +24,10 @@ pub(crate) struct OpenWire {
     /// What the socket would not take yet.
     pub(crate) unsent: Vec<u8>,
 }
+
+/// While this much waits to be sent, nothing more is read: a peer that sends without reading must
+/// not fill our memory with answers.
+const MAX_UNSENT: usize = 128 * 1024;
 
 /// What reading gave.
 pub(crate) enum Received {
@@ -67,9 +70,12 @@ impl OpenWire {
     }
 
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> Result<Received, Error> {
+        if self.unsent.len() > MAX_UNSENT {
+            return Ok(Received::Nothing);
+        }
         loop {
             return match self.stream.read(buffer) {
-                Ok(0) => Ok(Received::End),
+                Ok(0) if !buffer.is_empty() => Ok(Received::End),
                 Ok(count) => Ok(Received::Bytes(count)),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Received::Nothing),

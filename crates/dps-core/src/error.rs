@@ -96,6 +96,8 @@ pub enum ErrorKind {
     },
     /// The server's certificate was not accepted.
     ServerCertificate(CertificateProblem),
+    /// The certificates to trust cannot be used, or there are none.
+    TrustAnchors,
     /// The TLS handshake failed for another reason.
     Tls,
     /// The service refused the connection with this protocol return code.
@@ -281,6 +283,9 @@ impl Error {
                     "do not trust this server; ask its operator for a valid certificate"
                 }
             },
+            ErrorKind::TrustAnchors => {
+                "install the system's CA certificates, or give the service's CA certificate in PEM as trusted"
+            }
             ErrorKind::Tls => "check that the endpoint's port speaks TLS 1.2 or 1.3",
             ErrorKind::ConnectRejected { code: 3 } => "the service is unavailable: try later",
             ErrorKind::ConnectRejected { .. } => {
@@ -368,6 +373,7 @@ impl Error {
                 CertificateProblem::Revoked => "the server's certificate was revoked".into(),
                 CertificateProblem::Other => "the server's certificate is not acceptable".into(),
             },
+            ErrorKind::TrustAnchors => "the certificates to trust cannot be used".into(),
             ErrorKind::Tls => "the TLS handshake failed".into(),
             ErrorKind::ConnectRejected { code } => {
                 let words = match code {
@@ -402,6 +408,20 @@ impl Error {
     }
 }
 
+/// Whether a character could hide or rearrange text around it.
+fn misleads(character: char) -> bool {
+    character.is_control()
+        || matches!(
+            character,
+            '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+        )
+}
+
+/// Whether a text can be shown as it is.
+pub(crate) fn is_plain(text: &str) -> bool {
+    !text.chars().any(misleads)
+}
+
 /// Text from the network, made harmless for terminals and logs.
 struct Printable<'a>(&'a str);
 
@@ -409,7 +429,7 @@ impl fmt::Display for Printable<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use fmt::Write as _;
         for character in self.0.chars().take(500) {
-            f.write_char(if character.is_control() { ' ' } else { character })?;
+            f.write_char(if misleads(character) { ' ' } else { character })?;
         }
         Ok(())
     }

@@ -59,9 +59,9 @@ impl SymmetricKey {
         if text.is_empty() {
             return Err(KeyError::Empty);
         }
-        let decoded = STANDARD
-            .decode(text)
-            .map(Zeroizing::new)
+        let mut decoded = Zeroizing::new(Vec::with_capacity(text.len()));
+        STANDARD
+            .decode_vec(text, &mut decoded)
             .map_err(|_| KeyError::NotBase64 { length: text.chars().count() })?;
         Self::check(decoded)
     }

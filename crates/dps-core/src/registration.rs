@@ -21,7 +21,7 @@ use serde_json::value::RawValue;
 use std::collections::VecDeque;
 
 /// What to register, and how patiently.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct RegistrationConfig {
     /// Who registers, and where.
     pub identity: Identity,
@@ -31,6 +31,18 @@ pub struct RegistrationConfig {
     pub payload: Option<Box<RawValue>>,
     /// Time-outs and retries.
     pub policy: Policy,
+}
+
+impl fmt::Debug for RegistrationConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The payload is the application's own and may be confidential.
+        f.debug_struct("RegistrationConfig")
+            .field("identity", &self.identity)
+            .field("attestation", &self.attestation)
+            .field("payload_bytes", &self.payload.as_ref().map(|payload| payload.get().len()))
+            .field("policy", &self.policy)
+            .finish()
+    }
 }
 
 /// Good news on the way.
@@ -109,6 +121,7 @@ pub struct Registration {
     phase_started: Option<Timestamp>,
     /// When something last moved forward.
     progress: Timestamp,
+    /// Connections since the last good reply.
     connections: u32,
     /// Lost connections since the last good reply.
     losses: u32,
@@ -213,14 +226,10 @@ impl Registration {
                 self.open = false;
                 self.lost(now, error);
             }
-            (Event::Lost(error), &State::Pausing { until, connected: true }) => {
+            (Event::Lost(_), &State::Pausing { until, connected: true }) => {
                 // Nothing was asked, so nothing is lost: connect again when the pause is over.
                 self.open = false;
-                if error.is_transient() {
-                    self.state = State::Pausing { until, connected: false };
-                } else {
-                    self.finish(Err(error));
-                }
+                self.state = State::Pausing { until, connected: false };
             }
             _ => {}
         }
@@ -253,6 +262,7 @@ impl Registration {
         self.connections = self.connections.saturating_add(1);
         self.stage = Stage::Hsm;
         self.progress = now.at;
+        self.phase_started.get_or_insert(now.at);
         match self.config.attestation {
             Attestation::SymmetricKey => {
                 let identity = &self.config.identity;
@@ -272,7 +282,7 @@ impl Registration {
         };
         match result {
             Ok(mac) => {
-                self.stage = Stage::Connect;
+                self.stage = Stage::Resolve;
                 self.progress = now.at;
                 let opening = Opening {
                     identity: self.config.identity.clone(),
@@ -335,6 +345,7 @@ impl Registration {
             Verdict::Assigning { operation_id } => {
                 self.operation_id = Some(operation_id);
                 self.polls = self.polls.saturating_add(1);
+                self.connections = 0;
                 self.losses = 0;
                 self.refusals = 0;
                 self.last_error = None;

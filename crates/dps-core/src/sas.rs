@@ -26,7 +26,8 @@ pub fn percent_encode(text: &str, case: HexCase) -> String {
         HexCase::Lower => b"0123456789abcdef",
     };
     let digit = |value: u8| char::from(digits.get(usize::from(value)).copied().unwrap_or(b'0'));
-    let mut encoded = String::with_capacity(text.len() + 16);
+    // Room for all to be escaped, since a text that grows leaves copies behind.
+    let mut encoded = String::with_capacity(text.len() * 3);
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
             encoded.push(char::from(byte));
@@ -87,14 +88,24 @@ impl UnsignedToken {
 
     /// Adds the signature, the HMAC-SHA256 of [`string_to_sign`](Self::string_to_sign).
     pub fn finish(self, mac: &Mac) -> SasToken {
-        let signature = percent_encode(&STANDARD.encode(mac.as_bytes()), self.case);
-        let mut text = Zeroizing::new(format!(
-            "SharedAccessSignature sr={}&sig={signature}&se={}",
-            self.resource, self.expiry
-        ));
-        if let Some(name) = &self.key_name {
-            text.push_str("&skn=");
-            text.push_str(name);
+        let signature = Zeroizing::new(STANDARD.encode(mac.as_bytes()));
+        let signature = Zeroizing::new(percent_encode(&signature, self.case));
+        let expiry = self.expiry.to_string();
+        let key_name = self.key_name.as_deref();
+        let parts = [
+            "SharedAccessSignature sr=",
+            self.resource.as_str(),
+            "&sig=",
+            signature.as_str(),
+            "&se=",
+            expiry.as_str(),
+            if key_name.is_some() { "&skn=" } else { "" },
+            key_name.unwrap_or_default(),
+        ];
+        // Of the right size at once: a text that grows leaves copies behind.
+        let mut text = Zeroizing::new(String::with_capacity(parts.iter().map(|p| p.len()).sum()));
+        for part in parts {
+            text.push_str(part);
         }
         SasToken { text, expiry: self.expiry }
     }

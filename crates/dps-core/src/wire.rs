@@ -1,5 +1,7 @@
 //! The JSON of requests and results (`wire-protocol.md` sections 2.4, 3.1 and 6).
 
+use core::fmt;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
@@ -10,7 +12,7 @@ pub const API_VERSION: &str = "2021-06-01";
 pub const MAX_MESSAGE_BYTES: usize = 96 * 1024;
 
 /// The body of a register request.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DeviceRegistration {
     /// The device's registration id.
@@ -21,18 +23,27 @@ pub struct DeviceRegistration {
     pub payload: Option<Box<RawValue>>,
 }
 
+impl fmt::Debug for DeviceRegistration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeviceRegistration")
+            .field("registration_id", &self.registration_id)
+            .field("payload", &hidden(self.payload.as_deref()))
+            .finish()
+    }
+}
+
 /// The body of every reply that is not an error.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RegistrationOperationStatus {
     /// Names the registration in polls. Opaque.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "lenient")]
     pub operation_id: Option<String>,
     /// How it stands. Absent in error documents.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "lenient")]
     pub status: Option<RegistrationStatus>,
     /// The details.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "lenient")]
     pub registration_state: Option<DeviceRegistrationResult>,
 }
 
@@ -86,46 +97,62 @@ impl From<RegistrationStatus> for String {
 }
 
 /// The result of a registration (`wire-protocol.md` section 6.2).
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+///
+/// A member of a wrong type counts as absent, so that it only matters where it is needed.
+#[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DeviceRegistrationResult {
     /// Group enrollments with symmetric keys only.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "lenient")]
     pub symmetric_key: Option<SymmetricKeyResult>,
     /// The device's registration id.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "lenient")]
     pub registration_id: Option<String>,
     /// ISO 8601, seven fractional digits, `Z`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "lenient")]
     pub created_date_time_utc: Option<String>,
     /// The hub's host name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "lenient")]
     pub assigned_hub: Option<String>,
     /// The device's name in that hub.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "lenient")]
     pub device_id: Option<String>,
     /// Same values as the outer status.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "lenient")]
     pub status: Option<RegistrationStatus>,
     /// `initialAssignment`, `deviceDataMigrated`, `deviceDataReset` or
     /// `reprovisionedToInitialAssignment`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "lenient")]
     pub substatus: Option<String>,
     /// Set when the status is `failed`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "lenient")]
     pub error_code: Option<u32>,
     /// Set when the status is `failed`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "lenient")]
     pub error_message: Option<String>,
     /// ISO 8601.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "lenient")]
     pub last_updated_date_time_utc: Option<String>,
     /// Opaque version of the record.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "lenient")]
     pub etag: Option<String>,
     /// What a custom allocation webhook returned, text kept as it came; JSON null is kept too.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "some_raw")]
     pub payload: Option<Box<RawValue>>,
+}
+
+impl fmt::Debug for DeviceRegistrationResult {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeviceRegistrationResult")
+            .field("registration_id", &self.registration_id)
+            .field("assigned_hub", &self.assigned_hub)
+            .field("device_id", &self.device_id)
+            .field("status", &self.status)
+            .field("substatus", &self.substatus)
+            .field("error_code", &self.error_code)
+            .field("payload", &hidden(self.payload.as_deref()))
+            .finish_non_exhaustive()
+    }
 }
 
 /// Part of [`DeviceRegistrationResult`].
@@ -133,7 +160,7 @@ pub struct DeviceRegistrationResult {
 #[serde(rename_all = "camelCase")]
 pub struct SymmetricKeyResult {
     /// The enrollment group that let the device in.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "lenient")]
     pub enrollment_group_id: Option<String>,
 }
 
@@ -142,17 +169,30 @@ pub struct SymmetricKeyResult {
 #[serde(rename_all = "camelCase")]
 pub struct ErrorDocument {
     /// Status * 1000 + a number.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "lenient")]
     pub error_code: Option<u32>,
     /// For the service's support.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "lenient")]
     pub tracking_id: Option<String>,
     /// The service's words.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "lenient")]
     pub message: Option<String>,
     /// ISO 8601.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "lenient")]
     pub timestamp_utc: Option<String>,
+}
+
+/// The application's own data may be confidential: only its size is shown.
+fn hidden(payload: Option<&RawValue>) -> Option<String> {
+    payload.map(|payload| format!("{} bytes", payload.get().len()))
+}
+
+/// `None` for a value of a wrong type.
+fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned>(
+    input: D,
+) -> Result<Option<T>, D::Error> {
+    let value = Box::<RawValue>::deserialize(input)?;
+    Ok(serde_json::from_str(value.get()).unwrap_or_default())
 }
 
 /// Keeps an explicit `null`, which a plain `Option` would drop.
@@ -191,6 +231,36 @@ mod tests {
         assert_eq!(null.payload.unwrap().get(), "null");
         let none: DeviceRegistrationResult = serde_json::from_str("{}").unwrap();
         assert!(none.payload.is_none());
+    }
+
+    #[test]
+    fn members_of_a_wrong_type_do_not_spoil_a_reply() {
+        let text = r#"{"status":"assigned","registrationState":{"assignedHub":"h.x","deviceId":"d","errorCode":-1,"etag":5,"substatus":[7],"symmetricKey":"x","status":9,"registrationId":{}}}"#;
+        let reply: RegistrationOperationStatus = serde_json::from_str(text).unwrap();
+        let state = reply.registration_state.unwrap();
+        assert_eq!(
+            (state.assigned_hub.as_deref(), state.device_id.as_deref()),
+            (Some("h.x"), Some("d"))
+        );
+        assert_eq!((state.error_code, state.etag, state.substatus), (None, None, None));
+        let document: ErrorDocument =
+            serde_json::from_str(r#"{"errorCode":"401002","message":"m","trackingId":"t"}"#)
+                .unwrap();
+        assert_eq!((document.error_code, document.message.as_deref()), (None, Some("m")));
+        let wrong = r#"{"status":"assigned","registrationState":{"assignedHub":5}}"#;
+        let reply: RegistrationOperationStatus = serde_json::from_str(wrong).unwrap();
+        assert_eq!(reply.registration_state.unwrap().assigned_hub, None);
+        let wrong: RegistrationOperationStatus = serde_json::from_str(r#"{"status":5}"#).unwrap();
+        assert_eq!(wrong.status, None);
+    }
+
+    #[test]
+    fn debug_hides_payloads() {
+        let registration: DeviceRegistration =
+            serde_json::from_str(r#"{"payload":"confidential"}"#).unwrap();
+        let result: DeviceRegistrationResult =
+            serde_json::from_str(r#"{"payload":"confidential"}"#).unwrap();
+        assert!(!format!("{registration:?} {result:?}").contains("confidential"));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use dps_core::{
 use rumqttc::mqttbytes::QoS;
 use rumqttc::mqttbytes::v4::{ConnectReturnCode, Packet, Publish, SubAck, SubscribeReasonCode};
 use std::collections::VecDeque;
+use zeroize::Zeroize as _;
 
 /// We ping when we have sent nothing for this long.
 const PING_AFTER: Duration = Duration::from_secs(45);
@@ -34,6 +35,13 @@ enum Phase {
 /// The MQTT engine.
 pub struct MqttTransport {
     conservative: bool,
+    /// Conservative for this connection only: on the last one the service accepted the
+    /// connection but never answered what was sent ahead.
+    cautious: bool,
+    /// The service has accepted the connection.
+    accepted: bool,
+    /// The connection has brought a reply.
+    answered: bool,
     phase: Phase,
     /// A request that must wait: for CONNACK or SUBACK when conservative.
     waiting: Option<Request>,
@@ -53,6 +61,9 @@ impl MqttTransport {
     pub fn new() -> Self {
         Self {
             conservative: false,
+            cautious: false,
+            accepted: false,
+            answered: false,
             phase: Phase::Closed,
             waiting: None,
             rid: 0,
@@ -68,6 +79,9 @@ impl MqttTransport {
 
     /// Whether to wait for CONNACK before SUBSCRIBE and for SUBACK before the first request, as
     /// older clients do. Costs two round trips.
+    ///
+    /// An engine that pipelines does so too on the connection after one that was accepted but
+    /// never answered, in case the service dislikes what is sent ahead.
     #[must_use]
     pub fn conservative(mut self, conservative: bool) -> Self {
         self.conservative = conservative;
@@ -93,7 +107,10 @@ impl MqttTransport {
         match (packet, self.phase) {
             (Packet::ConnAck(ack), Phase::Connecting) => self.accepted(ack.code),
             (Packet::SubAck(ack), Phase::Subscribing) => self.subscribed(&ack),
-            (Packet::Publish(publish), Phase::Open) => self.message(now, publish),
+            // A server may send messages before it acknowledges the subscription they match.
+            (Packet::Publish(publish), Phase::Subscribing | Phase::Open) => {
+                self.message(now, publish)
+            }
             (Packet::PingResp, Phase::Subscribing | Phase::Open) => {
                 self.pinged = None;
                 Ok(())
@@ -110,9 +127,10 @@ impl MqttTransport {
             return Err(Error::new(Stage::Authenticate, kind));
         }
         self.phase = Phase::Subscribing;
+        self.accepted = true;
         self.stage = Stage::Register;
         self.events.push_back(TransportEvent::Connected);
-        if self.conservative {
+        if self.conservative || self.cautious {
             packets::subscribe(&mut self.output, topic::RESPONSE_FILTER)?;
         }
         Ok(())
@@ -157,6 +175,7 @@ impl MqttTransport {
             )));
         }
         self.awaiting = false;
+        self.answered = true;
         self.events.push_back(TransportEvent::Reply(Reply {
             status: response.status,
             retry_after: response.retry_after,
@@ -174,8 +193,12 @@ impl Default for MqttTransport {
 
 impl Transport for MqttTransport {
     fn open(&mut self, now: Now, opening: Opening) -> Result<(), Error> {
+        self.cautious = self.accepted && !self.answered;
+        self.accepted = false;
+        self.answered = false;
         self.input.clear();
-        self.output.clear();
+        wipe(&mut self.output);
+        self.output.reserve(opening_size(&opening));
         self.events.clear();
         self.waiting = None;
         self.awaiting = false;
@@ -184,7 +207,7 @@ impl Transport for MqttTransport {
         self.phase = Phase::Connecting;
         self.stage = Stage::Authenticate;
         packets::connect(&mut self.output, &opening.identity, &opening.credentials)?;
-        if self.conservative {
+        if self.conservative || self.cautious {
             self.waiting = Some(opening.request);
             return Ok(());
         }
@@ -221,7 +244,7 @@ impl Transport for MqttTransport {
 
     fn transmit(&mut self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.output);
-        self.output.clear();
+        wipe(&mut self.output);
     }
 
     fn poll_event(&mut self) -> Option<TransportEvent> {
@@ -270,6 +293,21 @@ impl fmt::Debug for MqttTransport {
             .field("rid", &self.rid)
             .finish_non_exhaustive()
     }
+}
+
+/// Empties a buffer that may have held a token.
+fn wipe(buffer: &mut BytesMut) {
+    buffer.as_mut().zeroize();
+    buffer.clear();
+}
+
+/// Room for all of the opening, since a buffer that grows leaves copies behind.
+fn opening_size(opening: &Opening) -> usize {
+    let body = match &opening.request {
+        Request::Register { body } => body.len(),
+        Request::Poll { operation_id } => operation_id.len(),
+    };
+    2048 + body
 }
 
 fn name(packet: &Packet) -> &'static str {

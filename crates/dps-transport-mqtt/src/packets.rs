@@ -7,6 +7,7 @@ use dps_core::wire::{API_VERSION, MAX_MESSAGE_BYTES};
 use dps_core::{Credentials, Error, ErrorKind, Identity, Stage};
 use rumqttc::mqttbytes::v4::{Connect, Login, Packet, PubAck, Publish, Subscribe};
 use rumqttc::mqttbytes::{self, QoS};
+use zeroize::Zeroize as _;
 
 /// A message of the allowed size, with its topic.
 pub(crate) const MAX_PACKET_BYTES: usize = MAX_MESSAGE_BYTES + 2048;
@@ -35,7 +36,12 @@ pub(crate) fn connect(
     packet.keep_alive = KEEP_ALIVE_SECONDS;
     packet.clean_session = true;
     packet.login = Some(Login::new(username, token.as_str()));
-    write(out, &Packet::Connect(packet), Stage::Authenticate)
+    let mut packet = Packet::Connect(packet);
+    let written = write(out, &packet, Stage::Authenticate);
+    if let Packet::Connect(Connect { login: Some(login), .. }) = &mut packet {
+        login.password.zeroize();
+    }
+    written
 }
 
 pub(crate) fn subscribe(out: &mut BytesMut, filter: &str) -> Result<(), Error> {

@@ -76,13 +76,18 @@ impl Link {
             up.extend_from_slice(wire);
             return Ok(());
         };
-        let mut bytes = wire.to_vec();
-        for layer in lower {
+        let Some((lowest, between)) = lower.split_first_mut() else {
+            return top.receive(now, wire, up);
+        };
+        let mut bytes = Vec::new();
+        let mut result = lowest.receive(now, wire, &mut bytes);
+        for layer in between {
             let mut above = Vec::new();
-            layer.receive(now, &bytes, &mut above)?;
+            result = layer.receive(now, &bytes, &mut above).and(result);
             bytes = above;
         }
-        top.receive(now, &bytes, up)
+        // A fault below does not undo what came through before it.
+        top.receive(now, &bytes, up).and(result)
     }
 
     /// Takes protocol bytes to send.

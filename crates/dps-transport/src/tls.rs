@@ -7,7 +7,7 @@ mod session;
 use crate::{Endpoint, Link, TrustAnchors};
 use clock::GivenClock;
 use core::fmt;
-use dps_core::{CertificateProblem, Error, ErrorKind, Now, Stage};
+use dps_core::{Error, ErrorKind, Now, Stage};
 use rustls::client::Resumption;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -60,20 +60,19 @@ impl TlsSettings {
     ///
     /// Stage tls: the PEM text holds no certificate or a bad one, or there is no anchor at all.
     pub fn new(anchors: &TrustAnchors, system: Option<&SystemAnchors>) -> Result<Self, Error> {
+        // Shared, not copied, unless there is something to add.
         let mut store = match system {
-            Some(system) if anchors.uses_system() => (*system.0).clone(),
-            _ => RootCertStore::empty(),
+            Some(system) if anchors.uses_system() => system.0.clone(),
+            _ => Arc::new(RootCertStore::empty()),
         };
-        let refuse = |detail: String| {
-            Error::new(Stage::Tls, ErrorKind::ServerCertificate(CertificateProblem::UnknownIssuer))
-                .with_detail(detail)
-        };
+        let refuse =
+            |detail: String| Error::new(Stage::Tls, ErrorKind::TrustAnchors).with_detail(detail);
         let mut given = 0;
         for certificate in CertificateDer::pem_slice_iter(anchors.pem_text()) {
-            let certificate = certificate.map_err(|error| {
-                refuse(format!("the trusted certificates are not PEM: {error}"))
-            })?;
-            store.add(certificate).map_err(|error| {
+            let certificate = certificate
+                // The reader's own words would quote the text.
+                .map_err(|_| refuse(format!("certificate {} is not well-formed PEM", given + 1)))?;
+            Arc::make_mut(&mut store).add(certificate).map_err(|error| {
                 refuse(format!("trusted certificate {} cannot be used: {error}", given + 1))
             })?;
             given += 1;
@@ -82,9 +81,7 @@ impl TlsSettings {
             return Err(refuse("the trusted certificates' text holds no PEM certificate".into()));
         }
         if store.is_empty() {
-            return Err(refuse(
-                "this machine has no trusted certificates and none were given".into(),
-            ));
+            return Err(refuse("this machine has none, and none were given".into()));
         }
         let clock = Arc::new(GivenClock::default());
         let provider = Arc::new(rustls::crypto::ring::default_provider());

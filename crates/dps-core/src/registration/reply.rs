@@ -1,9 +1,11 @@
 //! What a reply means (`wire-protocol.md` section 6, `c-abi.md` section 3.3).
 
+use crate::error::is_plain;
 use crate::wire::{
     DeviceRegistrationResult, ErrorDocument, RegistrationOperationStatus, RegistrationStatus,
 };
 use crate::{Assignment, Error, ErrorKind, Identity, Reply, ServiceError, Stage};
+use serde::Deserialize;
 
 /// The longest operation id taken; real ones have about 60 characters.
 const MAX_OPERATION_ID: usize = 512;
@@ -39,9 +41,17 @@ pub(super) fn judge(stage: Stage, identity: &Identity, reply: &Reply) -> Verdict
     }
 }
 
+/// Reads a JSON object. (serde would take an array for a struct, too.)
+fn object<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, String> {
+    if body.trim_ascii_start().first() != Some(&b'{') {
+        return Err("it is not a JSON object".into());
+    }
+    serde_json::from_slice(body).map_err(|error| error.to_string())
+}
+
 /// The error document of a reply, if its body is one.
 fn service_error(reply: &Reply) -> Option<ServiceError> {
-    let document: ErrorDocument = serde_json::from_slice(&reply.body).ok()?;
+    let document: ErrorDocument = object(&reply.body).ok()?;
     Some(ServiceError {
         status: reply.status,
         error_code: document.error_code,
@@ -60,8 +70,8 @@ fn incomplete(stage: Stage, detail: impl Into<String>) -> Error {
 }
 
 fn decide(stage: Stage, identity: &Identity, reply: &Reply) -> Result<Verdict, Error> {
-    let body: RegistrationOperationStatus = serde_json::from_slice(&reply.body)
-        .map_err(|error| malformed(stage, format!("not a registration status: {error}")))?;
+    let body: RegistrationOperationStatus = object(&reply.body)
+        .map_err(|reason| malformed(stage, format!("not a registration status: {reason}")))?;
     let state = body.registration_state.unwrap_or_default();
     match body.status {
         Some(RegistrationStatus::Assigning) => {
@@ -69,10 +79,11 @@ fn decide(stage: Stage, identity: &Identity, reply: &Reply) -> Result<Verdict, E
                 .operation_id
                 .filter(|id| !id.is_empty())
                 .ok_or_else(|| incomplete(stage, "\"assigning\" without an operationId"))?;
+            // It becomes part of topics and paths.
             let sound = operation_id.len() <= MAX_OPERATION_ID
                 && operation_id
                     .bytes()
-                    .all(|byte| byte.is_ascii_graphic() && byte != b'#' && byte != b'+');
+                    .all(|byte| byte.is_ascii_alphanumeric() || b"._~:-".contains(&byte));
             if !sound {
                 return Err(incomplete(stage, "the operationId is too long or not URL-safe"));
             }
@@ -97,7 +108,9 @@ fn decide(stage: Stage, identity: &Identity, reply: &Reply) -> Result<Verdict, E
                 let status = reply.status;
                 Err(Error::new(stage, ErrorKind::Service { status }).with_service(service))
             }
-            _ => Err(malformed(stage, "the reply has no status")),
+            // As the original client judges it (`c-abi.md` section 3.3).
+            _ => Err(Error::new(stage, ErrorKind::RegistrationFailed)
+                .with_detail("the reply has no status")),
         },
     }
 }
@@ -123,11 +136,11 @@ fn assigned(
         registration_id: identity.registration_id.clone(),
         hub,
         device_id,
-        substatus: state.substatus,
-        enrollment_group_id: state.symmetric_key.and_then(|key| key.enrollment_group_id),
-        created: state.created_date_time_utc,
-        last_updated: state.last_updated_date_time_utc,
-        etag: state.etag,
+        substatus: plain(state.substatus),
+        enrollment_group_id: plain(state.symmetric_key.and_then(|key| key.enrollment_group_id)),
+        created: plain(state.created_date_time_utc),
+        last_updated: plain(state.last_updated_date_time_utc),
+        etag: plain(state.etag),
         payload: state.payload.map(|payload| payload.get().to_owned()),
     })
 }
@@ -136,7 +149,11 @@ fn assigned(
 /// a C string or a terminal.
 fn required(stage: Stage, name: &str, value: Option<String>) -> Result<String, Error> {
     let value = value.ok_or_else(|| incomplete(stage, format!("\"assigned\" without {name}")))?;
-    let sound = (1..=512).contains(&value.len())
-        && value.chars().all(|character| !character.is_control() && character != ';');
+    let sound = (1..=512).contains(&value.len()) && is_plain(&value) && !value.contains(';');
     if sound { Ok(value) } else { Err(incomplete(stage, format!("{name} is not acceptable"))) }
+}
+
+/// Text of no use to the registration is dropped when it could harm a terminal.
+fn plain(text: Option<String>) -> Option<String> {
+    text.filter(|text| is_plain(text))
 }

@@ -241,6 +241,67 @@ fn the_connection_budget_delivers_the_last_error() {
 }
 
 #[test]
+fn the_connection_budget_also_holds_for_connections_lost_in_pauses() {
+    let policy = Policy { max_connections: Some(3), deadline: None, ..Policy::default() };
+    let mut rig = Rig::new(policy);
+    rig.connected();
+    rig.reply(202, Some(1), ASSIGNING);
+    let mut connections = 1;
+    let _ = rig.actions();
+    rig.lose(Stage::Poll);
+    // From the last good reply on, three connections may fail.
+    let error = loop {
+        match rig.registration.poll_action() {
+            Some(Action::Sign(_)) => rig.tell(Event::Signed(Ok(Mac::new([0; 32])))),
+            Some(Action::Connect(_)) => {
+                connections += 1;
+                rig.lose(Stage::Connect);
+            }
+            Some(Action::Finish(result)) => break result.unwrap_err(),
+            Some(other) => panic!("unexpected {other:?}"),
+            None => drop(rig.wait()),
+        }
+    };
+    assert_eq!(connections, 1 + 3);
+    assert_eq!(*error.kind(), ErrorKind::ConnectionLost);
+}
+
+#[test]
+fn the_request_timeout_holds_after_a_connection_lost_in_a_pause() {
+    let limit = Duration::from_secs(10);
+    let policy = Policy { deadline: None, request_timeout: Some(limit), ..Policy::default() };
+    let mut rig = Rig::new(policy);
+    rig.connected();
+    rig.reply(202, Some(5), ASSIGNING);
+    let _ = rig.actions();
+    rig.lose(Stage::Poll);
+    assert_eq!(rig.wait(), Duration::from_secs(5));
+    let reconnected = rig.now.at;
+    // From here on nothing ever answers.
+    let error = loop {
+        match rig.registration.poll_action() {
+            Some(Action::Sign(_)) => rig.tell(Event::Signed(Ok(Mac::new([0; 32])))),
+            Some(Action::Connect(_) | Action::Disconnect) => {}
+            Some(Action::Finish(result)) => break result.unwrap_err(),
+            Some(other) => panic!("unexpected {other:?}"),
+            None => drop(rig.wait()),
+        }
+    };
+    assert_eq!(rig.now.at.since(reconnected), limit);
+    assert!(matches!(error.kind(), ErrorKind::DeadlineExceeded { .. }));
+}
+
+#[test]
+fn an_operation_id_that_could_change_a_topic_or_path_is_refused() {
+    for id in ["a&$rid=9", "../../x?y=/", "a%2f", "a b", "a#", "a+", ""] {
+        let mut rig = Rig::new(Policy::default());
+        rig.connected();
+        rig.reply(202, None, &format!(r#"{{"status":"assigning","operationId":"{id}"}}"#));
+        assert_eq!(*rig.outcome().unwrap_err().kind(), ErrorKind::IncompleteReply, "{id}");
+    }
+}
+
+#[test]
 fn silence_counts_as_a_lost_connection() {
     let policy = Policy { max_connections: Some(1), deadline: None, ..Policy::default() };
     let mut rig = Rig::new(policy);
@@ -362,8 +423,12 @@ fn each_terminal_status_has_its_own_kind() {
             ErrorKind::IncompleteReply,
         ),
         (r#"{"errorCode":401002}"#, ErrorKind::Service { status: 200 }),
-        ("{}", ErrorKind::MalformedReply),
+        ("{}", ErrorKind::RegistrationFailed),
+        (r#"{"status":7}"#, ErrorKind::RegistrationFailed),
+        (r#"{"status":"assigned","registrationState":"x"}"#, ErrorKind::IncompleteReply),
+        ("[]", ErrorKind::MalformedReply),
         ("[1,2]", ErrorKind::MalformedReply),
+        ("\"assigned\"", ErrorKind::MalformedReply),
         ("", ErrorKind::MalformedReply),
     ];
     for (body, kind) in cases {

@@ -161,6 +161,37 @@ fn any_split_of_the_stream_gives_the_same_events() {
 }
 
 #[test]
+fn a_reply_may_overtake_the_acknowledgement_of_the_subscription() {
+    let mut engine = MqttTransport::new();
+    engine.open(now(0), opening()).unwrap();
+    let reply = response("$dps/registrations/res/202/?$rid=1", "{}");
+    let bytes = wire(&[connack(ConnectReturnCode::Success), reply, suback()]);
+    engine.receive(now(0), &bytes).unwrap();
+    assert_eq!(engine.poll_event(), Some(TransportEvent::Connected));
+    assert!(matches!(engine.poll_event(), Some(TransportEvent::Reply(_))));
+    let _ = sent(&mut engine);
+    engine.send(now(1), Request::Poll { operation_id: "4.a.b".into() }).unwrap();
+    assert!(matches!(sent(&mut engine).as_slice(), [Packet::Publish(_)]));
+}
+
+#[test]
+fn after_an_accepted_connection_without_a_reply_the_next_waits_for_each_acknowledgement() {
+    let mut engine = MqttTransport::new();
+    engine.open(now(0), opening()).unwrap();
+    assert_eq!(sent(&mut engine).len(), 3);
+    // Lost before CONNACK: says nothing about what was sent ahead.
+    engine.open(now(1), opening()).unwrap();
+    assert_eq!(sent(&mut engine).len(), 3);
+    engine.receive(now(1), &wire(&[connack(ConnectReturnCode::Success), suback()])).unwrap();
+    engine.open(now(2), opening()).unwrap();
+    assert!(matches!(sent(&mut engine).as_slice(), [Packet::Connect(_)]));
+    engine.receive(now(2), &wire(&[connack(ConnectReturnCode::Success)])).unwrap();
+    assert!(matches!(sent(&mut engine).as_slice(), [Packet::Subscribe(_)]));
+    engine.receive(now(2), &wire(&[suback()])).unwrap();
+    assert!(matches!(sent(&mut engine).as_slice(), [Packet::Publish(_)]));
+}
+
+#[test]
 fn refusals_keep_their_code() {
     for (code, transient) in [
         (ConnectReturnCode::RefusedProtocolVersion, false),
@@ -253,6 +284,8 @@ fn goodbye_is_said_once() {
 #[test]
 fn a_new_connection_starts_afresh() {
     let mut engine = opened();
+    let reply = response("$dps/registrations/res/429/?$rid=1", "");
+    engine.receive(now(0), &wire(&[reply])).unwrap();
     engine.receive(now(0), &[0x30, 0x50, 0x00]).unwrap();
     engine.open(now(1), opening()).unwrap();
     let packets = sent(&mut engine);

@@ -20,6 +20,27 @@ pub(super) fn translate(error: &rustls::Error, host: &str) -> Error {
     }
 }
 
+/// An error after the handshake. The server has proved who it is, so a fault is the network's or
+/// the server's trouble and another connection may fare better; unless the server tells us that
+/// it does not accept ours (TLS 1.3 says so only then).
+pub(super) fn later(error: &rustls::Error, host: &str) -> Error {
+    use AlertDescription as Alert;
+    let kind = match error {
+        rustls::Error::AlertReceived(
+            Alert::BadCertificate
+            | Alert::UnsupportedCertificate
+            | Alert::CertificateRevoked
+            | Alert::CertificateExpired
+            | Alert::CertificateUnknown
+            | Alert::CertificateRequired
+            | Alert::UnknownCA
+            | Alert::AccessDenied,
+        ) => ErrorKind::Tls,
+        _ => ErrorKind::ConnectionLost,
+    };
+    Error::new(Stage::Tls, kind).with_detail(format!("{host}: {error}"))
+}
+
 fn problem(reason: &CertificateError) -> CertificateProblem {
     match reason {
         // A bad signature means that the trusted authority of that name is another one, as after

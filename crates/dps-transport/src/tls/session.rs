@@ -1,7 +1,7 @@
 //! One TLS connection as a [`Layer`].
 
 use super::clock::GivenClock;
-use super::failure::translate;
+use super::failure;
 use crate::Layer;
 use dps_core::{Error, ErrorKind, Now, Stage};
 use rustls::ClientConnection;
@@ -27,6 +27,12 @@ impl TlsSession {
         Self { connection, clock, host }
     }
 
+    fn read_plaintext(&mut self, up: &mut Vec<u8>) {
+        let mut reader = self.connection.reader();
+        // Reads from memory: it ends when all is taken, with "would block" or the end of stream.
+        let _ = reader.read_to_end(up);
+    }
+
     fn lost(&self, detail: &str) -> Error {
         Error::new(Stage::Tls, ErrorKind::ConnectionLost).with_detail(detail)
     }
@@ -49,19 +55,17 @@ impl Layer for TlsSession {
                 Ok(_) => {}
                 Err(_) => return Err(self.lost("too much undecoded TLS data")),
             }
-            let state = self
-                .connection
-                .process_new_packets()
-                .map_err(|error| translate(&error, &self.host))?;
-            let waiting = state.plaintext_bytes_to_read();
-            if waiting > 0 {
-                let start = up.len();
-                up.resize(start + waiting, 0);
-                let read = match up.get_mut(start..) {
-                    Some(space) => self.connection.reader().read(space).unwrap_or(0),
-                    None => 0,
-                };
-                up.truncate(start + read);
+            let established = self.is_ready();
+            let result = self.connection.process_new_packets();
+            // What arrived before a fault counts.
+            self.read_plaintext(up);
+            match result {
+                Ok(state) if state.peer_has_closed() => {
+                    return Err(self.lost("the server said goodbye"));
+                }
+                Ok(_) => {}
+                Err(error) if established => return Err(failure::later(&error, &self.host)),
+                Err(error) => return Err(failure::translate(&error, &self.host)),
             }
         }
         Ok(())

@@ -2,6 +2,7 @@
 
 use super::*;
 use core::time::Duration;
+use dps_core::CertificateProblem;
 use dps_core::Timestamp;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -151,7 +152,51 @@ fn a_server_that_does_not_speak_tls_is_refused() {
 fn bad_trust_anchors_say_what_is_wrong() {
     let detail = |anchors| TlsSettings::new(&anchors, None).unwrap_err().to_string();
     assert!(detail(TrustAnchors::pem("not PEM")).contains("no PEM certificate"));
-    assert!(detail(TrustAnchors::system()).contains("no trusted certificates"));
+    assert!(detail(TrustAnchors::system()).contains("this machine has none"));
     let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     assert!(detail(TrustAnchors::pem(broken)).contains("certificate 1"));
+}
+
+/// A client and a server that have finished their handshake.
+fn established() -> (Link, ServerConnection, Now) {
+    let pki = pki("localhost");
+    let settings = TlsSettings::new(&TrustAnchors::pem(pki.ca_pem.as_bytes()), None).unwrap();
+    let now = at(MIDDAY);
+    let mut link = settings.link(now, &Endpoint::parse("localhost").unwrap()).unwrap();
+    let mut server = ServerConnection::new(pki.server.clone()).unwrap();
+    converse(&mut link, &mut server, now).unwrap();
+    (link, server, now)
+}
+
+fn flush(server: &mut ServerConnection) -> Vec<u8> {
+    let mut wire = Vec::new();
+    while server.wants_write() {
+        server.write_tls(&mut wire).unwrap();
+    }
+    wire
+}
+
+#[test]
+fn what_arrives_before_a_fault_counts() {
+    let (mut link, mut server, now) = established();
+    server.writer().write_all(b"the reply").unwrap();
+    let mut wire = flush(&mut server);
+    wire.extend_from_slice(&[0x17, 3, 3, 0, 20]);
+    wire.extend_from_slice(&[0; 20]);
+    let mut up = Vec::new();
+    let error = link.receive(now, &wire, &mut up).unwrap_err();
+    assert_eq!(up, b"the reply");
+    // Once the server has proved who it is, a fault on the way is no verdict on it.
+    assert_eq!(*error.kind(), ErrorKind::ConnectionLost);
+}
+
+#[test]
+fn the_servers_goodbye_ends_the_link() {
+    let (mut link, mut server, now) = established();
+    server.writer().write_all(b"last words").unwrap();
+    server.send_close_notify();
+    let mut up = Vec::new();
+    let error = link.receive(now, &flush(&mut server), &mut up).unwrap_err();
+    assert_eq!(up, b"last words");
+    assert_eq!(*error.kind(), ErrorKind::ConnectionLost);
 }

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+#
+# The C SDK's option names, so that build scripts written for it keep working. libdps holds all it
+# can do in one library and chooses at run time; so most options change nothing here, and those
+# that ask for something that is not there say so.
+
+if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
+    set(CMAKE_BUILD_TYPE Release CACHE STRING "Build type of the C parts" FORCE)
+endif()
+
+option(use_prov_client "Build the provisioning client" ON)
+option(skip_samples "Leave the samples out" OFF)
+option(build_c_tests "Build the C test programs (target dps_c_tests)" OFF)
+set(compileOption_C "" CACHE STRING "Further compiler options for the C parts")
+set(linkerOption "" CACHE STRING "Further linker options for the samples and tests")
+separate_arguments(DPS_COMPILE_OPTIONS NATIVE_COMMAND "${compileOption_C}")
+separate_arguments(DPS_LINK_OPTIONS NATIVE_COMMAND "${linkerOption}")
+
+# What is in the library whatever the option says.
+option(hsm_type_symm_key "Symmetric keys" ON)
+option(use_mqtt "MQTT" ON)
+foreach(name IN ITEMS hsm_type_symm_key use_mqtt)
+    if(NOT ${name})
+        message(STATUS "dps: ${name}=OFF is accepted and changes nothing: "
+            "the library holds it, and the program chooses at run time")
+    endif()
+endforeach()
+
+# What is not in this version.
+option(hsm_type_x509 "X.509 certificates" OFF)
+option(hsm_type_sastoken "Trusted platform modules" OFF)
+option(hsm_type_riot "RIoT/DICE certificates" OFF)
+option(use_edge_modules "Edge modules" OFF)
+option(use_tpm_simulator "TPM simulator" OFF)
+option(use_amqp "AMQP" OFF)
+option(use_http "HTTP" OFF)
+option(build_as_dynamic "Shared library" OFF)
+set(hsm_custom_lib "" CACHE STRING "Custom HSM library")
+foreach(name IN ITEMS hsm_type_x509 hsm_type_sastoken hsm_type_riot use_edge_modules
+        use_tpm_simulator use_amqp use_http)
+    if(${name})
+        message(STATUS "dps: ${name}=ON is accepted; it will be chosen at run time, "
+            "but this version of the library does not have it yet")
+    endif()
+endforeach()
+if(build_as_dynamic)
+    message(STATUS "dps: build_as_dynamic=ON is accepted; these targets are static, "
+        "'cargo build --release -p dps-ffi' makes libdps.so")
+endif()
+if(hsm_custom_lib)
+    message(WARNING "dps: hsm_custom_lib is not supported in this version; "
+        "prov_dev_security_init will refuse its kind")
+endif()
+
+# Of no meaning here; declared so that CMake does not call them unused.
+foreach(name IN ITEMS use_openssl use_mbedtls use_wolfssl use_bearssl use_sample_trusted_cert
+        no_logging run_unittests run_e2e_tests use_installed_dependencies build_service_client
+        build_provisioning_service_client dont_use_uploadtoblob use_custom_heap
+        warnings_as_errors strict_prototypes memory_trace)
+    if(DEFINED ${name})
+        message(STATUS "dps: ${name} is accepted and has no meaning here")
+    endif()
+endforeach()
+
+# How our C files are compiled.
+function(dps_c_settings target)
+    set_target_properties(${target} PROPERTIES
+        C_STANDARD 99 C_STANDARD_REQUIRED ON C_EXTENSIONS OFF
+        CXX_STANDARD 17 CXX_STANDARD_REQUIRED ON CXX_EXTENSIONS OFF)
+    if(CMAKE_C_COMPILER_ID MATCHES "GNU|Clang")
+        target_compile_options(${target} PRIVATE -Wall -Wextra -Werror)
+    endif()
+    target_compile_options(${target} PRIVATE ${DPS_COMPILE_OPTIONS})
+    get_target_property(type ${target} TYPE)
+    if(type STREQUAL "EXECUTABLE")
+        target_link_options(${target} PRIVATE ${DPS_LINK_OPTIONS})
+    endif()
+endfunction()

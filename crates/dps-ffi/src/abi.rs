@@ -1,0 +1,163 @@
+//! The types of the C interface, under their C names.
+//!
+//! The hand-written headers define them for C; `include/dps/dps_abi.h` leaves them out.
+#![allow(non_camel_case_types, clippy::upper_case_acronyms)]
+
+use core::ffi::{c_char, c_void};
+
+/// Result of most functions, and of a registration (`c-abi.md` section 1.1).
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum PROV_DEVICE_RESULT {
+    PROV_DEVICE_RESULT_OK,
+    PROV_DEVICE_RESULT_INVALID_ARG,
+    PROV_DEVICE_RESULT_SUCCESS,
+    PROV_DEVICE_RESULT_MEMORY,
+    PROV_DEVICE_RESULT_PARSING,
+    PROV_DEVICE_RESULT_TRANSPORT,
+    PROV_DEVICE_RESULT_INVALID_STATE,
+    PROV_DEVICE_RESULT_DEV_AUTH_ERROR,
+    PROV_DEVICE_RESULT_TIMEOUT,
+    PROV_DEVICE_RESULT_KEY_ERROR,
+    PROV_DEVICE_RESULT_ERROR,
+    PROV_DEVICE_RESULT_HUB_NOT_SPECIFIED,
+    PROV_DEVICE_RESULT_UNAUTHORIZED,
+    PROV_DEVICE_RESULT_DISABLED,
+}
+
+/// News on the way to an assignment. Only CONNECTED and ASSIGNING are ever delivered.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum PROV_DEVICE_REG_STATUS {
+    PROV_DEVICE_REG_STATUS_CONNECTED,
+    PROV_DEVICE_REG_STATUS_REGISTERING,
+    PROV_DEVICE_REG_STATUS_ASSIGNING,
+    PROV_DEVICE_REG_STATUS_ASSIGNED,
+    PROV_DEVICE_REG_STATUS_ERROR,
+    PROV_DEVICE_REG_HUB_NOT_SPECIFIED,
+}
+
+/// The kind of proof. Not a Rust enum, because C callers can pass any number.
+#[repr(transparent)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SECURE_DEVICE_TYPE(pub u32);
+
+impl SECURE_DEVICE_TYPE {
+    /// Not chosen.
+    pub const UNKNOWN: Self = Self(0);
+    /// A trusted platform module.
+    pub const TPM: Self = Self(1);
+    /// A certificate.
+    pub const X509: Self = Self(2);
+    /// The edge runtime's workload interface.
+    pub const HTTP_EDGE: Self = Self(3);
+    /// A shared key.
+    pub const SYMMETRIC_KEY: Self = Self(4);
+}
+
+/// What a low-level handle seems to point to.
+#[repr(C)]
+#[derive(Debug)]
+pub struct PROV_INSTANCE_INFO_TAG {
+    _opaque: [u8; 0],
+}
+
+/// What a threaded handle seems to point to.
+#[repr(C)]
+#[derive(Debug)]
+pub struct PROV_DEVICE_INSTANCE_TAG {
+    _opaque: [u8; 0],
+}
+
+/// A transport. C sees it as opaque; its address is all that counts.
+#[repr(C)]
+#[derive(Debug)]
+pub struct PROV_DEVICE_TRANSPORT_PROVIDER {
+    pub(crate) name: &'static str,
+}
+
+/// Handle of the low-level client.
+pub type PROV_DEVICE_LL_HANDLE = *mut PROV_INSTANCE_INFO_TAG;
+/// Handle of the threaded client.
+pub type PROV_DEVICE_HANDLE = *mut PROV_DEVICE_INSTANCE_TAG;
+
+/// Tells the outcome.
+pub type PROV_DEVICE_CLIENT_REGISTER_DEVICE_CALLBACK =
+    Option<unsafe extern "C" fn(PROV_DEVICE_RESULT, *const c_char, *const c_char, *mut c_void)>;
+/// Tells news on the way.
+pub type PROV_DEVICE_CLIENT_REGISTER_STATUS_CALLBACK =
+    Option<unsafe extern "C" fn(PROV_DEVICE_REG_STATUS, *mut c_void)>;
+/// Names a transport.
+pub type PROV_DEVICE_TRANSPORT_PROVIDER_FUNCTION =
+    Option<unsafe extern "C" fn() -> *const PROV_DEVICE_TRANSPORT_PROVIDER>;
+
+/// A failure, as `dps.h` documents it.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+#[allow(missing_docs)]
+pub struct DPS_FAILURE {
+    pub size: usize,
+    pub result: PROV_DEVICE_RESULT,
+    pub transient: i32,
+    pub stage: *const c_char,
+    pub text: *const c_char,
+    pub hint: *const c_char,
+    pub service_status: u32,
+    pub service_error_code: u32,
+    pub service_message: *const c_char,
+    pub service_tracking_id: *const c_char,
+    pub service_time: *const c_char,
+}
+
+/// How patient a registration is, as `dps.h` documents it.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct DPS_POLICY {
+    pub size: usize,
+    pub deadline_ms: u32,
+    pub silence_ms: u32,
+    pub max_connections: u32,
+    pub poll_interval_ms: u32,
+    pub token_lifetime_s: u32,
+    pub conservative: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::mem::{offset_of, size_of};
+
+    /// `tests/c/abi_layout.c` asserts the same numbers about the C headers.
+    #[test]
+    #[cfg(target_pointer_width = "64")]
+    fn layouts_are_those_of_the_headers() {
+        assert_eq!(size_of::<PROV_DEVICE_RESULT>(), 4);
+        assert_eq!(size_of::<PROV_DEVICE_REG_STATUS>(), 4);
+        assert_eq!(size_of::<SECURE_DEVICE_TYPE>(), 4);
+        assert_eq!(PROV_DEVICE_RESULT::PROV_DEVICE_RESULT_DISABLED as u32, 13);
+        assert_eq!(PROV_DEVICE_REG_STATUS::PROV_DEVICE_REG_HUB_NOT_SPECIFIED as u32, 5);
+
+        assert_eq!(size_of::<DPS_FAILURE>(), 72);
+        assert_eq!(offset_of!(DPS_FAILURE, result), 8);
+        assert_eq!(offset_of!(DPS_FAILURE, transient), 12);
+        assert_eq!(offset_of!(DPS_FAILURE, stage), 16);
+        assert_eq!(offset_of!(DPS_FAILURE, text), 24);
+        assert_eq!(offset_of!(DPS_FAILURE, hint), 32);
+        assert_eq!(offset_of!(DPS_FAILURE, service_status), 40);
+        assert_eq!(offset_of!(DPS_FAILURE, service_error_code), 44);
+        assert_eq!(offset_of!(DPS_FAILURE, service_message), 48);
+        assert_eq!(offset_of!(DPS_FAILURE, service_tracking_id), 56);
+        assert_eq!(offset_of!(DPS_FAILURE, service_time), 64);
+
+        assert_eq!(size_of::<DPS_POLICY>(), 32);
+        assert_eq!(offset_of!(DPS_POLICY, deadline_ms), 8);
+        assert_eq!(offset_of!(DPS_POLICY, silence_ms), 12);
+        assert_eq!(offset_of!(DPS_POLICY, max_connections), 16);
+        assert_eq!(offset_of!(DPS_POLICY, poll_interval_ms), 20);
+        assert_eq!(offset_of!(DPS_POLICY, token_lifetime_s), 24);
+        assert_eq!(offset_of!(DPS_POLICY, conservative), 28);
+    }
+}

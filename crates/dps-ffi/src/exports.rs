@@ -1,0 +1,17 @@
+//! The C functions, file by file as their headers.
+//!
+//! Each one enters through the gate that stops panics, reads its arguments, and passes Rust
+//! values on.
+
+mod extensions;
+mod handles;
+mod ll;
+mod security;
+mod threaded;
+mod transport;
+
+pub use extensions::*;
+pub use ll::*;
+pub use security::*;
+pub use threaded::*;
+pub use transport::*;

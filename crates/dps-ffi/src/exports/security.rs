@@ -1,0 +1,81 @@
+//! `prov_security_factory.h` (`c-abi.md` section 1.5).
+#![allow(unsafe_code)]
+
+use crate::abi::{PROV_DEVICE_RESULT, SECURE_DEVICE_TYPE};
+use crate::failure::refuse;
+use crate::guard::guard;
+use crate::pointers;
+use crate::security::security;
+use core::ffi::{c_char, c_int};
+use core::ptr;
+use zeroize::Zeroizing;
+
+/// What `int` functions answer when they refuse; only zero or not is contract.
+const REFUSED: c_int = 1;
+
+/// Chooses the kind of proof for the life of the process. 0 when it is available.
+#[unsafe(no_mangle)]
+pub extern "C" fn prov_dev_security_init(hsm_type: SECURE_DEVICE_TYPE) -> c_int {
+    guard(REFUSED, || match security().init(hsm_type) {
+        Ok(()) => 0,
+        Err(reason) => {
+            refuse(PROV_DEVICE_RESULT::PROV_DEVICE_RESULT_ERROR, reason);
+            REFUSED
+        }
+    })
+}
+
+/// Forgets and wipes the symmetric key. The kind of proof stays chosen.
+#[unsafe(no_mangle)]
+pub extern "C" fn prov_dev_security_deinit() {
+    guard((), || security().deinit());
+}
+
+/// The kind given to the last `prov_dev_security_init` with an available kind.
+#[unsafe(no_mangle)]
+pub extern "C" fn prov_dev_security_get_type() -> SECURE_DEVICE_TYPE {
+    guard(SECURE_DEVICE_TYPE::UNKNOWN, || security().kind())
+}
+
+/// Keeps copies of a registration id and a key in base64 for the clients created from now on.
+/// 0 unless an argument is NULL.
+///
+/// # Safety
+///
+/// Each argument is NULL or a C string.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn prov_dev_set_symmetric_key_info(
+    registration_name: *const c_char,
+    symmetric_key: *const c_char,
+) -> c_int {
+    guard(REFUSED, || {
+        // SAFETY: the caller's contract.
+        let (name, key) = unsafe {
+            (pointers::text(registration_name), pointers::text(symmetric_key).map(Zeroizing::new))
+        };
+        match (name, key) {
+            (Some(name), Some(key)) => {
+                security().set_key_info(name, &key);
+                0
+            }
+            _ => {
+                let reason = "the registration name or the key is NULL";
+                refuse(PROV_DEVICE_RESULT::PROV_DEVICE_RESULT_INVALID_ARG, reason);
+                REFUSED
+            }
+        }
+    })
+}
+
+/// The key given last, or NULL. Lives until the next `prov_dev_set_symmetric_key_info` or
+/// `prov_dev_security_deinit`.
+#[unsafe(no_mangle)]
+pub extern "C" fn prov_dev_get_symmetric_key() -> *const c_char {
+    guard(ptr::null(), || security().key_text())
+}
+
+/// The registration id given last, or NULL. Lives as long as the key's text.
+#[unsafe(no_mangle)]
+pub extern "C" fn prov_dev_get_symm_registration_name() -> *const c_char {
+    guard(ptr::null(), || security().registration_name())
+}

@@ -1,0 +1,301 @@
+//! One handle's state, and one registration after the other (`c-abi.md` sections 1.9, 2 and 3).
+//!
+//! [`drive`] has the part that serves the network and calls back.
+
+mod drive;
+mod prepare;
+#[cfg(test)]
+mod tests;
+
+use crate::abi::{DPS_FAILURE, DPS_POLICY, PROV_DEVICE_RESULT};
+use crate::callbacks::Callbacks;
+use crate::failure::{Failure, LastFailure};
+use crate::options::Setting;
+use crate::security::Proof;
+use core::ffi::c_char;
+use core::ptr;
+use core::time::Duration;
+use dps_client::{Interrupter, Policy, ProvisioningClient};
+use std::ffi::CString;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use PROV_DEVICE_RESULT::{
+    PROV_DEVICE_RESULT_ERROR as ERROR, PROV_DEVICE_RESULT_INVALID_ARG as INVALID_ARG,
+    PROV_DEVICE_RESULT_OK as OK,
+};
+
+/// What Create was given.
+#[derive(Debug)]
+struct Target {
+    uri: String,
+    id_scope: String,
+    proof: Proof,
+}
+
+/// What may be changed at any time.
+struct Settings {
+    payload: Option<Vec<u8>>,
+    trusted_certs: Option<Vec<u8>>,
+    trace: bool,
+    policy: Policy,
+    conservative: bool,
+    /// Least time between the starts of two passes of the worker.
+    pass_interval: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            payload: None,
+            trusted_certs: None,
+            trace: false,
+            policy: Policy {
+                deadline: None,
+                request_timeout: None,
+                silence: Duration::from_secs(60),
+                max_connections: Some(3),
+                poll_interval: Duration::from_secs(1),
+                token_lifetime: Duration::from_secs(2400),
+                ..Policy::default()
+            },
+            conservative: false,
+            pass_interval: Duration::from_millis(1),
+        }
+    }
+}
+
+/// Where a registration stands. A handle is busy unless `Ready`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Register may be called.
+    Ready,
+    /// Register was called; the next pass begins.
+    Armed,
+    /// Under way.
+    Running,
+    /// Ended; the register callback is being called.
+    Telling,
+}
+
+struct State {
+    target: Target,
+    /// The id in force, once it was set or loaded; never changes after that.
+    registration_id: Option<String>,
+    settings: Settings,
+    phase: Phase,
+    callbacks: Option<Callbacks>,
+    /// At home between passes; a pass takes it out.
+    client: Option<ProvisioningClient>,
+    /// Ends the client's wait, also while it is out.
+    interrupter: Option<Interrupter>,
+    /// Settings that the client has not been told yet.
+    timeout_changed: bool,
+    trust_changed: bool,
+    /// A pass is under way, perhaps in a callback.
+    passing: bool,
+    destroyed: bool,
+    service_payload: Option<CString>,
+    failure: LastFailure,
+}
+
+/// A low-level client, or the heart of a threaded one.
+pub(crate) struct Session {
+    state: Mutex<State>,
+    /// Signalled when a sleeping worker should look at the state.
+    changed: Condvar,
+}
+
+impl Session {
+    pub(crate) fn new(uri: String, id_scope: String, proof: Proof) -> Self {
+        Self {
+            state: Mutex::new(State {
+                target: Target { uri, id_scope, proof },
+                registration_id: None,
+                settings: Settings::default(),
+                phase: Phase::Ready,
+                callbacks: None,
+                client: None,
+                interrupter: None,
+                timeout_changed: false,
+                trust_changed: false,
+                passing: false,
+                destroyed: false,
+                service_payload: None,
+                failure: LastFailure::new(),
+            }),
+            changed: Condvar::new(),
+        }
+    }
+
+    /// Begins a registration. No I/O: the next pass does the work.
+    pub(crate) fn register(&self, callbacks: Callbacks) -> PROV_DEVICE_RESULT {
+        let mut state = self.lock();
+        if state.destroyed {
+            return state.refuse(INVALID_ARG, "the handle is being destroyed");
+        }
+        if state.phase != Phase::Ready {
+            return state.refuse(ERROR, "a registration is under way on this handle");
+        }
+        if state.registration_id.is_none() {
+            let own = state.target.proof.registration_id().map(str::to_owned);
+            if own.is_none() {
+                let missing = "there is no registration id: set the option registration_id";
+                return state.refuse(ERROR, missing);
+            }
+            state.registration_id = own;
+        }
+        state.failure.clear();
+        state.service_payload = None;
+        state.callbacks = Some(callbacks);
+        state.phase = Phase::Armed;
+        self.changed.notify_all();
+        OK
+    }
+
+    /// Takes back a registration that no pass has begun, because no worker could be started.
+    pub(crate) fn disarm(&self, detail: String) -> PROV_DEVICE_RESULT {
+        let mut state = self.lock();
+        if state.phase == Phase::Armed {
+            state.phase = Phase::Ready;
+            state.callbacks = None;
+        }
+        state.refuse(ERROR, detail)
+    }
+
+    /// Sets an option (`c-abi.md` section 2).
+    pub(crate) fn set_option(&self, setting: Setting) -> PROV_DEVICE_RESULT {
+        let mut state = self.lock();
+        state.trace(format_args!("option {setting:?}"));
+        match setting {
+            Setting::RegistrationId(id) => {
+                if state.phase != Phase::Ready {
+                    return state.refuse(
+                        ERROR,
+                        "registration_id cannot be set while a registration is under way",
+                    );
+                }
+                if state.registration_id.is_some() {
+                    return state.refuse(
+                        ERROR,
+                        "registration_id was set, or used by a registration, before; make a new handle",
+                    );
+                }
+                state.registration_id = Some(id);
+            }
+            Setting::LogTrace(on) => state.settings.trace = on,
+            Setting::Timeout(seconds) => {
+                let limit = (seconds > 0).then(|| Duration::from_secs(seconds.into()));
+                state.settings.policy.request_timeout = limit;
+                state.timeout_changed = true;
+            }
+            Setting::TrustedCerts(pem) => {
+                state.settings.trusted_certs = Some(pem);
+                state.trust_changed = true;
+            }
+            Setting::DoWorkFrequency(pause) => {
+                state.settings.pass_interval = Duration::from_millis(pause.into());
+            }
+        }
+        // A worker that sleeps for the old settings looks at the new ones.
+        state.wake();
+        self.changed.notify_all();
+        OK
+    }
+
+    /// Sets or unsets the program's payload. It is read when the next registration begins.
+    pub(crate) fn set_payload(&self, json: Option<Vec<u8>>) -> PROV_DEVICE_RESULT {
+        self.lock().settings.payload = json;
+        OK
+    }
+
+    /// For C. Lives until the next accepted `register`, or as long as the handle.
+    pub(crate) fn service_payload(&self) -> *const c_char {
+        self.lock().service_payload.as_ref().map_or(ptr::null(), |payload| payload.as_ptr())
+    }
+
+    /// The policy in the terms of `dps.h`.
+    pub(crate) fn policy(&self) -> DPS_POLICY {
+        fn ms(time: Duration) -> u32 {
+            u32::try_from(time.as_millis()).unwrap_or(u32::MAX)
+        }
+        let state = self.lock();
+        let policy = &state.settings.policy;
+        DPS_POLICY {
+            size: size_of::<DPS_POLICY>(),
+            deadline_ms: policy.deadline.map_or(0, ms),
+            silence_ms: ms(policy.silence),
+            max_connections: policy.max_connections.unwrap_or(0),
+            poll_interval_ms: ms(policy.poll_interval),
+            token_lifetime_s: u32::try_from(policy.token_lifetime.as_secs()).unwrap_or(u32::MAX),
+            conservative: state.settings.conservative.into(),
+        }
+    }
+
+    /// Changes the policy; counts from the next registration on.
+    pub(crate) fn set_policy(&self, new: &DPS_POLICY) -> PROV_DEVICE_RESULT {
+        fn ms(time: u32) -> Duration {
+            Duration::from_millis(time.into())
+        }
+        let mut state = self.lock();
+        if new.silence_ms == 0 || new.token_lifetime_s == 0 || new.conservative > 1 {
+            return state.refuse(
+                INVALID_ARG,
+                "silence_ms and token_lifetime_s must be at least 1, conservative 0 or 1",
+            );
+        }
+        let policy = &mut state.settings.policy;
+        policy.deadline = (new.deadline_ms > 0).then(|| ms(new.deadline_ms));
+        policy.silence = ms(new.silence_ms);
+        policy.max_connections = (new.max_connections > 0).then_some(new.max_connections);
+        policy.poll_interval = ms(new.poll_interval_ms);
+        policy.token_lifetime = Duration::from_secs(new.token_lifetime_s.into());
+        state.settings.conservative = new.conservative == 1;
+        OK
+    }
+
+    /// The last failure, for C.
+    pub(crate) fn show_failure(&self) -> DPS_FAILURE {
+        self.lock().failure.show()
+    }
+
+    /// The last failure as one line, for C.
+    pub(crate) fn failure_line(&self) -> *const c_char {
+        self.lock().failure.line()
+    }
+
+    /// Remembers a wrong call on this handle, and gives its code.
+    pub(crate) fn refuse(
+        &self,
+        result: PROV_DEVICE_RESULT,
+        detail: impl Into<String>,
+    ) -> PROV_DEVICE_RESULT {
+        self.lock().refuse(result, detail)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn refuse(
+        &mut self,
+        result: PROV_DEVICE_RESULT,
+        detail: impl Into<String>,
+    ) -> PROV_DEVICE_RESULT {
+        self.failure.set(Failure::usage(result, detail))
+    }
+
+    /// Ends the client's wait, wherever it is.
+    fn wake(&self) {
+        if let Some(interrupter) = &self.interrupter {
+            interrupter.interrupt();
+        }
+    }
+
+    fn trace(&self, what: core::fmt::Arguments<'_>) {
+        if self.settings.trace {
+            crate::trace::line(what);
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! The client with a thread of its own (`c-abi.md` section 1.3).
+//!
+//! The worker starts with the first accepted Register and lives until Destroy. It sleeps until
+//! the network, a timer, or a call needs it.
+
+use crate::abi::PROV_DEVICE_RESULT::{
+    self, PROV_DEVICE_RESULT_INVALID_ARG as INVALID_ARG, PROV_DEVICE_RESULT_OK as OK,
+};
+use crate::callbacks::Callbacks;
+use crate::guard::guard;
+use crate::session::Session;
+use core::cell::Cell;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{Builder, JoinHandle};
+use std::time::Instant;
+
+/// Callbacks run on this stack; as large as the one threads of C programs usually have.
+const STACK_SIZE: usize = 8 * 1024 * 1024;
+
+thread_local! {
+    /// Which session the current thread is the worker of; 0 for the program's own threads.
+    /// (`thread::current` would leave a small allocation behind on each of those.)
+    static SERVED: Cell<usize> = const { Cell::new(0) };
+}
+
+/// A threaded client.
+pub(crate) struct Threaded {
+    pub(crate) session: Arc<Session>,
+    worker: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Threaded {
+    pub(crate) fn new(session: Session) -> Self {
+        Self { session: Arc::new(session), worker: Mutex::new(None) }
+    }
+
+    /// Begins a registration; starts the worker if there is none yet.
+    pub(crate) fn register(&self, callbacks: Callbacks) -> PROV_DEVICE_RESULT {
+        // Held until the worker is known, so that Destroy cannot miss it.
+        let mut worker = self.worker();
+        if self.session.is_destroyed() {
+            return self.session.refuse(INVALID_ARG, "the handle is being destroyed");
+        }
+        let result = self.session.register(callbacks);
+        if result != OK || worker.is_some() {
+            return result;
+        }
+        let session = Arc::clone(&self.session);
+        let thread = Builder::new().name("dps-client".into()).stack_size(STACK_SIZE);
+        match thread.spawn(move || work(&session)) {
+            Ok(handle) => {
+                *worker = Some(handle);
+                OK
+            }
+            Err(error) => self.session.disarm(format!("no thread could be started: {error}")),
+        }
+    }
+
+    /// Ends the client. Waits until a running callback has returned, unless it is called from
+    /// that callback; never waits for the network.
+    pub(crate) fn destroy(&self) {
+        self.session.destroy();
+        let worker = self.worker().take();
+        if let Some(worker) = worker
+            && SERVED.get() != address(&self.session)
+        {
+            // The worker stops every panic itself.
+            let _ = worker.join();
+        }
+    }
+
+    fn worker(&self) -> MutexGuard<'_, Option<JoinHandle<()>>> {
+        self.worker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn address(session: &Session) -> usize {
+    core::ptr::from_ref(session).addr()
+}
+
+fn work(session: &Session) {
+    SERVED.set(address(session));
+    guard((), || {
+        loop {
+            let began = Instant::now();
+            session.pass();
+            if session.rest(began).is_break() {
+                break;
+            }
+        }
+    });
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * What libdps offers beyond the functions of the Azure IoT C SDK's provisioning client: its own
+ * version, why something failed, and how patient a registration is.
+ *
+ * A program that is linked with other provisioning libraries at times can ask for this header's
+ * presence with __has_include and for its version with the macros below.
+ */
+#ifndef DPS_DPS_H
+#define DPS_DPS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "azure_prov_client/prov_device_client.h"
+#include "azure_prov_client/prov_device_ll_client.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The version of this library. PROV_DEVICE_CLIENT_VERSION is the version of the interface that it
+ * stands in for. */
+#define DPS_VERSION_MAJOR 0
+#define DPS_VERSION_MINOR 1
+#define DPS_VERSION_PATCH 0
+#define DPS_VERSION "0.1.0"
+
+/* The version of the library that is linked: DPS_VERSION of the headers it was built with. */
+const char* dps_version(void);
+
+/* A failure. Set size to sizeof(DPS_FAILURE) before asking for one; newer libraries leave what an
+ * older program does not know unwritten. */
+typedef struct DPS_FAILURE_TAG
+{
+    size_t size;
+    /* PROV_DEVICE_RESULT_OK when nothing has failed; then the texts are empty. */
+    PROV_DEVICE_RESULT result;
+    /* 1 when trying again, without changing anything, can help; else 0. */
+    int32_t transient;
+    /* How far it got: config, hsm, resolve, connect, proxy, tls, websocket, authenticate, register,
+     * poll or deadline. */
+    const char* stage;
+    /* What happened, in one line. Never contains a key or a token. */
+    const char* text;
+    /* What a person can do about it. */
+    const char* hint;
+    /* What the service said: its status (as in HTTP) and error code, 0 when it said nothing, and
+     * its texts, NULL when it said nothing. */
+    uint32_t service_status;
+    uint32_t service_error_code;
+    const char* service_message;
+    const char* service_tracking_id;
+    const char* service_time;
+} DPS_FAILURE;
+
+/*
+ * The last failure of a handle: of a registration, or of a call with this handle. Register_Device
+ * forgets earlier ones. With a NULL handle: the last failure, on the calling thread, of a call
+ * without a handle (Create) or with one that is not alive.
+ *
+ * The texts live until the next of these calls for the same handle (or thread), or Destroy.
+ *
+ * Returns PROV_DEVICE_RESULT_OK, or PROV_DEVICE_RESULT_INVALID_ARG when the handle is not alive, or
+ * failure is NULL or its size is less than that of the first published DPS_FAILURE.
+ */
+PROV_DEVICE_RESULT dps_ll_last_failure(PROV_DEVICE_LL_HANDLE handle, DPS_FAILURE* failure);
+PROV_DEVICE_RESULT dps_last_failure(PROV_DEVICE_HANDLE handle, DPS_FAILURE* failure);
+
+/* The same as one line, text and hint, for a log. Empty when nothing has failed, never NULL. */
+const char* dps_ll_last_error(PROV_DEVICE_LL_HANDLE handle);
+const char* dps_last_error(PROV_DEVICE_HANDLE handle);
+
+/* How patient a registration is. Set size to sizeof(DPS_POLICY). */
+typedef struct DPS_POLICY_TAG
+{
+    size_t size;
+    /* The whole registration fails with PROV_DEVICE_RESULT_TIMEOUT after this time; 0, the default:
+     * never. provisioning_timeout limits single requests instead. */
+    uint32_t deadline_ms;
+    /* A connection on which nothing arrives for this long while something is awaited counts as
+     * lost. Default 60000; at least 1. */
+    uint32_t silence_ms;
+    /* How many connections may be opened in all before a lost one fails the registration; 0: no
+     * limit. Default 3. */
+    uint32_t max_connections;
+    /* Pause between two questions to the service when it names none. Default 1000. */
+    uint32_t poll_interval_ms;
+    /* Life of the SAS token of a connection. Default 2400; at least 1. */
+    uint32_t token_lifetime_s;
+    /* 1: each step waits for the answer to the one before, as the C SDK does; 0, the default: steps
+     * are sent ahead where the protocol allows it, which saves round trips. */
+    uint32_t conservative;
+} DPS_POLICY;
+
+/* Reads and changes a handle's policy; a change counts from the next Register_Device on. Get, change
+ * what matters, set. PROV_DEVICE_RESULT_INVALID_ARG as above, or for a value out of range. */
+PROV_DEVICE_RESULT dps_ll_get_policy(PROV_DEVICE_LL_HANDLE handle, DPS_POLICY* policy);
+PROV_DEVICE_RESULT dps_ll_set_policy(PROV_DEVICE_LL_HANDLE handle, const DPS_POLICY* policy);
+PROV_DEVICE_RESULT dps_get_policy(PROV_DEVICE_HANDLE handle, DPS_POLICY* policy);
+PROV_DEVICE_RESULT dps_set_policy(PROV_DEVICE_HANDLE handle, const DPS_POLICY* policy);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* DPS_DPS_H */

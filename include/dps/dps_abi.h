@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+
+#ifndef DPS_DPS_ABI_H
+#define DPS_DPS_ABI_H
+
+/*
+ * Generated from crates/dps-ffi by cbindgen, not to be edited. Every function that libdps exports,
+ * as the Rust code defines it. The types come from the hand-written headers, which declare the same
+ * functions: a compiler that sees both refuses any difference.
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+#include "azure_prov_client/prov_device_client.h"
+#include "azure_prov_client/prov_device_ll_client.h"
+#include "azure_prov_client/prov_security_factory.h"
+#include "azure_prov_client/prov_transport.h"
+#include "azure_prov_client/prov_transport_mqtt_client.h"
+#include "dps/dps.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
+const char *dps_version(void);
+
+PROV_DEVICE_RESULT dps_ll_last_failure(PROV_DEVICE_LL_HANDLE handle,
+                                       DPS_FAILURE *failure);
+
+PROV_DEVICE_RESULT dps_last_failure(PROV_DEVICE_HANDLE handle,
+                                    DPS_FAILURE *failure);
+
+const char *dps_ll_last_error(PROV_DEVICE_LL_HANDLE handle);
+
+const char *dps_last_error(PROV_DEVICE_HANDLE handle);
+
+PROV_DEVICE_RESULT dps_ll_get_policy(PROV_DEVICE_LL_HANDLE handle,
+                                     DPS_POLICY *policy);
+
+PROV_DEVICE_RESULT dps_ll_set_policy(PROV_DEVICE_LL_HANDLE handle,
+                                     const DPS_POLICY *policy);
+
+PROV_DEVICE_RESULT dps_get_policy(PROV_DEVICE_HANDLE handle,
+                                  DPS_POLICY *policy);
+
+PROV_DEVICE_RESULT dps_set_policy(PROV_DEVICE_HANDLE handle,
+                                  const DPS_POLICY *policy);
+
+PROV_DEVICE_LL_HANDLE Prov_Device_LL_Create(const char *uri,
+                                            const char *scope_id,
+                                            PROV_DEVICE_TRANSPORT_PROVIDER_FUNCTION protocol);
+
+void Prov_Device_LL_Destroy(PROV_DEVICE_LL_HANDLE handle);
+
+PROV_DEVICE_RESULT Prov_Device_LL_Register_Device(PROV_DEVICE_LL_HANDLE handle,
+                                                  PROV_DEVICE_CLIENT_REGISTER_DEVICE_CALLBACK register_callback,
+                                                  void *user_context,
+                                                  PROV_DEVICE_CLIENT_REGISTER_STATUS_CALLBACK reg_status_cb,
+                                                  void *status_user_ctext);
+
+void Prov_Device_LL_DoWork(PROV_DEVICE_LL_HANDLE handle);
+
+PROV_DEVICE_RESULT Prov_Device_LL_SetOption(PROV_DEVICE_LL_HANDLE handle,
+                                            const char *option_name,
+                                            const void *value);
+
+const char *Prov_Device_LL_GetVersionString(void);
+
+PROV_DEVICE_RESULT Prov_Device_LL_Set_Provisioning_Payload(PROV_DEVICE_LL_HANDLE handle,
+                                                           const char *json);
+
+const char *Prov_Device_LL_Get_Provisioning_Payload(PROV_DEVICE_LL_HANDLE handle);
+
+int prov_dev_security_init(SECURE_DEVICE_TYPE hsm_type);
+
+void prov_dev_security_deinit(void);
+
+SECURE_DEVICE_TYPE prov_dev_security_get_type(void);
+
+int prov_dev_set_symmetric_key_info(const char *registration_name,
+                                    const char *symmetric_key);
+
+const char *prov_dev_get_symmetric_key(void);
+
+const char *prov_dev_get_symm_registration_name(void);
+
+PROV_DEVICE_HANDLE Prov_Device_Create(const char *uri,
+                                      const char *scope_id,
+                                      PROV_DEVICE_TRANSPORT_PROVIDER_FUNCTION protocol);
+
+void Prov_Device_Destroy(PROV_DEVICE_HANDLE prov_device_handle);
+
+PROV_DEVICE_RESULT Prov_Device_Register_Device(PROV_DEVICE_HANDLE prov_device_handle,
+                                               PROV_DEVICE_CLIENT_REGISTER_DEVICE_CALLBACK register_callback,
+                                               void *user_context,
+                                               PROV_DEVICE_CLIENT_REGISTER_STATUS_CALLBACK reg_status_cb,
+                                               void *status_user_context);
+
+PROV_DEVICE_RESULT Prov_Device_SetOption(PROV_DEVICE_HANDLE prov_device_handle,
+                                         const char *option_name,
+                                         const void *value);
+
+const char *Prov_Device_GetVersionString(void);
+
+PROV_DEVICE_RESULT Prov_Device_Set_Provisioning_Payload(PROV_DEVICE_HANDLE prov_device_handle,
+                                                        const char *json);
+
+const char *Prov_Device_Get_Provisioning_Payload(PROV_DEVICE_HANDLE prov_device_handle);
+
+const PROV_DEVICE_TRANSPORT_PROVIDER *Prov_Device_MQTT_Protocol(void);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
+#endif  /* DPS_DPS_ABI_H */
