@@ -280,10 +280,12 @@ impl ProvisioningClient {
         (&self.endpoint, self.endpoint.port().unwrap_or(self.transport.default_port()))
     }
 
+    #[cfg(feature = "tokio")]
     pub(crate) fn is_running(&self) -> bool {
         self.session.is_some()
     }
 
+    #[cfg(feature = "tokio")]
     pub(crate) fn clock(&self) -> SystemClock {
         self.clock
     }
