@@ -13,10 +13,9 @@ use dps_client::{
 use dps_core::{Attestation, RegistrationConfig};
 use dps_emulator::{EmulatorConfig, MqttConnection, Random, Service};
 use dps_hsm_symm_key::SymmetricKeyHsm;
+use dps_tests::tls_server;
 use dps_transport::{Link, TlsSettings};
 use dps_transport_mqtt::MqttTransport;
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection};
 use std::io::{Read as _, Write as _};
 use std::sync::Arc;
@@ -39,28 +38,11 @@ struct Rig {
 
 impl Rig {
     fn new() -> Self {
-        let ca_key = KeyPair::generate().unwrap();
-        let mut ca = CertificateParams::new(Vec::new()).unwrap();
-        ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let ca_pem = ca.self_signed(&ca_key).unwrap().pem();
-        let issuer = Issuer::new(ca, ca_key);
-        let key = KeyPair::generate().unwrap();
-        let leaf = CertificateParams::new(vec!["localhost".into()]).unwrap();
-        let leaf = leaf.signed_by(&key, &issuer).unwrap();
-        let server =
-            ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-                .with_safe_default_protocol_versions()
-                .unwrap()
-                .with_no_client_auth()
-                .with_single_cert(
-                    vec![leaf.der().clone()],
-                    PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der())),
-                )
-                .unwrap();
+        let (server, ca_pem) = tls_server();
         let service = Service::new(&EmulatorConfig::default(), Random::from_seed([1; 32])).unwrap();
         let group = service.groups()[0].symmetric_keys().unwrap().primary.clone();
         Self {
-            server: Arc::new(server),
+            server,
             ca_pem,
             key: group.derive(&RegistrationId::new("device").unwrap()),
             service: Arc::new(service),

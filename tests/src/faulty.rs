@@ -64,7 +64,7 @@ pub struct FaultyService {
 impl FaultyService {
     /// Starts on a free port; `fault` is asked for each connection, counted from 0.
     pub fn start(fault: impl Fn(usize) -> Fault + Send + Sync + 'static) -> Self {
-        let (config, ca_pem) = tls();
+        let (config, ca_pem) = tls_server();
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("an address");
         let connections = Arc::new(AtomicUsize::new(0));
@@ -111,7 +111,12 @@ impl Drop for FaultyService {
     }
 }
 
-fn tls() -> (Arc<ServerConfig>, String) {
+/// A TLS server for `localhost` and 127.0.0.1, and the CA certificate to trust, in PEM.
+///
+/// # Panics
+///
+/// When no certificate can be made.
+pub fn tls_server() -> (Arc<ServerConfig>, String) {
     let ca_key = KeyPair::generate().unwrap();
     let mut ca = CertificateParams::new(Vec::new()).unwrap();
     ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

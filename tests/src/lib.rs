@@ -3,6 +3,7 @@
 //! # In scope
 //!
 //! * [`FaultyService`]: a provisioning service that misbehaves on purpose, over real TLS
+//! * [`tls_server`]: what a TLS server needs
 //! * [`run`]: other programs, with a time limit
 //!
 //! # Out of scope
@@ -16,4 +17,4 @@ mod command;
 mod faulty;
 
 pub use command::{Finished, root, run};
-pub use faulty::{Fault, FaultyService};
+pub use faulty::{Fault, FaultyService, tls_server};
