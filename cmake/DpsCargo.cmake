@@ -41,7 +41,9 @@ set(DPS_STATIC_LIBRARY
 # Runs at each build: cargo knows best whether anything has changed, and leaves the archive alone
 # if nothing has. One crate type only, or cargo would skip link-time optimisation.
 add_custom_target(dps_cargo
-    COMMAND "${DPS_CARGO}" rustc --package dps-ffi --lib --crate-type staticlib
+    # Where the library lands must not depend on who builds.
+    COMMAND "${CMAKE_COMMAND}" -E env --unset=CARGO_BUILD_TARGET --unset=CARGO_TARGET_DIR
+        "${DPS_CARGO}" rustc --package dps-ffi --lib --crate-type staticlib
         ${dps_arguments} ${dps_further}
     WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}"
     BYPRODUCTS "${DPS_STATIC_LIBRARY}"

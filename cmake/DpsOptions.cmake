@@ -4,21 +4,46 @@
 # can do in one library and chooses at run time; so most options change nothing here, and those
 # that ask for something that is not there say so.
 
-if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
+# Within another project its settings are its own.
+if(CMAKE_SOURCE_DIR STREQUAL CMAKE_CURRENT_SOURCE_DIR)
+    set(DPS_TOP_LEVEL ON)
+else()
+    set(DPS_TOP_LEVEL OFF)
+endif()
+
+if(DPS_TOP_LEVEL AND NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
     set(CMAKE_BUILD_TYPE Release CACHE STRING "Build type of the C parts" FORCE)
 endif()
 
-option(use_prov_client "Build the provisioning client" ON)
-option(skip_samples "Leave the samples out" OFF)
-option(build_c_tests "Build the C test programs (target dps_c_tests)" OFF)
-set(compileOption_C "" CACHE STRING "Further compiler options for the C parts")
-set(linkerOption "" CACHE STRING "Further linker options for the samples and tests")
+# An option of ours, which only the top-level project puts into the cache: a C SDK in the same tree
+# has options of the same names and other defaults.
+macro(dps_option name words default)
+    if(DPS_TOP_LEVEL)
+        option(${name} "${words}" ${default})
+    elseif(NOT DEFINED ${name})
+        set(${name} ${default})
+    endif()
+endmacro()
+
+if(DPS_TOP_LEVEL)
+    option(use_prov_client "Build the provisioning client" ON)
+    set(DPS_ENABLE ${use_prov_client})
+else()
+    option(DPS_ENABLE "Build libdps" ON)
+endif()
+dps_option(skip_samples "Leave the samples out" OFF)
+if(DPS_TOP_LEVEL AND NOT skip_samples)
+    set(DPS_SAMPLES ON)
+else()
+    set(DPS_SAMPLES OFF)
+endif()
+dps_option(build_c_tests "Build the C test programs (target dps_c_tests)" OFF)
 separate_arguments(DPS_COMPILE_OPTIONS NATIVE_COMMAND "${compileOption_C}")
 separate_arguments(DPS_LINK_OPTIONS NATIVE_COMMAND "${linkerOption}")
 
 # What is in the library whatever the option says.
-option(hsm_type_symm_key "Symmetric keys" ON)
-option(use_mqtt "MQTT" ON)
+dps_option(hsm_type_symm_key "Symmetric keys" ON)
+dps_option(use_mqtt "MQTT" ON)
 foreach(name IN ITEMS hsm_type_symm_key use_mqtt)
     if(NOT ${name})
         message(STATUS "dps: ${name}=OFF is accepted and changes nothing: "
@@ -27,15 +52,14 @@ foreach(name IN ITEMS hsm_type_symm_key use_mqtt)
 endforeach()
 
 # What is not in this version.
-option(hsm_type_x509 "X.509 certificates" OFF)
-option(hsm_type_sastoken "Trusted platform modules" OFF)
-option(hsm_type_riot "RIoT/DICE certificates" OFF)
-option(use_edge_modules "Edge modules" OFF)
-option(use_tpm_simulator "TPM simulator" OFF)
-option(use_amqp "AMQP" OFF)
-option(use_http "HTTP" OFF)
-option(build_as_dynamic "Shared library" OFF)
-set(hsm_custom_lib "" CACHE STRING "Custom HSM library")
+dps_option(hsm_type_x509 "X.509 certificates" OFF)
+dps_option(hsm_type_sastoken "Trusted platform modules" OFF)
+dps_option(hsm_type_riot "RIoT/DICE certificates" OFF)
+dps_option(use_edge_modules "Edge modules" OFF)
+dps_option(use_tpm_simulator "TPM simulator" OFF)
+dps_option(use_amqp "AMQP" OFF)
+dps_option(use_http "HTTP" OFF)
+dps_option(build_as_dynamic "Shared library" OFF)
 foreach(name IN ITEMS hsm_type_x509 hsm_type_sastoken hsm_type_riot use_edge_modules
         use_tpm_simulator use_amqp use_http)
     if(${name})
@@ -74,5 +98,9 @@ function(dps_c_settings target)
     get_target_property(type ${target} TYPE)
     if(type STREQUAL "EXECUTABLE")
         target_link_options(${target} PRIVATE ${DPS_LINK_OPTIONS})
+        if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
+            # The archive holds all of Rust's standard library; keep what is used.
+            target_link_options(${target} PRIVATE "LINKER:--gc-sections" "LINKER:--as-needed")
+        endif()
     endif()
 endfunction()

@@ -31,10 +31,6 @@ target_link_libraries(dps INTERFACE Threads::Threads ${CMAKE_DL_LIBS})
 if(UNIX)
     target_link_libraries(dps INTERFACE m)
 endif()
-if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
-    # The archive holds all of Rust's standard library; keep what is used.
-    target_link_options(dps INTERFACE "LINKER:--gc-sections" "LINKER:--as-needed")
-endif()
 add_dependencies(dps dps_cargo)
 
 add_library(dps_compat STATIC "${CMAKE_CURRENT_LIST_DIR}/../crates/dps-ffi/compat/compat.c")
@@ -43,6 +39,9 @@ dps_c_settings(dps_compat)
 
 foreach(name IN ITEMS prov_device_client prov_device_ll_client prov_auth_client
         hsm_security_client prov_mqtt_transport)
-    add_library(${name} INTERFACE)
-    target_link_libraries(${name} INTERFACE dps)
+    # A C SDK in the same tree keeps its own.
+    if(NOT TARGET ${name})
+        add_library(${name} INTERFACE)
+        target_link_libraries(${name} INTERFACE dps)
+    endif()
 endforeach()

@@ -172,14 +172,7 @@ PROV_DEVICE_RESULT client_register(CLIENT client, RECORD* record)
 
 void begin(CLIENT client, RECORD* record)
 {
-    uint64_t began = now_ms();
-    PROV_DEVICE_RESULT result = client_register(client, record);
-    while (result == PROV_DEVICE_RESULT_ERROR && client.threaded != NULL && now_ms() - began < 5000)
-    {
-        sleep_ms(1);
-        result = client_register(client, record);
-    }
-    CHECK_EQ(result, PROV_DEVICE_RESULT_OK);
+    CHECK_EQ(client_register(client, record), PROV_DEVICE_RESULT_OK);
 }
 
 void record_init(RECORD* record)

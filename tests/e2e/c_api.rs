@@ -5,7 +5,7 @@
 
 use dps_client::{RegistrationId, SymmetricKey};
 use dps_emulator::{Emulator, EmulatorConfig};
-use dps_tests::{Finished, root, run};
+use dps_tests::{Fault, FaultyService, Finished, root, run};
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
@@ -50,6 +50,8 @@ fn sample(name: &str) -> PathBuf {
 /// A service, and a device it knows.
 struct Rig {
     emulator: Emulator,
+    /// For the scenario about payloads.
+    echo: FaultyService,
     folder: PathBuf,
 }
 
@@ -59,7 +61,9 @@ impl Rig {
         let folder = std::env::temp_dir().join(format!("dps-c-{name}-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         fs::write(folder.join("ca.pem"), emulator.ca_pem()).unwrap();
-        Self { emulator, folder }
+        let echo = FaultyService::start(|_| Fault::EchoPayload);
+        fs::write(folder.join("echo.pem"), echo.ca_pem()).unwrap();
+        Self { emulator, echo, folder }
     }
 
     fn key(&self, id: &str) -> SymmetricKey {
@@ -87,12 +91,16 @@ impl Rig {
         let program = program.to_str().unwrap();
         let line: Vec<&str> = through.iter().copied().chain([program]).collect();
         let mut command = Command::new(line[0]);
+        let (address, ca) = match scenario {
+            "payload" => (self.echo.address(), "echo.pem"),
+            _ => (self.emulator.mqtt_address(), "ca.pem"),
+        };
         command
             .args(&line[1..])
-            .args([kind, scenario, "--endpoint", &self.emulator.mqtt_address().to_string()])
+            .args([kind, scenario, "--endpoint", &address.to_string()])
             .args(["--id-scope", self.emulator.id_scope(), "--registration-id", &id])
             .args(["--key", self.key(&id).to_base64().as_str(), "--ca"])
-            .arg(self.folder.join("ca.pem"));
+            .arg(self.folder.join(ca));
         run(&mut command, Duration::from_secs(180))
     }
 }

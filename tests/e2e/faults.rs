@@ -189,6 +189,21 @@ fn poll_never_blocks_and_needs_no_wait() {
 }
 
 #[test]
+fn payloads_go_and_come_byte_for_byte() {
+    let service = FaultyService::start(|_| Fault::EchoPayload);
+    let mut client = client(&service, quick());
+    assert_eq!(client.register().unwrap().payload, None);
+    for json in [r#"{"n": 12345678901234567890, "x":1.10, "s":"a/b\u0000ü"}"#, "null", "[1, 2]"] {
+        client.set_payload_json(Some(json.to_owned())).unwrap();
+        assert_eq!(client.register().unwrap().payload.as_deref(), Some(json));
+    }
+    assert!(client.set_payload_json(Some("{".to_owned())).is_err());
+    assert!(client.set_payload_json(Some("x".repeat(100_000))).is_err());
+    client.set_payload_json(None).unwrap();
+    assert_eq!(client.register().unwrap().payload, None);
+}
+
+#[test]
 fn what_has_arrived_counts_however_late_it_is_looked_at() {
     let service = FaultyService::start(|_| Fault::None);
     // The caller comes by less often than the policy allows the server to be silent.

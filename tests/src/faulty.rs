@@ -45,6 +45,8 @@ pub enum Fault {
     Reply(u16, &'static str),
     /// Every request is answered with this status.
     AlwaysStatus(u16),
+    /// Nothing; the result carries the payload that the register request carried.
+    EchoPayload,
     /// After SUBACK messages come without end, and nothing is read any more.
     Flood,
     /// Polls are answered "assigning" for ever.
@@ -156,6 +158,7 @@ fn serve(stream: TcpStream, config: Arc<ServerConfig>, fault: Fault, stop: &Atom
     let mut silent = false;
     let mut requests = 0;
     let mut flood = false;
+    let mut payload = None;
     while !stop.load(Ordering::SeqCst) {
         let mut buffer = [0; 4096];
         match stream.read(&mut buffer) {
@@ -208,7 +211,15 @@ fn serve(stream: TcpStream, config: Arc<ServerConfig>, fault: Fault, stop: &Atom
                 }
                 Packet::Publish(_) if flood => {}
                 Packet::Publish(publish) => {
-                    let Some(reply) = answer(&publish, fault, requests) else { return };
+                    if fault == Fault::EchoPayload && requests == 0 {
+                        payload = payload_of(&publish.payload);
+                    }
+                    let Some(mut reply) = answer(&publish, fault, requests) else { return };
+                    if let (Some(payload), true) = (&payload, requests > 0) {
+                        let body = String::from_utf8(reply.payload.to_vec()).unwrap();
+                        let echo = format!("\"payload\":{payload},\"assignedHub\"");
+                        reply.payload = body.replace("\"assignedHub\"", &echo).into();
+                    }
                     requests += 1;
                     reply.write(&mut out).unwrap();
                 }
@@ -220,6 +231,13 @@ fn serve(stream: TcpStream, config: Arc<ServerConfig>, fault: Fault, stop: &Atom
             }
         }
     }
+}
+
+/// The text of a register request's payload; it comes last.
+fn payload_of(body: &[u8]) -> Option<String> {
+    let body = std::str::from_utf8(body).unwrap();
+    let (_, payload) = body.split_once("\"payload\":")?;
+    Some(payload.strip_suffix('}').unwrap().to_owned())
 }
 
 fn answer(publish: &Publish, fault: Fault, requests: usize) -> Option<Publish> {

@@ -131,19 +131,7 @@ impl Builder {
             self.id_scope.take().ok_or_else(|| refuse("the ID scope is not set".into()))?;
         let mut hsm =
             self.hsm.take().ok_or_else(|| refuse("the security module is not set".into()))?;
-        let payload = match self.payload.take() {
-            Some(json) if json.len() > MAX_MESSAGE_BYTES => {
-                return Err(refuse(format!(
-                    "the payload has {} bytes; the service accepts messages of {MAX_MESSAGE_BYTES}",
-                    json.len()
-                )));
-            }
-            Some(json) => Some(
-                RawValue::from_string(json)
-                    .map_err(|error| refuse(format!("the payload is not JSON: {error}")))?,
-            ),
-            None => None,
-        };
+        let payload = self.payload.take().map(checked_payload).transpose()?;
         let registration_id = match self.registration_id.take() {
             Some(id) => id,
             None => hsm.registration_id()?.ok_or_else(|| {
@@ -155,6 +143,19 @@ impl Builder {
         };
         Ok(ProvisioningClient::new(self, id_scope, registration_id, hsm, payload))
     }
+}
+
+/// A payload that is JSON and fits into a message.
+pub(crate) fn checked_payload(json: String) -> Result<Box<RawValue>, Error> {
+    let refuse =
+        |detail: String| Error::new(Stage::Config, ErrorKind::InvalidConfig).with_detail(detail);
+    if json.len() > MAX_MESSAGE_BYTES {
+        return Err(refuse(format!(
+            "the payload has {} bytes; the service accepts messages of {MAX_MESSAGE_BYTES}",
+            json.len()
+        )));
+    }
+    RawValue::from_string(json).map_err(|error| refuse(format!("the payload is not JSON: {error}")))
 }
 
 impl std::fmt::Debug for Builder {

@@ -1,6 +1,6 @@
 //! Drives a [`Session`] with the system's sockets and clocks.
 
-use crate::builder::{Builder, Transport};
+use crate::builder::{Builder, Transport, checked_payload};
 use crate::clock::SystemClock;
 use crate::connector::{Connector, Step};
 use crate::preparation::{Preparation, Prepared};
@@ -271,6 +271,20 @@ impl ProvisioningClient {
         }
     }
 
+    /// Changes the payload, `None` for none, from the next request on that carries one; also for
+    /// a running registration.
+    ///
+    /// # Errors
+    ///
+    /// Stage config: it is not JSON, or too large. The old one stays.
+    pub fn set_payload_json(&mut self, json: Option<String>) -> Result<(), Error> {
+        self.payload = json.map(checked_payload).transpose()?;
+        if let Some(session) = &mut self.session {
+            session.set_payload(self.payload.clone());
+        }
+        Ok(())
+    }
+
     /// Changes whom to trust, from the next connection on.
     pub fn set_trust_anchors(&mut self, anchors: TrustAnchors) {
         self.next_anchors = Some(anchors);
@@ -315,7 +329,7 @@ impl ProvisioningClient {
         session.reached(now, Stage::Resolve);
         self.wire = Wire::Preparing;
         let system = self.wants_system_anchors();
-        if self.preparation.is_none() {
+        if self.preparation.as_ref().is_none_or(|running| !running.is_ours()) {
             let (endpoint, port) = self.endpoint();
             let done = self.sleeper.interrupter();
             self.preparation = Some(Preparation::start(endpoint, port, system, done));
@@ -345,6 +359,10 @@ impl ProvisioningClient {
     fn move_wire(&mut self, session: &mut Session, now: Now) -> bool {
         match &mut self.wire {
             Wire::Closed => false,
+            Wire::Preparing if self.preparation.as_ref().is_some_and(|p| !p.is_ours()) => {
+                self.prepare(session, now);
+                true
+            }
             Wire::Preparing => match self.preparation.as_mut().and_then(Preparation::poll) {
                 None => false,
                 Some(result) => {

@@ -18,7 +18,11 @@ pub(crate) struct Prepared {
 
 /// A preparation that is under way.
 #[derive(Debug)]
-pub(crate) struct Preparation(State);
+pub(crate) struct Preparation {
+    state: State,
+    /// After a fork the thread is the parent's.
+    process: u32,
+}
 
 #[derive(Debug)]
 enum State {
@@ -34,7 +38,7 @@ impl Preparation {
             && (!system || anchors.is_some())
         {
             let addresses = vec![SocketAddr::new(address, port)];
-            return Self(State::Ready(Some(Prepared { addresses, anchors })));
+            return Self::of(State::Ready(Some(Prepared { addresses, anchors })));
         }
         let (sender, receiver) = channel();
         let host = endpoint.host().to_owned();
@@ -51,7 +55,16 @@ impl Preparation {
                 .with_detail(format!("no thread for the look-up: {error}"));
             let _ = failed.send(Err(error));
         }
-        Self(State::Running(receiver))
+        Self::of(State::Running(receiver))
+    }
+
+    fn of(state: State) -> Self {
+        Self { state, process: std::process::id() }
+    }
+
+    /// Whether its answer can still come here.
+    pub(crate) fn is_ours(&self) -> bool {
+        self.process == std::process::id()
     }
 
     /// The answer, once it is there.
@@ -60,7 +73,7 @@ impl Preparation {
             Err(Error::new(Stage::Resolve, ErrorKind::NameResolution)
                 .with_detail("the look-up ended without an answer"))
         };
-        match &mut self.0 {
+        match &mut self.state {
             State::Ready(prepared) => Some(prepared.take().ok_or(()).or_else(|()| gone())),
             State::Running(receiver) => match receiver.try_recv() {
                 Ok(result) => Some(result),

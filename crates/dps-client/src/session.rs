@@ -5,6 +5,7 @@ use dps_core::{
     Registration, RegistrationConfig, Stage, Status, Timestamp, Transport, TransportEvent,
 };
 use dps_transport::Link;
+use serde_json::value::RawValue;
 use std::collections::VecDeque;
 use std::time::Duration;
 use zeroize::Zeroizing;
@@ -171,6 +172,11 @@ impl Session {
     /// Changes [`Policy::request_timeout`](dps_core::Policy::request_timeout) from now on.
     pub fn set_request_timeout(&mut self, limit: Option<Duration>) {
         self.registration.set_request_timeout(limit);
+    }
+
+    /// Changes the payload, from the next request on that carries it.
+    pub fn set_payload(&mut self, payload: Option<Box<RawValue>>) {
+        self.registration.set_payload(payload);
     }
 
     /// Lets the registration know what the engine has to say, then what became of the call.

@@ -121,7 +121,6 @@ pub struct Registration {
     phase_started: Option<Timestamp>,
     /// When something last moved forward.
     progress: Timestamp,
-    /// Connections since the last good reply.
     connections: u32,
     /// Lost connections since the last good reply.
     losses: u32,
@@ -226,9 +225,13 @@ impl Registration {
                 self.open = false;
                 self.lost(now, error);
             }
-            (Event::Lost(_), &State::Pausing { until, connected: true }) => {
-                // Nothing was asked, so nothing is lost: connect again when the pause is over.
+            (Event::Lost(error), &State::Pausing { until, connected: true }) => {
+                // Nothing was asked, so nothing is lost: connect again when the pause is over, if
+                // that is still allowed.
                 self.open = false;
+                if self.is_exhausted() {
+                    return self.finish(Err(error));
+                }
                 self.state = State::Pausing { until, connected: false };
             }
             _ => {}
@@ -238,6 +241,11 @@ impl Registration {
     /// Changes [`Policy::request_timeout`] from now on.
     pub fn set_request_timeout(&mut self, limit: Option<Duration>) {
         self.config.policy.request_timeout = limit;
+    }
+
+    /// Changes what is sent along, from the next request on that carries it.
+    pub fn set_payload(&mut self, payload: Option<Box<RawValue>>) {
+        self.config.payload = payload;
     }
 
     /// How far it has come.
@@ -345,7 +353,6 @@ impl Registration {
             Verdict::Assigning { operation_id } => {
                 self.operation_id = Some(operation_id);
                 self.polls = self.polls.saturating_add(1);
-                self.connections = 0;
                 self.losses = 0;
                 self.refusals = 0;
                 self.last_error = None;
@@ -371,9 +378,7 @@ impl Registration {
     }
 
     fn lost(&mut self, now: Now, error: Error) {
-        let exhausted =
-            self.config.policy.max_connections.is_some_and(|most| self.connections >= most);
-        if exhausted || !error.is_transient() {
+        if self.is_exhausted() || !error.is_transient() {
             return self.finish(Err(error));
         }
         let pause = self.config.policy.backoff(self.losses, self.random.as_mut());
@@ -381,6 +386,10 @@ impl Registration {
         self.last_error = Some(error);
         let until = (now.at + pause).max(self.not_before);
         self.state = State::BackingOff { until };
+    }
+
+    fn is_exhausted(&self) -> bool {
+        self.config.policy.max_connections.is_some_and(|most| self.connections >= most)
     }
 
     fn run_out(&mut self, limit: Duration) {

@@ -52,9 +52,8 @@ pub struct Policy {
     /// A connection on which nothing has moved forward for this long while something was
     /// awaited counts as lost. Default 30 s.
     pub silence: Duration,
-    /// How many connections may be opened, the first one included, without a reply that moves
-    /// the registration on, before a transient failure becomes final. `None`: no limit. Default
-    /// none.
+    /// How many connections may be opened in all, the first one included, before a lost one
+    /// becomes final. `None`: no limit. Default none.
     pub max_connections: Option<u32>,
     /// Back-off before attempt n is a random part of `backoff_base * 2^n`. Default 1 s.
     pub backoff_base: Duration,

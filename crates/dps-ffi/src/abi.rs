@@ -125,6 +125,18 @@ pub struct DPS_POLICY {
     pub conservative: u32,
 }
 
+// The sizes that the first published headers had; members are only ever added at the end, so
+// these never change.
+impl DPS_FAILURE {
+    pub(crate) const FIRST_SIZE: usize =
+        core::mem::offset_of!(DPS_FAILURE, service_time) + size_of::<*const c_char>();
+}
+
+impl DPS_POLICY {
+    pub(crate) const FIRST_SIZE: usize =
+        core::mem::offset_of!(DPS_POLICY, conservative) + size_of::<u32>();
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

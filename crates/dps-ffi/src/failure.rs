@@ -78,16 +78,15 @@ impl fmt::Display for LastFailure {
     }
 }
 
-/// The last failure of a handle or thread, and the one whose texts C may be reading.
+/// The last failure of a handle or thread.
 #[derive(Debug, Default)]
 pub(crate) struct LastFailure {
     last: Option<Failure>,
-    shown: Option<Failure>,
 }
 
 impl LastFailure {
     pub(crate) const fn new() -> Self {
-        Self { last: None, shown: None }
+        Self { last: None }
     }
 
     /// Remembers `failure` and gives its code.
@@ -102,13 +101,13 @@ impl LastFailure {
         self.last = None;
     }
 
-    /// For C; lives until the next call of this function or of `line`.
-    pub(crate) fn show(&mut self) -> DPS_FAILURE {
-        self.shown = self.last.clone();
+    /// For C; lives until the calling thread calls this function or `line` again, for any handle.
+    pub(crate) fn show(&self) -> DPS_FAILURE {
+        let shown = keep(self.last.clone());
         let text = |text: &CString| text.as_ptr();
         let maybe = |text: &Option<CString>| text.as_ref().map_or(ptr::null(), |t| t.as_ptr());
         let size = size_of::<DPS_FAILURE>();
-        match self.shown.as_ref().map(|failure| &*failure.0) {
+        match shown.as_ref().map(|failure| &*failure.0) {
             Some(failure) => DPS_FAILURE {
                 size,
                 result: failure.result,
@@ -138,14 +137,22 @@ impl LastFailure {
         }
     }
 
-    /// For C; lives until the next call of this function or of `show`.
-    pub(crate) fn line(&mut self) -> *const c_char {
-        self.shown = self.last.clone();
-        self.shown.as_ref().map_or(c"".as_ptr(), |failure| failure.0.line.as_ptr())
+    /// For C; lives as long as what `show` gives.
+    pub(crate) fn line(&self) -> *const c_char {
+        keep(self.last.clone()).as_ref().map_or(c"".as_ptr(), |failure| failure.0.line.as_ptr())
     }
 }
 
+/// Keeps what the calling thread is shown alive until it asks again: another thread that asks, or
+/// another failure, must not take the texts away. Gives it back unless the thread is ending.
+fn keep(failure: Option<Failure>) -> Option<Failure> {
+    let kept = SHOWN.try_with(|shown| shown.borrow_mut().clone_from(&failure));
+    failure.filter(|_| kept.is_ok())
+}
+
 thread_local! {
+    /// What C may be reading on this thread.
+    static SHOWN: RefCell<Option<Failure>> = const { RefCell::new(None) };
     /// Failures of calls that have no handle to keep them.
     static OF_THREAD: RefCell<LastFailure> = const { RefCell::new(LastFailure::new()) };
 }
@@ -204,12 +211,13 @@ mod tests {
         assert_eq!(last.show().result, PROV_DEVICE_RESULT::PROV_DEVICE_RESULT_OK);
         last.set(Failure::usage(PROV_DEVICE_RESULT::PROV_DEVICE_RESULT_ERROR, "one"));
         let shown = last.show();
-        assert_eq!(shown.text, last.shown.as_ref().unwrap().0.text.as_ptr());
         last.set(Failure::usage(PROV_DEVICE_RESULT::PROV_DEVICE_RESULT_ERROR, "two"));
         last.clear();
-        let kept = &last.shown.as_ref().unwrap().0;
-        assert_eq!(shown.text, kept.text.as_ptr());
-        assert!(kept.text.to_str().unwrap().contains("one"));
+        // Not taken away by another failure, nor by another thread's question.
+        std::thread::scope(|scope| drop(scope.spawn(|| last.line().addr()).join()));
+        let kept = SHOWN.with(|shown| shown.borrow().clone()).unwrap();
+        assert_eq!(shown.text, kept.0.text.as_ptr());
+        assert!(kept.0.text.to_str().unwrap().contains("one"));
         assert_eq!(last.line(), c"".as_ptr());
     }
 

@@ -18,7 +18,8 @@
 //!
 //! [`exports`] holds every C function. Each one enters through one gate (the private `guard`
 //! module), which stops panics, reads its arguments with the private `pointers` module, and
-//! passes Rust values on. Only `exports`, `pointers` and `callbacks` contain `unsafe` code.
+//! passes Rust values on. Only `exports`, `pointers`, `callbacks` and `signals` contain
+//! `unsafe` code.
 //!
 //! **Handles** are not addresses. A handle is a number that is never used twice in a process, in
 //! the guise of a pointer; a registry maps it to the object. So a handle that was destroyed, a
@@ -48,5 +49,6 @@ mod result;
 mod secret;
 mod security;
 mod session;
+mod signals;
 mod threaded;
 mod trace;

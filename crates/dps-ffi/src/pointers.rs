@@ -46,50 +46,61 @@ pub(crate) unsafe fn value<T: Copy>(value: *const c_void) -> Option<T> {
     Some(unsafe { value.cast::<T>().read_unaligned() })
 }
 
-/// Writes `value`, whose first member is its size, unless `target` is NULL or the size that the
-/// caller has put there is less than that of `T`. Tells whether it was written. The caller's size
-/// stays.
+/// Writes as much of `value`, whose first member is its size, as the caller's size at `target` has
+/// room for. Refuses NULL, and a size below `least`, that of the first published version. Tells
+/// whether it was written. The caller's size stays.
 ///
 /// # Safety
 ///
 /// `target` is NULL or points to a `usize` that tells how many bytes from there on may be
 /// written.
-pub(crate) unsafe fn write_sized<T: Copy>(target: *mut T, value: &T) -> bool {
+pub(crate) unsafe fn write_sized<T: Copy>(target: *mut T, value: &T, least: usize) -> bool {
     // SAFETY: NULL is answered; else the first member is readable by this function's contract.
     let Some(size) = (unsafe { self::value::<usize>(target.cast_const().cast()) }) else {
         return false;
     };
-    if size < size_of::<T>() {
+    let head = size_of::<usize>();
+    let end = size.min(size_of::<T>());
+    if size < least || end < head {
         return false;
     }
-    let head = size_of::<usize>();
-    // SAFETY: both ranges are within `size_of::<T>()` bytes, which are readable in `value` and
-    // writable in `target`, as its size says; they do not overlap.
+    // SAFETY: both ranges end within `value`, and within what the size says is writable in
+    // `target`; they do not overlap.
     unsafe {
         ptr::copy_nonoverlapping(
             ptr::from_ref(value).cast::<u8>().add(head),
             target.cast::<u8>().add(head),
-            size_of::<T>() - head,
+            end - head,
         );
     }
     true
 }
 
-/// A copy of the `T` at `source`, whose first member is its size. `None` for NULL, and when the
-/// size is less than that of `T`.
+/// The `T` at `source`, whose first member is its size; members that the caller does not know yet
+/// are those of `base`. `None` for NULL, and for a size below `least`, that of the first published
+/// version.
 ///
 /// # Safety
 ///
 /// `source` is NULL or points to a `usize` that tells how many bytes from there on may be read,
 /// and every bit pattern is a valid `T`.
-pub(crate) unsafe fn read_sized<T: Copy>(source: *const T) -> Option<T> {
+pub(crate) unsafe fn read_sized<T: Copy>(source: *const T, least: usize, base: T) -> Option<T> {
     // SAFETY: NULL is answered; else the first member is readable by this function's contract.
     let size = unsafe { value::<usize>(source.cast()) }?;
-    if size < size_of::<T>() {
+    if size < least {
         return None;
     }
-    // SAFETY: as many bytes are readable.
-    unsafe { value::<T>(source.cast()) }
+    let mut read = base;
+    // SAFETY: as many bytes are readable at `source` as its size says, and writable in `read` as
+    // it has; every bit pattern is valid.
+    unsafe {
+        ptr::copy_nonoverlapping(
+            source.cast::<u8>(),
+            ptr::from_mut(&mut read).cast::<u8>(),
+            size.min(size_of::<T>()),
+        );
+    }
+    Some(read)
 }
 
 /// The number that a handle is. No memory is touched.
@@ -106,6 +117,8 @@ pub(crate) fn handle<T>(number: usize) -> *mut T {
 mod tests {
     use super::*;
 
+    const WORD: usize = size_of::<usize>();
+
     #[test]
     fn null_is_nothing() {
         // SAFETY: NULL is allowed everywhere.
@@ -113,8 +126,8 @@ mod tests {
             assert_eq!(bytes(ptr::null()), None);
             assert_eq!(text(ptr::null()), None);
             assert_eq!(value::<u8>(ptr::null()), None);
-            assert!(!write_sized(ptr::null_mut(), &[1usize, 2]));
-            assert_eq!(read_sized::<[usize; 2]>(ptr::null()), None);
+            assert!(!write_sized(ptr::null_mut(), &[1usize, 2], WORD));
+            assert_eq!(read_sized::<[usize; 2]>(ptr::null(), WORD, [0, 0]), None);
         }
     }
 
@@ -126,19 +139,26 @@ mod tests {
 
     #[test]
     fn sized_values_keep_to_the_size_the_caller_gave() {
-        let mut small = [size_of::<usize>(), 0];
-        let mut whole = [size_of::<[usize; 2]>(), 0];
-        let mut large = [size_of::<[usize; 4]>(), 0, 7, 7];
+        // The first published version had two words, today's has three.
+        let least = 2 * WORD;
+        let mut small = [WORD, 0, 0];
+        let mut old = [2 * WORD, 0, 7];
+        let mut whole = [3 * WORD, 0, 0];
+        let mut large = [4 * WORD, 0, 0, 7];
         // SAFETY: all are as large as they say.
         unsafe {
-            assert!(!write_sized(ptr::from_mut(&mut small), &[9, 5]));
-            assert!(write_sized(ptr::from_mut(&mut whole), &[9, 5]));
-            assert!(write_sized(large.as_mut_ptr().cast::<[usize; 2]>(), &[9, 5]));
-            assert_eq!(read_sized(ptr::from_ref(&small)), None);
-            assert_eq!(read_sized(ptr::from_ref(&whole)), Some(whole));
+            assert!(!write_sized(ptr::from_mut(&mut small), &[9, 5, 6], least));
+            assert!(write_sized(ptr::from_mut(&mut old), &[9, 5, 6], least));
+            assert!(write_sized(ptr::from_mut(&mut whole), &[9, 5, 6], least));
+            assert!(write_sized(large.as_mut_ptr().cast::<[usize; 3]>(), &[9, 5, 6], least));
+            let base = [0, 0, 8];
+            assert_eq!(read_sized(ptr::from_ref(&small), least, base), None);
+            assert_eq!(read_sized(ptr::from_ref(&old), least, base), Some([2 * WORD, 5, 8]));
+            assert_eq!(read_sized(ptr::from_ref(&whole), least, base), Some(whole));
         }
-        assert_eq!(small, [size_of::<usize>(), 0]);
-        assert_eq!(whole, [size_of::<[usize; 2]>(), 5]);
-        assert_eq!(large, [size_of::<[usize; 4]>(), 5, 7, 7]);
+        assert_eq!(small, [WORD, 0, 0]);
+        assert_eq!(old, [2 * WORD, 5, 7]);
+        assert_eq!(whole, [3 * WORD, 5, 6]);
+        assert_eq!(large, [4 * WORD, 5, 6, 7]);
     }
 }

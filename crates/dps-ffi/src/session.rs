@@ -91,6 +91,7 @@ struct State {
     /// Settings that the client has not been told yet.
     timeout_changed: bool,
     trust_changed: bool,
+    payload_changed: bool,
     /// A pass is under way, perhaps in a callback.
     passing: bool,
     destroyed: bool,
@@ -118,6 +119,7 @@ impl Session {
                 interrupter: None,
                 timeout_changed: false,
                 trust_changed: false,
+                payload_changed: false,
                 passing: false,
                 destroyed: false,
                 service_payload: None,
@@ -202,9 +204,11 @@ impl Session {
         OK
     }
 
-    /// Sets or unsets the program's payload. It is read when the next registration begins.
+    /// Sets or unsets the program's payload, for the next request that carries it.
     pub(crate) fn set_payload(&self, json: Option<Vec<u8>>) -> PROV_DEVICE_RESULT {
-        self.lock().settings.payload = json;
+        let mut state = self.lock();
+        state.settings.payload = json;
+        state.payload_changed = true;
         OK
     }
 

@@ -10,6 +10,7 @@ use crate::callbacks::Callbacks;
 use crate::guard::guard;
 use crate::session::Session;
 use core::cell::Cell;
+use core::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::Instant;
@@ -26,7 +27,13 @@ thread_local! {
 /// A threaded client.
 pub(crate) struct Threaded {
     pub(crate) session: Arc<Session>,
-    worker: Mutex<Option<JoinHandle<()>>>,
+    worker: Mutex<Option<Worker>>,
+}
+
+/// The thread, and the process it lives in.
+struct Worker {
+    thread: JoinHandle<()>,
+    process: u32,
 }
 
 impl Threaded {
@@ -36,8 +43,19 @@ impl Threaded {
 
     /// Begins a registration; starts the worker if there is none yet.
     pub(crate) fn register(&self, callbacks: Callbacks) -> PROV_DEVICE_RESULT {
-        // Held until the worker is known, so that Destroy cannot miss it.
-        let mut worker = self.worker();
+        let mut worker = loop {
+            if SERVED.get() != address(&self.session) {
+                // The outcome of the last registration may be known to the program while its
+                // callback has not returned yet. Not with the lock below held: the callback may
+                // be about to destroy this client.
+                self.session.await_told();
+            }
+            // Held until the worker is known, so that Destroy cannot miss it.
+            let worker = self.worker();
+            if SERVED.get() == address(&self.session) || !self.session.is_telling() {
+                break worker;
+            }
+        };
         if self.session.is_destroyed() {
             return self.session.refuse(INVALID_ARG, "the handle is being destroyed");
         }
@@ -48,8 +66,8 @@ impl Threaded {
         let session = Arc::clone(&self.session);
         let thread = Builder::new().name("dps-client".into()).stack_size(STACK_SIZE);
         match thread.spawn(move || work(&session)) {
-            Ok(handle) => {
-                *worker = Some(handle);
+            Ok(thread) => {
+                *worker = Some(Worker { thread, process: std::process::id() });
                 OK
             }
             Err(error) => self.session.disarm(format!("no thread could be started: {error}")),
@@ -64,12 +82,17 @@ impl Threaded {
         if let Some(worker) = worker
             && SERVED.get() != address(&self.session)
         {
-            // The worker stops every panic itself.
-            let _ = worker.join();
+            if worker.process == std::process::id() {
+                // The worker stops every panic itself.
+                let _ = worker.thread.join();
+            } else {
+                // After a fork there is no such thread here.
+                core::mem::forget(worker.thread);
+            }
         }
     }
 
-    fn worker(&self) -> MutexGuard<'_, Option<JoinHandle<()>>> {
+    fn worker(&self) -> MutexGuard<'_, Option<Worker>> {
         self.worker.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -80,13 +103,15 @@ fn address(session: &Session) -> usize {
 
 fn work(session: &Session) {
     SERVED.set(address(session));
-    guard((), || {
-        loop {
+    loop {
+        // A panic ends one round; the next one reports it as the registration's outcome.
+        let round = guard(ControlFlow::Continue(()), || {
             let began = Instant::now();
             session.pass();
-            if session.rest(began).is_break() {
-                break;
-            }
+            session.rest(began)
+        });
+        if round.is_break() {
+            break;
         }
-    });
+    }
 }

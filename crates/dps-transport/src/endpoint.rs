@@ -67,6 +67,9 @@ impl Endpoint {
             return Ok(Self { host: text.into(), port: None });
         }
         let bad_host = || EndpointError::BadHost { host: text.into() };
+        if text.contains("//") {
+            return Err(bad_host());
+        }
         if let Some(rest) = text.strip_prefix('[') {
             let (host, rest) = rest.split_once(']').ok_or_else(bad_host)?;
             host.parse::<Ipv6Addr>().map_err(|_| bad_host())?;
@@ -175,7 +178,8 @@ mod tests {
             ("host:+1", BadPort { port: "+1".into() }),
             ("host:65536", BadPort { port: "65536".into() }),
             ("host:", BadPort { port: "".into() }),
-            ("https://x", BadPort { port: "//x".into() }),
+            ("https://x", BadHost { host: "https://x".into() }),
+            ("https://127.0.0.1:8883", BadHost { host: "https://127.0.0.1:8883".into() }),
             ("a b", BadHost { host: "a b".into() }),
             ("host/path", BadHost { host: "host/path".into() }),
             ("[::1", BadHost { host: "[::1".into() }),

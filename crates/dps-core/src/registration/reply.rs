@@ -93,10 +93,16 @@ fn decide(stage: Stage, identity: &Identity, reply: &Reply) -> Result<Verdict, E
             .map(|assignment| Verdict::Assigned(Box::new(assignment))),
         Some(RegistrationStatus::Disabled) => Err(Error::new(stage, ErrorKind::Disabled)),
         Some(RegistrationStatus::Blacklisted) => Err(Error::new(stage, ErrorKind::Blacklisted)),
-        Some(RegistrationStatus::Unassigned) => Err(malformed(
-            stage,
-            "the service asks for a TPM proof, but the device has a symmetric key",
-        )),
+        Some(RegistrationStatus::Unassigned) => {
+            let challenge: serde_json::Value = object(&reply.body).unwrap_or_default();
+            Err(match challenge.get("authenticationKey") {
+                None => incomplete(stage, "\"unassigned\" without authenticationKey"),
+                Some(_) => malformed(
+                    stage,
+                    "the service asks for a TPM proof, but the device has a symmetric key",
+                ),
+            })
+        }
         Some(RegistrationStatus::Failed) => Err(failed(stage, reply.status, state)),
         Some(RegistrationStatus::Other(status)) => {
             Err(failed(stage, reply.status, state)

@@ -249,7 +249,6 @@ fn the_connection_budget_also_holds_for_connections_lost_in_pauses() {
     let mut connections = 1;
     let _ = rig.actions();
     rig.lose(Stage::Poll);
-    // From the last good reply on, three connections may fail.
     let error = loop {
         match rig.registration.poll_action() {
             Some(Action::Sign(_)) => rig.tell(Event::Signed(Ok(Mac::new([0; 32])))),
@@ -262,7 +261,30 @@ fn the_connection_budget_also_holds_for_connections_lost_in_pauses() {
             None => drop(rig.wait()),
         }
     };
-    assert_eq!(connections, 1 + 3);
+    assert_eq!(connections, 3);
+    assert_eq!(*error.kind(), ErrorKind::ConnectionLost);
+}
+
+#[test]
+fn a_service_that_drops_after_each_assigning_uses_up_the_budget() {
+    let policy = Policy { max_connections: Some(3), deadline: None, ..Policy::default() };
+    let mut rig = Rig::new(policy);
+    let mut connections = 0;
+    let error = loop {
+        match rig.registration.poll_action() {
+            Some(Action::Sign(_)) => rig.tell(Event::Signed(Ok(Mac::new([0; 32])))),
+            Some(Action::Connect(_)) => {
+                connections += 1;
+                rig.tell(Event::Connected);
+                rig.reply(202, Some(1), ASSIGNING);
+                rig.lose(Stage::Poll);
+            }
+            Some(Action::Finish(result)) => break result.unwrap_err(),
+            Some(_) => {}
+            None => drop(rig.wait()),
+        }
+    };
+    assert_eq!(connections, 3);
     assert_eq!(*error.kind(), ErrorKind::ConnectionLost);
 }
 
@@ -415,7 +437,8 @@ fn each_terminal_status_has_its_own_kind() {
             ErrorKind::RegistrationFailed,
         ),
         (r#"{"status":"novel"}"#, ErrorKind::RegistrationFailed),
-        (r#"{"status":"unassigned"}"#, ErrorKind::MalformedReply),
+        (r#"{"status":"unassigned"}"#, ErrorKind::IncompleteReply),
+        (r#"{"status":"unassigned","authenticationKey":"AA=="}"#, ErrorKind::MalformedReply),
         (r#"{"status":"assigning"}"#, ErrorKind::IncompleteReply),
         (r#"{"status":"assigned"}"#, ErrorKind::IncompleteReply),
         (

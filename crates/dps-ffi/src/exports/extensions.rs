@@ -145,7 +145,11 @@ unsafe fn last_failure(
         };
         match failure {
             // SAFETY: the caller's contract.
-            Some(failure) if unsafe { pointers::write_sized(target, &failure) } => OK,
+            Some(failure)
+                if unsafe { pointers::write_sized(target, &failure, DPS_FAILURE::FIRST_SIZE) } =>
+            {
+                OK
+            }
             _ => INVALID_ARG,
         }
     })
@@ -171,7 +175,7 @@ fn last_error(
 unsafe fn get_policy(session: Option<Arc<Session>>, target: *mut DPS_POLICY) -> PROV_DEVICE_RESULT {
     let Some(session) = session else { return INVALID_ARG };
     // SAFETY: the caller's contract.
-    match unsafe { pointers::write_sized(target, &session.policy()) } {
+    match unsafe { pointers::write_sized(target, &session.policy(), DPS_POLICY::FIRST_SIZE) } {
         true => OK,
         false => session.refuse(INVALID_ARG, "the policy is NULL or its size is not set"),
     }
@@ -186,7 +190,7 @@ unsafe fn set_policy(
 ) -> PROV_DEVICE_RESULT {
     let Some(session) = session else { return INVALID_ARG };
     // SAFETY: the caller's contract; every bit pattern is a valid policy.
-    match unsafe { pointers::read_sized(source) } {
+    match unsafe { pointers::read_sized(source, DPS_POLICY::FIRST_SIZE, session.policy()) } {
         Some(policy) => session.set_policy(&policy),
         None => session.refuse(INVALID_ARG, "the policy is NULL or its size is not set"),
     }

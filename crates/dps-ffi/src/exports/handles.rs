@@ -3,7 +3,7 @@
 
 use super::transport::known;
 use crate::abi::{PROV_DEVICE_RESULT, PROV_DEVICE_TRANSPORT_PROVIDER_FUNCTION};
-use crate::failure::refuse;
+use crate::failure::{of_thread, refuse};
 use crate::options::{Name, Setting};
 use crate::pointers;
 use crate::registry::Registry;
@@ -48,7 +48,11 @@ pub(super) unsafe fn create(
     // Not in the `match`: the lock must be gone before anything else happens.
     let proof = security().proof();
     match proof {
-        Ok(proof) => Some(Session::new(uri, scope, proof)),
+        Ok(proof) => {
+            // What failed before on this thread is no longer why Create gave NULL.
+            of_thread(|last| last.clear());
+            Some(Session::new(uri, scope, proof))
+        }
         Err(reason) => {
             refuse(ERROR, reason);
             None

@@ -4,7 +4,7 @@ use super::{ERROR, Phase, Session, State, prepare};
 use crate::abi::{PROV_DEVICE_REG_STATUS, PROV_DEVICE_RESULT};
 use crate::callbacks::Callbacks;
 use crate::failure::Failure;
-use crate::{guard, trace};
+use crate::{guard, signals, trace};
 use core::ops::ControlFlow;
 use core::time::Duration;
 use dps_client::{Assignment, Progress, ProvisioningClient, Status, TrustAnchors};
@@ -35,6 +35,8 @@ impl Session {
     /// way already (DoWork from a callback).
     pub(crate) fn pass(&self) {
         let Some((client, tracing)) = self.check_out() else { return };
+        // Also when something below panics.
+        let _end = EndOfPass(self);
         let served = match client {
             Ok(client) if tracing => trace::follow(|| serve(client)),
             Ok(client) => serve(client),
@@ -49,16 +51,20 @@ impl Session {
                 tell(callbacks, one);
             }
         }
-        let abandoned = {
-            let mut state = self.lock();
-            state.passing = false;
-            if state.phase == Phase::Telling {
-                state.phase = Phase::Ready;
-                state.callbacks = None;
-            }
-            if state.destroyed { state.client.take() } else { None }
-        };
-        say_goodbye(abandoned);
+    }
+
+    /// Waits until the register callback, if it is being called, has returned.
+    pub(crate) fn await_told(&self) {
+        let mut state = self.lock();
+        while state.phase == Phase::Telling && !state.destroyed {
+            state = self.changed.wait(state).unwrap_or_else(|poison| poison.into_inner());
+        }
+    }
+
+    /// Whether the register callback is being called.
+    pub(crate) fn is_telling(&self) -> bool {
+        let state = self.lock();
+        state.phase == Phase::Telling && !state.destroyed
     }
 
     /// Takes the client out of the state, making it if a registration begins. `None`: nothing to
@@ -77,7 +83,7 @@ impl Session {
             }
             Phase::Running => state.client.take().ok_or_else(internal),
         };
-        let client = client.map(|mut client| {
+        let client = client.and_then(|mut client| {
             if core::mem::take(&mut state.timeout_changed) {
                 client.set_request_timeout(state.settings.policy.request_timeout);
             }
@@ -86,7 +92,10 @@ impl Session {
             {
                 client.set_trust_anchors(TrustAnchors::system_and_pem(pem.as_slice()));
             }
-            client
+            if core::mem::take(&mut state.payload_changed) {
+                prepare::set_payload(&mut client, state.settings.payload.as_deref())?;
+            }
+            Ok(client)
         });
         state.passing = true;
         Some((client, state.settings.trace))
@@ -172,6 +181,26 @@ impl Session {
     }
 }
 
+/// Brings the state in order when a pass ends.
+struct EndOfPass<'a>(&'a Session);
+
+impl Drop for EndOfPass<'_> {
+    fn drop(&mut self) {
+        let abandoned = {
+            let mut state = self.0.lock();
+            state.passing = false;
+            if state.phase == Phase::Telling {
+                state.phase = Phase::Ready;
+                state.callbacks = None;
+                // A Register on another thread may wait for this.
+                self.0.changed.notify_all();
+            }
+            if state.destroyed { state.client.take() } else { None }
+        };
+        say_goodbye(abandoned);
+    }
+}
+
 /// Makes the client of a registration and starts it.
 fn begin(state: &mut State) -> Result<ProvisioningClient, Failure> {
     let id = state.registration_id.as_deref().unwrap_or_default();
@@ -183,6 +212,7 @@ fn begin(state: &mut State) -> Result<ProvisioningClient, Failure> {
     // The client was made with all settings.
     state.timeout_changed = false;
     state.trust_changed = false;
+    state.payload_changed = false;
     client.start().map_err(|error| Failure::new(&error))?;
     state.interrupter = Some(client.interrupter());
     Ok(client)
@@ -191,6 +221,8 @@ fn begin(state: &mut State) -> Result<ProvisioningClient, Failure> {
 /// Lets the client do all it can do at once. No lock is held.
 fn serve(mut client: ProvisioningClient) -> Served {
     let served = guard::guard(None, move || {
+        // The look-up of names may start a thread, which inherits the mask.
+        let _quiet = signals::Blocked::new();
         let mut served = Served::default();
         loop {
             match client.poll() {

@@ -50,6 +50,15 @@ pub(super) fn client(
     builder.build().map_err(|error| Failure::new(&error))
 }
 
+/// Gives a running client another payload, or none.
+pub(super) fn set_payload(
+    client: &mut ProvisioningClient,
+    payload: Option<&[u8]>,
+) -> Result<(), Failure> {
+    let json = payload.map(first_value).transpose().map_err(|error| Failure::new(&error))?;
+    client.set_payload_json(json).map_err(|error| Failure::new(&error))
+}
+
 fn config(reason: impl Display) -> Error {
     Error::new(Stage::Config, ErrorKind::InvalidConfig).with_detail(reason.to_string())
 }

@@ -56,7 +56,7 @@ fn what_cannot_work_ends_with_the_originals_code() {
     let (host, scope, id) = ("localhost", "0ne00000000", "device");
     for (uri, scope, id, key, expected, words) in [
         ("", scope, id, KEY, TRANSPORT, "no host name"),
-        ("https://x", scope, id, KEY, TRANSPORT, "not a port"),
+        ("https://x", scope, id, KEY, TRANSPORT, "without https://"),
         (host, "", id, KEY, REFUSED, "ID scope is empty"),
         (host, "a/b", id, KEY, REFUSED, "position 2"),
         (host, scope, "", KEY, REFUSED, "registration id is empty"),
