@@ -30,7 +30,7 @@ extern "C" {
 const char* dps_version(void);
 
 /* A failure. Set size to sizeof(DPS_FAILURE) before asking for one; newer libraries leave what an
- * older program does not know unwritten. */
+ * older program does not know unwritten, older ones what a newer program has room for. */
 typedef struct DPS_FAILURE_TAG
 {
     size_t size;
@@ -59,7 +59,7 @@ typedef struct DPS_FAILURE_TAG
  * forgets earlier ones. With a NULL handle: the last failure, on the calling thread, of a call
  * without a handle (Create) or with one that is not alive.
  *
- * The texts live until the next of these calls for the same handle (or thread), or Destroy.
+ * The texts live until the calling thread makes the next of these calls, for any handle.
  *
  * Returns PROV_DEVICE_RESULT_OK, or PROV_DEVICE_RESULT_INVALID_ARG when the handle is not alive, or
  * failure is NULL or its size is less than that of the first published DPS_FAILURE.

@@ -205,6 +205,67 @@ fn the_programs_that_need_no_service_pass_under_ctest() {
 }
 
 #[test]
+fn another_project_takes_it_in_and_keeps_its_own_settings() {
+    let library = built().join("cargo/release-lib/libdps.a");
+    assert!(library.exists(), "{}", library.display());
+    // A folder with a space, as people have them.
+    let folder = root().join("target/c consumer");
+    let _ = fs::remove_dir_all(&folder);
+    let mut configure = Command::new("cmake");
+    configure
+        .arg("-S")
+        .arg(root().join("tests/consumers/add_subdirectory"))
+        .arg("-B")
+        .arg(&folder)
+        .arg(format!("-DDPS_SOURCE={}", root().display()))
+        .arg(format!("-DDPS_LIBRARY={}", library.display()));
+    run(&mut configure, Duration::from_secs(120)).success();
+    let mut build = Command::new("cmake");
+    build.arg("--build").arg(&folder);
+    run(&mut build, Duration::from_secs(120)).success();
+    let finished = run(&mut Command::new(folder.join("consumer")), Duration::from_secs(10));
+    assert!(finished.success().stdout.contains("consumer works"));
+}
+
+#[test]
+fn the_archive_defines_no_name_that_could_clash() {
+    let mut symbols = Command::new("nm");
+    symbols
+        .args(["--defined-only", "--extern-only", "--format=posix"])
+        .arg(built().join("cargo/release-lib/libdps.a"));
+    let listed = run(&mut symbols, Duration::from_secs(60)).success().stdout;
+    // "name type value size"; nm prints other lines too.
+    let names: Vec<&str> = listed
+        .lines()
+        .filter_map(|line| {
+            let mut fields = line.split_whitespace();
+            let (name, kind) = (fields.next()?, fields.next()?);
+            (kind.len() == 1).then_some(name)
+        })
+        .collect();
+    assert!(names.contains(&"Prov_Device_LL_Create"), "{} names", names.len());
+    // The C API; ring under its own prefix; Rust's mangled names; and compiler-builtins' helpers
+    // for arithmetic, whose names begin with the two underscores of the implementation.
+    let prefixes = [
+        "Prov_Device_",
+        "prov_dev_",
+        "dps_",
+        "ring_core_",
+        "_ZN",
+        "_R",
+        "__",
+        "rust_",
+        "anon.",
+        "DW.ref.",
+    ];
+    let strange: Vec<&&str> = names
+        .iter()
+        .filter(|name| !prefixes.iter().any(|prefix| name.starts_with(prefix)))
+        .collect();
+    assert!(strange.is_empty(), "{strange:?}");
+}
+
+#[test]
 fn a_stripped_sample_is_smaller_than_two_and_a_half_megabytes() {
     for name in ["prov_dev_client_sample", "prov_dev_client_ll_sample"] {
         let stripped = std::env::temp_dir().join(format!("{name}-{}", std::process::id()));
