@@ -7,8 +7,11 @@
  * Exit code 0 when the scenario went as expected; else a message says what did not. One process
  * for each: part of the state is the process's.
  */
+#define _POSIX_C_SOURCE 200809L
+
 #include "scenarios.h"
 
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -87,6 +90,33 @@ static const char** place_of(const char* option)
     return NULL;
 }
 
+/* Every thread of the library has ended, or does so now: look-ups and workers whose handle was
+ * destroyed from their own callback end by themselves. */
+static void no_thread_is_left(void)
+{
+#ifdef __linux__
+    uint64_t began = now_ms();
+    int threads;
+    do
+    {
+        DIR* folder = opendir("/proc/self/task");
+        struct dirent* entry;
+        CHECK(folder != NULL);
+        threads = 0;
+        while ((entry = readdir(folder)) != NULL)
+        {
+            threads += entry->d_name[0] != '.';
+        }
+        closedir(folder);
+        if (threads > 1)
+        {
+            sleep_ms(5);
+        }
+    } while (threads > 1 && now_ms() - began < 5000);
+    CHECK_EQ(threads, 1);
+#endif
+}
+
 int main(int argc, char** argv)
 {
     size_t index;
@@ -131,6 +161,7 @@ int main(int argc, char** argv)
             }
             SCENARIOS[index].run();
             prov_dev_security_deinit();
+            no_thread_is_left();
             printf("%s %s: as expected\n", argv[1], argv[2]);
             return EXIT_SUCCESS;
         }
