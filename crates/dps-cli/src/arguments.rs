@@ -1,7 +1,10 @@
 //! The command line.
 
 use crate::exit;
-use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
+use clap::parser::ValueSource;
+use clap::{
+    ArgGroup, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum,
+};
 use std::net::IpAddr;
 use std::path::PathBuf;
 
@@ -15,6 +18,31 @@ pub(crate) struct Arguments {
 
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+impl Arguments {
+    /// Reads the command line; ends the program when it makes no sense.
+    pub(crate) fn read() -> Self {
+        let matches = Self::command().get_matches();
+        let mut arguments = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+        if let (Command::Register(options), Some(given)) =
+            (&mut arguments.command, matches.subcommand_matches("register"))
+        {
+            options.key_given = given.value_source("key") == Some(ValueSource::CommandLine);
+        }
+        arguments
+    }
+}
+
+impl Command {
+    /// Whether standard output is to hold one JSON document, also about a failure.
+    pub(crate) fn wants_json(&self) -> bool {
+        match self {
+            Command::Demo(options) => options.json,
+            Command::Register(options) => options.output == OutputFormat::Json,
+            Command::DeriveKey(_) | Command::Emulator(_) => false,
+        }
+    }
 }
 
 #[derive(Subcommand, Debug)]
@@ -46,6 +74,7 @@ pub(crate) struct Demo {
 }
 
 #[derive(Args, Debug)]
+#[command(after_help = exit::HELP)]
 pub(crate) struct DeriveKey {
     /// The group's key in base64. Visible to other users of this machine: prefer --key-file or
     /// standard input
@@ -85,6 +114,10 @@ pub(crate) struct Register {
     /// The device's key in base64. Visible to other users of this machine: prefer --key-file
     #[arg(long, value_name = "BASE64", env = "PROVISIONING_SYMMETRIC_KEY", hide_env_values = true)]
     pub(crate) key: Option<String>,
+
+    /// Whether the key stands on the command line, and not in the environment
+    #[arg(skip)]
+    pub(crate) key_given: bool,
 
     /// File with the device's key in base64; - reads standard input
     #[arg(long, value_name = "FILE")]
@@ -129,6 +162,7 @@ pub(crate) enum OutputFormat {
 }
 
 #[derive(Args, Debug)]
+#[command(after_help = exit::HELP)]
 pub(crate) struct Emulator {
     /// YAML file with enrollments, hubs and behaviour; without it there is one enrollment group
     /// with new keys, and one hub
@@ -142,6 +176,11 @@ pub(crate) struct Emulator {
     /// Port of MQTT over TLS; 0 takes any free one
     #[arg(long, value_name = "PORT")]
     pub(crate) mqtt_port: Option<u16>,
+
+    /// Another host name or address for the service's certificate, by which clients reach it; may
+    /// be given several times
+    #[arg(long, value_name = "NAME")]
+    pub(crate) server_name: Vec<String>,
 
     /// Write the service's CA certificate to this file, for clients to trust
     #[arg(long, value_name = "FILE")]

@@ -12,7 +12,7 @@ Exit codes:
   5  TLS failed (certificate, handshake)
   6  the service refused the credentials
   7  the service refused the device (disabled, not assigned, other refusals)
-  8  the time allowed ran out
+  8  the time allowed ran out, and nothing had failed before
   9  the service is throttling or has a fault
  10  the server does not speak the protocol";
 
@@ -23,6 +23,7 @@ pub(crate) const CONFIG: u8 = 2;
 pub(crate) fn of(error: &Error) -> u8 {
     match error.kind() {
         ErrorKind::InvalidConfig | ErrorKind::TooLarge { .. } => CONFIG,
+        ErrorKind::TrustAnchors => CONFIG,
         ErrorKind::Hsm => 3,
         ErrorKind::NameResolution
         | ErrorKind::ConnectionRefused
@@ -37,7 +38,8 @@ pub(crate) fn of(error: &Error) -> u8 {
         | ErrorKind::RegistrationFailed
         | ErrorKind::Disabled
         | ErrorKind::Blacklisted => 7,
-        ErrorKind::DeadlineExceeded { .. } => 8,
+        // What kept it from going on says more than that time ran out.
+        ErrorKind::DeadlineExceeded { .. } => error.cause().map_or(8, of),
         ErrorKind::Unavailable { .. } => 9,
         ErrorKind::SubscribeRejected
         | ErrorKind::Protocol

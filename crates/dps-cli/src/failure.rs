@@ -13,11 +13,20 @@ pub(crate) struct Failure {
     stage: Option<&'static str>,
     service: Option<String>,
     remedy: Option<String>,
+    reported: bool,
 }
 
 impl Failure {
     pub(crate) fn new(code: u8, what: impl Into<String>) -> Self {
-        Self { code, what: what.into(), why: None, stage: None, service: None, remedy: None }
+        Self {
+            code,
+            what: what.into(),
+            why: None,
+            stage: None,
+            service: None,
+            remedy: None,
+            reported: false,
+        }
     }
 
     pub(crate) fn why(mut self, why: impl fmt::Display) -> Self {
@@ -49,12 +58,37 @@ impl Failure {
             stage: Some(stage),
             service,
             remedy: Some(error.hint().into()),
+            reported: false,
         }
     }
 
     /// A file that could not be read or written.
     pub(crate) fn file(verb: &str, path: &Path, error: &std::io::Error) -> Self {
         Self::new(exit::OTHER, format!("cannot {verb} {}", path.display())).why(error)
+    }
+
+    /// A JSON document about it stands on standard output already.
+    pub(crate) fn reported(mut self) -> Self {
+        self.reported = true;
+        self
+    }
+
+    pub(crate) fn is_reported(&self) -> bool {
+        self.reported
+    }
+
+    /// For scripts that asked for JSON: the same members as for a failed registration.
+    pub(crate) fn to_json(&self) -> serde_json::Value {
+        let message = match &self.why {
+            Some(why) => format!("{}: {why}", self.what),
+            None => self.what.clone(),
+        };
+        serde_json::json!({
+            "status": "error",
+            "stage": self.stage.unwrap_or("config"),
+            "message": message,
+            "hint": self.remedy,
+        })
     }
 
     pub(crate) fn code(&self) -> u8 {
@@ -65,12 +99,14 @@ impl Failure {
 impl From<IdError> for Failure {
     fn from(error: IdError) -> Self {
         Self::new(exit::CONFIG, error.to_string())
+            .remedy("correct the option, or the PROVISIONING_* variable in its place")
     }
 }
 
 impl From<KeyError> for Failure {
     fn from(error: KeyError) -> Self {
         Self::new(exit::CONFIG, error.to_string())
+            .remedy("give the key as the service shows it, in a file or an option")
     }
 }
 

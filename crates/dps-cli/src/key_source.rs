@@ -2,6 +2,7 @@
 
 use crate::exit;
 use crate::failure::Failure;
+use crate::output;
 use dps_client::SymmetricKey;
 use std::fs::File;
 use std::io::{IsTerminal as _, Read};
@@ -29,7 +30,7 @@ pub(crate) fn from_file(path: &Path) -> Result<SymmetricKey, Failure> {
 pub(crate) fn from_stdin() -> Result<SymmetricKey, Failure> {
     let input = std::io::stdin();
     if input.is_terminal() {
-        eprintln!("Type or paste the key, then press Enter and Ctrl-D:");
+        output::error("Type or paste the key, then press Enter and Ctrl-D:\n");
     }
     decode(input.lock()).map_err(|failure| match failure {
         Problem::Io(error) => {

@@ -17,25 +17,29 @@ mod commands;
 mod exit;
 mod failure;
 mod key_source;
+mod output;
 mod report;
 
 use arguments::{Arguments, Command};
-use clap::Parser as _;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = Arguments::read();
     start_logging(&arguments);
+    let json = arguments.command.wants_json();
     let outcome = match arguments.command {
         Command::Demo(options) => commands::demo::run(&options),
         Command::DeriveKey(options) => commands::derive_key::run(&options),
         Command::Register(options) => commands::register::run(&options),
         Command::Emulator(options) => commands::emulator::run(&options),
     };
-    match outcome {
+    match outcome.and_then(|()| output::check()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprint!("{failure}");
+            if json && !failure.is_reported() {
+                output::line(failure.to_json());
+            }
+            output::error(&failure);
             failure.code().into()
         }
     }
@@ -49,17 +53,21 @@ fn start_logging(arguments: &Arguments) {
         _ => 0,
     };
     let level = |quiet: u8| match quiet.saturating_add(arguments.verbose) {
-        0 => "error",
+        0 => "warn",
         1 => "info",
         2 => "debug",
         _ => "trace",
     };
-    let (client, service) = (level(0), level(quiet));
+    let (client, service) = match arguments.command {
+        Command::Demo(_) if arguments.verbose == 0 => ("off", "off"),
+        _ => (level(0), level(quiet)),
+    };
     // Only our own crates: others might log what they are given.
     let filter = format!("off,dps_client={client},dps_emulator={service}");
     tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::new(filter))
-        .with_writer(std::io::stderr)
+        .with_writer(|| output::Log)
+        .log_internal_errors(false)
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
         .with_target(false)
         .init();

@@ -290,8 +290,9 @@ fn register_talks_to_an_emulator_started_from_the_command_line() {
     let mut command = dps(&["register", "--endpoint", &endpoint, "--id-scope", "s"]);
     command.args(common).args(["--key-file", &device, "--timeout", "1"]);
     let finished = finish(command);
-    assert_eq!(finished.code, Some(8), "{}", finished.stderr);
+    assert_eq!(finished.code, Some(4), "{}", finished.stderr);
     assert!(finished.stderr.contains("refused"), "{}", finished.stderr);
+    assert!(finished.stderr.contains("stage:   deadline"), "{}", finished.stderr);
 }
 
 #[test]
@@ -321,4 +322,139 @@ fn a_taken_port_and_a_bad_configuration_are_named() {
     let finished = finish(dps(&["emulator", "--config", &bad]));
     assert_eq!(finished.code, Some(2));
     assert!(finished.stderr.contains("enrolments"), "{}", finished.stderr);
+}
+
+/// Runs a command line in a shell, with `dps` in its path.
+fn shell(line: &str) -> Finished {
+    let folder = Path::new(env!("CARGO_BIN_EXE_dps")).parent().unwrap();
+    let mut command = Command::new("bash");
+    command
+        .args(["-c", line])
+        .env("PATH", format!("{}:{}", folder.display(), std::env::var("PATH").unwrap()));
+    run(&mut command, Duration::from_secs(30))
+}
+
+#[test]
+fn a_reader_that_goes_away_does_not_end_the_work() {
+    // The pipe's reader closes it at once; what counts is dps's own exit code.
+    let finished = shell("dps demo | true; exit ${PIPESTATUS[0]}");
+    assert_eq!((finished.code, finished.stderr.as_str()), (Some(0), ""));
+    let key = format!("dps derive-key --registration-id x --key {GROUP_KEY}");
+    let finished = shell(&format!("{key} | true; exit ${{PIPESTATUS[0]}}"));
+    assert_eq!((finished.code, finished.stderr.as_str()), (Some(0), ""));
+    // A full disk is an error with a name.
+    let finished = shell(&format!("{key} > /dev/full"));
+    assert_eq!(finished.code, Some(1));
+    assert!(finished.stderr.contains("standard output could not be written"), "{finished:?}");
+}
+
+#[test]
+fn the_emulator_lives_on_when_nobody_reads_what_it_prints() {
+    let folder = Folder::new("deaf");
+    let (ca, ready) = (folder.path("ca.pem"), folder.path("ready.json"));
+    fs::write(&ready, "of an earlier run").unwrap();
+    // Both of its outputs are pipes without a reader.
+    let line = format!(
+        "(dps -vvv emulator --mqtt-port 0 --ca-out {ca} --ready-file {ready} & echo $! >&3) 3> {pid} 2> >(true) | true",
+        pid = folder.path("pid"),
+    );
+    let mut child = Command::new("bash");
+    child.args(["-c", &line]).env(
+        "PATH",
+        format!(
+            "{}:{}",
+            Path::new(env!("CARGO_BIN_EXE_dps")).parent().unwrap().display(),
+            std::env::var("PATH").unwrap()
+        ),
+    );
+    run(&mut child, Duration::from_secs(10));
+    let started = Instant::now();
+    let summary: Value = loop {
+        assert!(started.elapsed() < Duration::from_secs(20), "the service is not ready");
+        let text = fs::read_to_string(&ready).unwrap_or_default();
+        if let Ok(summary) = serde_json::from_str(&text) {
+            break summary;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    let endpoint = format!("127.0.0.1:{}", summary["mqtt"]["port"]);
+    let group =
+        folder.file("group.key", summary["enrollmentGroups"][0]["primaryKey"].as_str().unwrap());
+    for _ in 0..2 {
+        let mut command = dps(&["register", "--endpoint", &endpoint, "--trusted-cert", &ca]);
+        command.args(["--id-scope", summary["idScope"].as_str().unwrap()]);
+        command.args(["--registration-id", "x", "--group-key-file", &group, "--timeout", "10"]);
+        finish(command).success();
+    }
+    let pid = fs::read_to_string(folder.path("pid")).unwrap();
+    finish_kill("-TERM", pid.trim());
+}
+
+#[test]
+fn output_files_that_are_no_files_are_written_to_and_links_are_kept() {
+    let folder = Folder::new("special");
+    let link = folder.path("link.pem");
+    let target = folder.file("target.pem", "old");
+    std::os::unix::fs::symlink(&target, &link).unwrap();
+    let fifo = folder.path("fifo");
+    run(Command::new("mkfifo").arg(&fifo), Duration::from_secs(5)).success();
+    let reader = {
+        let fifo = fifo.clone();
+        std::thread::spawn(move || fs::read_to_string(fifo).unwrap())
+    };
+    let mut child = dps(&["emulator", "--mqtt-port", "0", "--ca-out", &link])
+        .args(["--ready-file", &fifo])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let summary: Value = serde_json::from_str(&reader.join().unwrap()).unwrap();
+    assert!(summary["mqtt"]["port"].is_number());
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert!(fs::read_to_string(&target).unwrap().contains("BEGIN CERTIFICATE"));
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn settings_that_contradict_each_other_or_cannot_work_are_refused_at_once() {
+    let folder = Folder::new("contradict");
+    let key = folder.file("key", DEVICE_KEY);
+    let empty = folder.file("empty.pem", "");
+    let common = ["register", "--id-scope", "s", "--registration-id", "x"];
+    let with = |more: &[&str]| {
+        let mut command = dps(&common);
+        command.args(more);
+        finish(command)
+    };
+    for more in [
+        ["--key", DEVICE_KEY, "--key-file", &key],
+        ["--group-key-file", "/nonexistent", "--key-file", &key],
+    ] {
+        let finished = with(&more);
+        assert_eq!(finished.code, Some(2), "{finished:?}");
+        assert!(finished.stderr.contains("more than one key"), "{finished:?}");
+    }
+    let finished = with(&["--key-file", &key, "--trusted-cert", &empty]);
+    assert_eq!(finished.code, Some(2), "{finished:?}");
+    assert!(finished.stderr.contains("empty.pem"), "{finished:?}");
+
+    // A key in the environment gives way to a file; a variable set to nothing is not set.
+    let mut command = dps(&common);
+    command
+        .args(["--key-file", &key, "--timeout", "1"])
+        .env("PROVISIONING_SYMMETRIC_KEY", "not a key")
+        .env("PROVISIONING_HOST", "127.0.0.1:1");
+    assert_eq!(finish(command).code, Some(4));
+    let mut command = dps(&common);
+    command.env("PROVISIONING_SYMMETRIC_KEY", "");
+    let finished = finish(command);
+    assert!(finished.stderr.contains("no key is given"), "{finished:?}");
+
+    // JSON was asked for: also about what is wrong with the settings.
+    let mut command = dps(&["register", "--id-scope", "s", "--registration-id", "a b"]);
+    command.args(["--key-file", &key, "--output", "json"]);
+    let finished = finish(command);
+    let value: Value = serde_json::from_str(&finished.stdout).unwrap();
+    assert_eq!((finished.code, &value["stage"]), (Some(2), &Value::from("config")));
 }

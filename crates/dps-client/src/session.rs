@@ -91,6 +91,7 @@ impl Session {
 
     /// The connection could not be opened.
     pub fn connect_failed(&mut self, now: Now, error: Error) {
+        tracing::warn!(%error, "no connection");
         self.opening = None;
         self.registration.handle(now, Event::Lost(error));
         self.act(now);
@@ -197,6 +198,7 @@ impl Session {
 
     /// The connection is of no more use.
     fn fail(&mut self, now: Now, error: Error) {
+        tracing::warn!(%error, "the connection is given up");
         if self.link.is_some() {
             let farewell = self.hang_up(now);
             self.outputs.push_back(Output::Disconnect { farewell });

@@ -237,6 +237,12 @@ impl Error {
         self.0.service.as_ref()
     }
 
+    /// The failure before this one that explains it: what kept a registration from going on until
+    /// its deadline.
+    pub fn cause(&self) -> Option<&Error> {
+        self.0.source.as_ref()?.downcast_ref()
+    }
+
     /// Whether trying again, without changing anything, can help.
     pub fn is_transient(&self) -> bool {
         match self.0.kind {
@@ -253,6 +259,9 @@ impl Error {
 
     /// What a person can do about it.
     pub fn hint(&self) -> &'static str {
+        if let (ErrorKind::DeadlineExceeded { .. }, Some(cause)) = (&self.0.kind, self.cause()) {
+            return cause.hint();
+        }
         match &self.0.kind {
             ErrorKind::InvalidConfig => "correct the setting and start again",
             ErrorKind::Hsm => "check that the security module is present and holds the identity",

@@ -131,6 +131,12 @@ impl Emulator {
         &self.ca_pem
     }
 
+    /// Whether the door is still open. It only closes by itself after a defect in this crate.
+    pub fn is_serving(&self) -> bool {
+        let stopped = self.stopped.lock().unwrap_or_else(PoisonError::into_inner);
+        !matches!(stopped.try_recv(), Err(mpsc::TryRecvError::Disconnected))
+    }
+
     /// The ID scope.
     pub fn id_scope(&self) -> &str {
         self.service.id_scope()

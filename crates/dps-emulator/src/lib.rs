@@ -27,7 +27,7 @@
 //! * [`EmulatorConfig`]: what it serves and how it behaves, from Rust or YAML
 //! * [`Service`]: registration and polling without any protocol, time as an argument
 //! * [`MqttConnection`]: the MQTT 3.1.1 door as a sans-I/O state machine
-//! * [`sas`]: verification of SAS tokens, independent of the code that makes them
+//! * [`sas`]: verification of SAS tokens; parsing and checks are independent of the code that makes them
 //!
 //! # Out of scope
 //!

@@ -77,7 +77,8 @@ impl TlsSettings {
             })?;
             given += 1;
         }
-        if given == 0 && !anchors.pem_text().iter().all(u8::is_ascii_whitespace) {
+        let blank = anchors.pem_text().iter().all(u8::is_ascii_whitespace);
+        if given == 0 && !(blank && anchors.uses_system()) {
             return Err(refuse("the trusted certificates' text holds no PEM certificate".into()));
         }
         if store.is_empty() {

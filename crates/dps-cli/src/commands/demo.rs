@@ -3,7 +3,7 @@
 use crate::arguments::Demo;
 use crate::exit;
 use crate::failure::Failure;
-use crate::report;
+use crate::{output, report};
 use dps_client::{
     Endpoint, IdScope, ProvisioningClient, RegistrationId, SymmetricKey, TrustAnchors,
 };
@@ -17,7 +17,7 @@ pub(crate) fn run(options: &Demo) -> Result<(), Failure> {
     let id = RegistrationId::new(options.registration_id.as_str())?;
     let say = |text: &str| {
         if !options.json {
-            println!("{text}");
+            output::line(text);
         }
     };
 
@@ -74,10 +74,13 @@ pub(crate) fn run(options: &Demo) -> Result<(), Failure> {
             "elapsedMilliseconds": u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
             "result": outcome,
         });
-        println!("{document:#}");
+        output::line(format_args!("{document:#}"));
     }
     emulator.stop();
-    let assignment = result.map_err(|error| failed(&error))?;
+    let assignment = result.map_err(|error| match options.json {
+        true => failed(&error).reported(),
+        false => failed(&error),
+    })?;
     say(&format!(
         "\nRegistration Information received from service: {}, deviceId: {}",
         assignment.hub, assignment.device_id

@@ -2,7 +2,7 @@
 
 use crate::arguments::DeriveKey;
 use crate::failure::Failure;
-use crate::key_source;
+use crate::{key_source, output};
 use dps_client::{RegistrationId, SymmetricKey};
 
 pub(crate) fn run(options: &DeriveKey) -> Result<(), Failure> {
@@ -13,6 +13,6 @@ pub(crate) fn run(options: &DeriveKey) -> Result<(), Failure> {
         (None, Some(path)) => key_source::from_file(path)?,
         (None, None) => key_source::from_stdin()?,
     };
-    println!("{}", group_key.derive(&id).to_base64().as_str());
+    output::line(group_key.derive(&id).to_base64().as_str());
     Ok(())
 }

@@ -3,10 +3,13 @@
 use crate::arguments;
 use crate::exit;
 use crate::failure::Failure;
+use crate::output;
+use dps_client::SymmetricKey;
 use dps_emulator::{Emulator, EmulatorConfig, Summary};
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::Path;
+use std::time::Duration;
 use zeroize::Zeroizing;
 
 pub(crate) fn run(options: &arguments::Emulator) -> Result<(), Failure> {
@@ -19,6 +22,13 @@ pub(crate) fn run(options: &arguments::Emulator) -> Result<(), Failure> {
     }
     if let Some(port) = options.mqtt_port {
         config.mqtt_port = port;
+    }
+    config.server_names.extend(options.server_name.iter().cloned());
+    // Scripts wait for this file to appear: one of an earlier run must not deceive them.
+    if let Some(path) = &options.ready_file
+        && path.is_file()
+    {
+        fs::remove_file(path).map_err(|error| Failure::file("replace", path, &error))?;
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -41,19 +51,32 @@ pub(crate) fn run(options: &arguments::Emulator) -> Result<(), Failure> {
             .map_err(|error| Failure::new(exit::OTHER, "no JSON summary").why(error))?,
     );
     if options.json {
-        println!("{}", json.as_str());
+        output::line(json.as_str());
     } else {
         print_text(&summary, options.ca_out.as_deref());
     }
-    // A closed standard output must not keep the service from running.
-    let _ = io::stdout().flush();
     if let Some(path) = &options.ready_file {
         write_file(path, json.as_bytes(), true)?;
     }
-    runtime.block_on(signals.next());
+    let stopped = runtime.block_on(async {
+        loop {
+            tokio::select! {
+                () = signals.next() => return true,
+                () = tokio::time::sleep(Duration::from_secs(1)) => {
+                    if !emulator.is_serving() {
+                        return false;
+                    }
+                }
+            }
+        }
+    });
     emulator.stop();
+    if !stopped {
+        return Err(Failure::new(exit::OTHER, "the service has stopped by itself")
+            .remedy("this is a defect: please report it with the log"));
+    }
     if !options.json {
-        println!("Stopped.");
+        output::line("Stopped.");
     }
     Ok(())
 }
@@ -68,39 +91,55 @@ fn read_config(path: &Path) -> Result<EmulatorConfig, Failure> {
 
 fn print_text(summary: &Summary, ca_out: Option<&Path>) {
     let mqtt = &summary.mqtt;
-    println!("Provisioning service ready. Everything below is for testing only.\n");
-    println!("  MQTT over TLS     {}:{}", mqtt.host, mqtt.port);
-    println!("  ID scope          {}", summary.id_scope);
-    println!("  Hubs              {}", summary.hubs.join(", "));
+    output::line("Provisioning service ready. Everything below is for testing only.\n");
+    // An IPv6 address needs its brackets.
+    let (open, close) = if mqtt.host.contains(':') { ("[", "]") } else { ("", "") };
+    output::line(format_args!("  MQTT over TLS     {open}{}{close}:{}", mqtt.host, mqtt.port));
+    output::line(format_args!("  ID scope          {}", summary.id_scope));
+    output::line(format_args!("  Hubs              {}", summary.hubs.join(", ")));
     for group in &summary.enrollment_groups {
-        println!("  Enrollment group  {}", group.enrollment_group_id);
-        for (name, key) in
-            [("primary key", &group.primary_key), ("secondary key", &group.secondary_key)]
-        {
-            if let Some(key) = key {
-                println!("    {name:<15} {}", key.to_base64().as_str());
-            }
-        }
+        output::line(format_args!("  Enrollment group  {}", group.enrollment_group_id));
+        print_keys(&group.primary_key, &group.secondary_key);
     }
     for enrollment in &summary.enrollments {
-        println!("  Enrollment        {}", enrollment.registration_id);
-        if let Some(key) = &enrollment.primary_key {
-            println!("    primary key     {}", key.to_base64().as_str());
+        output::line(format_args!("  Enrollment        {}", enrollment.registration_id));
+        if let Some(id) = &enrollment.device_id {
+            output::line(format_args!("    device id       {id}"));
         }
+        print_keys(&enrollment.primary_key, &enrollment.secondary_key);
     }
     match ca_out {
-        Some(path) => println!("  CA certificate    {}", path.display()),
-        None => println!("\n{}", summary.ca_pem.trim_end()),
+        Some(path) => output::line(format_args!("  CA certificate    {}", path.display())),
+        None => output::line(format_args!("\n{}", summary.ca_pem.trim_end())),
     }
-    println!("\nInterrupt it (Ctrl-C) to stop.");
+    output::line("\nInterrupt it (Ctrl-C) to stop.");
+}
+
+/// The keys of a test service are there to be used.
+fn print_keys(primary: &Option<SymmetricKey>, secondary: &Option<SymmetricKey>) {
+    for (name, key) in [("primary key", primary), ("secondary key", secondary)] {
+        if let Some(key) = key {
+            output::line(format_args!("    {name:<15} {}", key.to_base64().as_str()));
+        }
+    }
 }
 
 /// Writes the whole file or nothing: readers wait for it to appear. What holds keys is readable
-/// by its owner only.
+/// by its owner only. Something other than a file (a pipe, a device) is written to as it is, and
+/// a link's target is replaced, not the link.
 fn write_file(path: &Path, bytes: &[u8], secret: bool) -> Result<(), Failure> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
+    let failed = |error: io::Error| Failure::file("write", path, &error);
+    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    if fs::metadata(&target).is_ok_and(|found| !found.is_file()) {
+        return fs::OpenOptions::new()
+            .write(true)
+            .open(&target)
+            .and_then(|mut file| file.write_all(bytes))
+            .map_err(failed);
+    }
+    let mut name = target.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.tmp", std::process::id()));
-    let partial = path.with_file_name(name);
+    let partial = target.with_file_name(name);
     let mut options = fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
@@ -108,13 +147,15 @@ fn write_file(path: &Path, bytes: &[u8], secret: bool) -> Result<(), Failure> {
         use std::os::unix::fs::OpenOptionsExt as _;
         options.mode(0o600);
     }
+    #[cfg(not(unix))]
+    let _ = secret;
     let written = options
         .open(&partial)
         .and_then(|mut file| file.write_all(bytes))
-        .and_then(|()| fs::rename(&partial, path));
+        .and_then(|()| fs::rename(&partial, &target));
     written.map_err(|error| {
         let _ = fs::remove_file(&partial);
-        Failure::file("write", path, &error)
+        failed(error)
     })
 }
 

@@ -3,7 +3,7 @@
 use crate::arguments::{OutputFormat, Register};
 use crate::exit;
 use crate::failure::Failure;
-use crate::{key_source, report};
+use crate::{key_source, output, report};
 use dps_client::{
     Builder, Endpoint, IdScope, Policy, ProvisioningClient, RegistrationId, SymmetricKey,
     TrustAnchors,
@@ -18,41 +18,42 @@ pub(crate) fn run(options: &Register) -> Result<(), Failure> {
     let mut client =
         builder(options, key.clone())?.build().map_err(|error| Failure::registration(&error))?;
     if text {
-        println!("Registering device {}", options.registration_id);
+        output::line(format_args!("Registering device {}", options.registration_id));
     }
     let result = client.register_with(|status| {
         if text {
-            println!("Provisioning Status: {}", report::status_name(status));
+            output::line(format_args!("Provisioning Status: {}", report::status_name(status)));
         }
     });
     let assignment = match result {
         Ok(assignment) => assignment,
         Err(error) => {
             if !text {
-                println!("{}", report::error(&error));
+                output::line(report::error(&error));
             }
-            return Err(Failure::registration(&error));
+            let failure = Failure::registration(&error);
+            return Err(if text { failure } else { failure.reported() });
         }
     };
     let connection_string =
         options.show_connection_string.then(|| assignment.connection_string(&key));
     if text {
-        println!(
+        output::line(format_args!(
             "Registration Information received from service: {}, deviceId: {}",
             assignment.hub, assignment.device_id
-        );
+        ));
         if let Some(payload) = &assignment.payload {
-            println!("Payload: {payload}");
+            output::line(format_args!("Payload: {payload}"));
         }
         if let Some(secret) = connection_string {
-            println!("Connection string: {}", secret.as_str());
+            output::line(format_args!("Connection string: {}", secret.as_str()));
         }
     } else {
         let mut value = report::assignment(&assignment);
         if let (Some(secret), Some(members)) = (connection_string, value.as_object_mut()) {
             members.insert("connectionString".into(), secret.as_str().into());
         }
-        println!("{value}");
+        output::line(value);
     }
     Ok(())
 }
@@ -61,7 +62,7 @@ fn builder(options: &Register, key: SymmetricKey) -> Result<Builder, Failure> {
     let config = |error: &dyn std::fmt::Display| Failure::new(exit::CONFIG, error.to_string());
     let id = RegistrationId::new(options.registration_id.as_str())?;
     let mut builder = ProvisioningClient::builder()
-        .endpoint(Endpoint::parse(&options.endpoint).map_err(|error| config(&error))?)
+        .endpoint(endpoint(&options.endpoint).map_err(|error| config(&error))?)
         .id_scope(IdScope::new(options.id_scope.as_str())?)
         .hsm(SymmetricKeyHsm::new(id, key))
         .conservative(options.conservative)
@@ -70,7 +71,7 @@ fn builder(options: &Register, key: SymmetricKey) -> Result<Builder, Failure> {
             ..Policy::default()
         });
     if let Some(path) = &options.trusted_cert {
-        builder = builder.trust_anchors(TrustAnchors::pem(read(path)?));
+        builder = builder.trust_anchors(TrustAnchors::pem(certificates(path)?));
     }
     if let Some(payload) = &options.payload {
         let json = match payload.strip_prefix('@') {
@@ -83,7 +84,28 @@ fn builder(options: &Register, key: SymmetricKey) -> Result<Builder, Failure> {
     Ok(builder)
 }
 
+/// An empty setting, as from a variable that is set to nothing, is none.
+fn endpoint(text: &str) -> Result<Endpoint, dps_client::EndpointError> {
+    if text.is_empty() { Ok(Endpoint::global()) } else { Endpoint::parse(text) }
+}
+
+/// Looks at the file now: a mistake should not have to wait for the TLS handshake.
+fn certificates(path: &Path) -> Result<Vec<u8>, Failure> {
+    const MARK: &[u8] = b"-----BEGIN CERTIFICATE-----";
+    let pem = read(path)?;
+    if pem.windows(MARK.len()).any(|window| window == MARK) {
+        return Ok(pem);
+    }
+    Err(Failure::new(exit::CONFIG, format!("there is no certificate in {}", path.display()))
+        .remedy("give a PEM file, such as the one that dps emulator --ca-out writes"))
+}
+
 fn device_key(options: &Register) -> Result<SymmetricKey, Failure> {
+    let given = [options.key_given, options.key_file.is_some(), options.group_key_file.is_some()];
+    if given.iter().filter(|given| **given).count() > 1 {
+        return Err(Failure::new(exit::CONFIG, "more than one key is given")
+            .remedy("give one of --key, --key-file and --group-key-file"));
+    }
     // A file named on the command line goes before a key in the environment.
     if let Some(path) = &options.group_key_file {
         let id = RegistrationId::new(options.registration_id.as_str())?;
@@ -91,8 +113,8 @@ fn device_key(options: &Register) -> Result<SymmetricKey, Failure> {
     }
     match (&options.key_file, &options.key) {
         (Some(path), _) => key_source::from_file(path),
-        (None, Some(key)) => Ok(SymmetricKey::from_base64(key)?),
-        (None, None) => Err(Failure::new(exit::CONFIG, "no key is given")
+        (None, Some(key)) if !key.is_empty() => Ok(SymmetricKey::from_base64(key)?),
+        (None, _) => Err(Failure::new(exit::CONFIG, "no key is given")
             .remedy("give --key-file, --group-key-file or --key")),
     }
 }

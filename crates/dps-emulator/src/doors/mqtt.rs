@@ -19,6 +19,11 @@ use rumqttc::mqttbytes::v4::{
 use std::sync::Arc;
 use topic::Request;
 
+/// How long a client that states no keep-alive may be silent: twice the longest pause between two
+/// polls.
+const IDLE_PATIENCE: Duration = Duration::from_secs(600);
+/// The service documents one filter; clients that try a few others are told no one by one.
+const MAX_FILTERS: usize = 16;
 /// How long a new connection may take until its CONNECT packet is complete.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
 /// The only topic filter that the service grants.
@@ -197,7 +202,8 @@ impl MqttConnection {
             return self.refuse(ConnectReturnCode::NotAuthorized);
         }
         self.patience = match connect.keep_alive {
-            0 => None,
+            // Devices that lose their power never say goodbye, and must not hold a place for ever.
+            0 => Some(IDLE_PATIENCE),
             seconds => Some(Duration::from_millis(u64::from(seconds) * 1500)),
         };
         self.phase =
@@ -271,9 +277,13 @@ impl Session {
         if subscribe.pkid == 0 {
             return Err(Violation::Unexpected("the packet id 0"));
         }
+        if subscribe.filters.len() > MAX_FILTERS {
+            return Err(Violation::Unexpected("a SUBSCRIBE with many filters"));
+        }
         let codes = subscribe.filters.iter().map(|filter| {
             if filter.path != RESPONSES {
-                tracing::warn!(filter = filter.path, "subscription refused: not {RESPONSES}");
+                let start: String = filter.path.chars().take(80).collect();
+                tracing::warn!(filter = start, "subscription refused: not {RESPONSES}");
                 return SubscribeReasonCode::Failure;
             }
             let granted = match filter.qos {

@@ -429,9 +429,12 @@ fn pings_are_answered_and_silence_ends_the_connection() {
     assert_eq!(connection.next_timeout(), None);
 
     let mut connection = connected();
-    assert_eq!(connection.next_timeout(), None, "keep-alive 0");
-    connection.handle_timeout(Duration::MAX);
+    let idle = NOW + 600 * SECOND;
+    assert_eq!(connection.next_timeout(), Some(idle), "keep-alive 0");
+    connection.handle_timeout(idle - SECOND);
     assert!(!connection.is_closed());
+    connection.handle_timeout(idle);
+    assert!(connection.is_closed(), "a device that lost its power");
 
     let mut connection = open();
     connection.handle_timeout(NOW + 10 * SECOND);
