@@ -189,3 +189,7 @@ impl PresentedChain {
         Ok(path.intermediate_certificates().count())
     }
 }
+
+#[cfg(test)]
+#[path = "x509_tests.rs"]
+mod tests;
