@@ -379,6 +379,9 @@ enrollmentGroups:
 "
         ),
     );
+    let group = &service.ready["enrollmentGroups"][0];
+    assert_eq!(group["signingCertificates"][0]["subjectName"], "CN=root", "{group}");
+    assert!(group.get("primaryKey").is_none(), "{group}");
     let done = finish(service.register(&["--cert", &device, "--cert-key", &device_key]));
     let done = done.success();
     assert!(done.stdout.contains("Registering device sn-7"), "{}", done.stdout);

@@ -81,11 +81,17 @@ fn print_text(summary: &Summary, ca_out: Option<&Path>) {
                 println!("    {name:<15} {}", key.to_base64().as_str());
             }
         }
+        for certificate in &group.signing_certificates {
+            println!("    signed by       {}", certificate.subject_name);
+        }
     }
     for enrollment in &summary.enrollments {
         println!("  Enrollment        {}", enrollment.registration_id);
         if let Some(key) = &enrollment.primary_key {
             println!("    primary key     {}", key.to_base64().as_str());
+        }
+        for certificate in &enrollment.client_certificates {
+            println!("    SHA-256         {}", certificate.sha256_thumbprint);
         }
     }
     match ca_out {
