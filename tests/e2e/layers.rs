@@ -39,11 +39,12 @@ fn arrows_run_as_designed() {
         ("dps-transport", &["dps-core"]),
         ("dps-transport-mqtt", &["dps-core"]),
         ("dps-hsm-symm-key", &["dps-core"]),
+        ("dps-hsm-x509", &["dps-core"]),
         ("dps-client", &["dps-core", "dps-transport", "dps-transport-mqtt"]),
         ("dps-emulator", &["dps-core"]),
         ("dps-ffi", &["dps-client", "dps-hsm-symm-key"]),
-        ("dps-cli", &["dps-client", "dps-emulator", "dps-hsm-symm-key"]),
-        ("dps-tests", &["dps-client", "dps-emulator", "dps-hsm-symm-key"]),
+        ("dps-cli", &["dps-client", "dps-emulator", "dps-hsm-symm-key", "dps-hsm-x509"]),
+        ("dps-tests", &["dps-client", "dps-emulator", "dps-hsm-symm-key", "dps-hsm-x509"]),
     ];
     let metadata = metadata(&["--no-deps"]);
     let packages = metadata["packages"].as_array().unwrap();

@@ -4,8 +4,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use dps_client::{RegistrationId, SymmetricKey};
-use dps_emulator::{Emulator, EmulatorConfig};
-use dps_tests::{Finished, root, run};
+use dps_emulator::{
+    AttestationConfig, Emulator, EmulatorConfig, EnrollmentGroupConfig, IndividualEnrollmentConfig,
+};
+use dps_tests::{Authority, Finished, KeyKind, root, run, self_signed};
 use serde_json::Value;
 use std::fs;
 use std::path::PathBuf;
@@ -19,15 +21,26 @@ struct Peer {
 
 impl Peer {
     fn register(&self, id: &str, key: &SymmetricKey, payload: Option<&str>) -> (Finished, Value) {
+        self.run(id, key.to_base64().as_bytes(), payload.as_slice())
+    }
+
+    /// With a certificate, its issuers' behind it, and its key.
+    fn register_x509(&self, id: &str, chain: &str, key: KeyKind) -> (Finished, Value) {
+        let chain_file = self.folder.join("chain.pem");
+        fs::write(&chain_file, chain).unwrap();
+        self.run(id, key.pem().as_bytes(), &["--x509", chain_file.to_str().unwrap()])
+    }
+
+    fn run(&self, id: &str, key: &[u8], more: &[&str]) -> (Finished, Value) {
         let key_file = self.folder.join("key");
-        fs::write(&key_file, key.to_base64().as_bytes()).unwrap();
+        fs::write(&key_file, key).unwrap();
         let root = root();
         let mut command = Command::new(root.join("tests/.venv/bin/python"));
         command
             .arg(root.join("tests/interop/python/register.py"))
             .args(["127.0.0.1", &self.scope, id])
             .args([key_file, self.folder.join("ca.pem")])
-            .args(payload);
+            .args(more);
         let finished = run(&mut command, Duration::from_secs(60));
         let last = finished.stdout.lines().last().unwrap_or_default();
         let value = serde_json::from_str(last)
@@ -52,7 +65,17 @@ enrollmentGroups:
     attestation: {type: symmetricKey}
 disabledReply: failed
 ";
-    let config = EmulatorConfig::from_yaml(yaml).unwrap();
+    let mut config = EmulatorConfig::from_yaml(yaml).unwrap();
+    let (authority, stranger) = (Authority::root("root"), Authority::root("root"));
+    let line = authority.intermediate("line 7");
+    let own = self_signed("my-x509-device", KeyKind::Rsa);
+    let mut enrollment =
+        IndividualEnrollmentConfig::new(RegistrationId::new("my-x509-device").unwrap());
+    enrollment.attestation = AttestationConfig::with_client_certificate(own.as_str());
+    config.enrollments.push(enrollment);
+    let mut group = EnrollmentGroupConfig::new("myx509devices");
+    group.attestation = AttestationConfig::with_signing_certificate(authority.pem());
+    config.enrollment_groups.push(group);
     assert_eq!(config.mqtt_port, 8883, "the peer's only port");
     let emulator = Emulator::start(config).unwrap();
     let folder = std::env::temp_dir().join(format!("dps-python-{}", std::process::id()));
@@ -95,12 +118,36 @@ disabledReply: failed
     let chain = value["chain"].to_string();
     assert!(chain.contains("failed registration status"), "{chain}");
 
+    // X.509: an enrolled certificate, and one of a group through an intermediate.
+    let chain = line.device("sn-7", KeyKind::P256) + &line.pem();
+    for (id, chain, key) in
+        [("my-x509-device", &own, KeyKind::Rsa), ("sn-7", &chain, KeyKind::P256)]
+    {
+        let (finished, value) = peer.register_x509(id, chain, key);
+        finished.success();
+        assert_eq!(
+            (value["status"].as_str(), value["deviceId"].as_str()),
+            (Some("assigned"), Some(id))
+        );
+    }
+    // Refused: a stranger's certificate, a chain without its intermediate, another's name.
+    for (id, chain) in [
+        ("sn-8", stranger.device("sn-8", KeyKind::P256)),
+        ("sn-8", line.device("sn-8", KeyKind::P256)),
+        ("sn-8", authority.device("sn-9", KeyKind::P256)),
+    ] {
+        let (finished, value) = peer.register_x509(id, &chain, KeyKind::P256);
+        assert_eq!(finished.code, Some(3));
+        let refusal = value["chain"].to_string();
+        assert!(refusal.contains("401"), "{refusal}");
+    }
+
     let assigned: Vec<String> = emulator
         .registrations()
         .iter()
         .filter(|record| record.assigned_hub.is_some())
         .map(|record| record.registration_id.to_string())
         .collect();
-    assert_eq!(assigned, ["my-symkey-device", id]);
+    assert_eq!(assigned, ["my-symkey-device", "my-x509-device", id, "sn-7"]);
     fs::remove_dir_all(folder).unwrap();
 }

@@ -4,6 +4,7 @@
 //!
 //! * [`FaultyService`]: a provisioning service that misbehaves on purpose, over real TLS
 //! * [`tls_server`]: what a TLS server needs
+//! * [`Authority`], [`KeyKind`], [`self_signed`]: certificates for devices
 //! * [`run`]: other programs, with a time limit
 //!
 //! # Out of scope
@@ -15,6 +16,8 @@
 
 mod command;
 mod faulty;
+mod pki;
 
 pub use command::{Finished, root, run};
 pub use faulty::{Fault, FaultyService, tls_server};
+pub use pki::{Authority, KeyKind, self_signed};

@@ -40,7 +40,7 @@ impl Command {
         match self {
             Command::Demo(options) => options.json,
             Command::Register(options) => options.output == OutputFormat::Json,
-            Command::DeriveKey(_) | Command::Emulator(_) => false,
+            Command::Cert(_) | Command::DeriveKey(_) | Command::Emulator(_) => false,
         }
     }
 }
@@ -53,6 +53,9 @@ pub(crate) enum Command {
     DeriveKey(DeriveKey),
     /// Register a device and print the hub it is assigned to
     Register(Register),
+    /// Make certificates for trying out X.509: authorities and devices
+    #[command(subcommand)]
+    Cert(Cert),
     /// Run the local service until it is interrupted
     Emulator(Emulator),
 }
@@ -91,7 +94,7 @@ pub(crate) struct DeriveKey {
 }
 
 #[derive(Args, Debug)]
-#[command(group(ArgGroup::new("secret").required(true).multiple(true).args(["key", "key_file", "group_key_file"])))]
+#[command(group(ArgGroup::new("secret").required(true).multiple(true).args(["key", "key_file", "group_key_file", "cert"])))]
 #[command(after_help = exit::HELP)]
 pub(crate) struct Register {
     /// The service's host, with a port if it is not the usual one
@@ -107,9 +110,9 @@ pub(crate) struct Register {
     #[arg(long, env = "PROVISIONING_IDSCOPE")]
     pub(crate) id_scope: String,
 
-    /// Registration id of the device
-    #[arg(long, env = "PROVISIONING_REGISTRATION_ID")]
-    pub(crate) registration_id: String,
+    /// Registration id of the device; with --cert the certificate's common name unless given
+    #[arg(long, env = "PROVISIONING_REGISTRATION_ID", required_unless_present = "cert")]
+    pub(crate) registration_id: Option<String>,
 
     /// The device's key in base64. Visible to other users of this machine: prefer --key-file
     #[arg(long, value_name = "BASE64", env = "PROVISIONING_SYMMETRIC_KEY", hide_env_values = true)]
@@ -127,6 +130,14 @@ pub(crate) struct Register {
     /// For trying out: a device should only carry its own key
     #[arg(long, value_name = "FILE")]
     pub(crate) group_key_file: Option<PathBuf>,
+
+    /// PEM file with the device's certificate and then its issuers': X.509 instead of a key
+    #[arg(long, value_name = "FILE", requires = "cert_key", conflicts_with_all = ["key_file", "group_key_file", "show_connection_string"])]
+    pub(crate) cert: Option<PathBuf>,
+
+    /// PEM file with the private key of the device's certificate
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    pub(crate) cert_key: Option<PathBuf>,
 
     /// PEM file with the only certificate authorities to trust, instead of the system's
     #[arg(long, value_name = "FILE")]
@@ -151,6 +162,59 @@ pub(crate) struct Register {
     /// How to print the result
     #[arg(long, value_enum, default_value_t = OutputFormat::Text)]
     pub(crate) output: OutputFormat,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Cert {
+    /// Make a root: the signing certificate of an enrollment group
+    Ca(CertCa),
+    /// Make an authority below another one, for example one for each factory
+    Intermediate(CertIssued),
+    /// Make a device's certificate, with its issuers' behind it: what dps register --cert takes
+    Device(CertIssued),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct CertCa {
+    #[command(flatten)]
+    pub(crate) common: CertCommon,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct CertIssued {
+    /// PEM file with the issuer's certificate and, if it is not a root, those behind it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: PathBuf,
+
+    /// PEM file with the issuer's private key
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca_key: PathBuf,
+
+    #[command(flatten)]
+    pub(crate) common: CertCommon,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct CertCommon {
+    /// Common name; a device's is its registration id
+    #[arg(long)]
+    pub(crate) name: String,
+
+    /// File to write the certificate to, with the issuers' except the root's behind it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+
+    /// File to write the private key to (EC P-256), readable by its owner only
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key_out: PathBuf,
+
+    /// Days from now that it is valid
+    #[arg(long, default_value_t = 365, value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    pub(crate) days: u32,
+
+    /// Replace files that are there already
+    #[arg(long)]
+    pub(crate) force: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -1,5 +1,6 @@
 //! One module per command.
 
+pub(crate) mod cert;
 pub(crate) mod demo;
 pub(crate) mod derive_key;
 pub(crate) mod emulator;

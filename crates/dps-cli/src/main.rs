@@ -5,6 +5,7 @@
 //! * `dps demo`: the whole way, from key to assignment, on one machine
 //! * `dps derive-key`: device keys of an enrollment group
 //! * `dps register`: a device's registration
+//! * `dps cert`: certificates for trying out X.509
 //! * `dps emulator`: the local service
 //!
 //! # Out of scope
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
         Command::Demo(options) => commands::demo::run(&options),
         Command::DeriveKey(options) => commands::derive_key::run(&options),
         Command::Register(options) => commands::register::run(&options),
+        Command::Cert(command) => commands::cert::run(&command),
         Command::Emulator(options) => commands::emulator::run(&options),
     };
     match outcome.and_then(|()| output::check()) {

@@ -324,6 +324,84 @@ fn a_taken_port_and_a_bad_configuration_are_named() {
     assert!(finished.stderr.contains("enrolments"), "{}", finished.stderr);
 }
 
+#[test]
+fn certificates_are_made_and_register_their_device() {
+    let folder = Folder::new("x509");
+    let file = |name: &str| folder.path(name);
+    let make = |arguments: &[&str]| finish(dps(arguments));
+    let (root, root_key) = (file("root.pem"), file("root.key"));
+    make(&["cert", "ca", "--name", "root", "--out", &root, "--key-out", &root_key]).success();
+    let (line, line_key) = (file("line.pem"), file("line.key"));
+    let intermediate =
+        ["--ca", &root, "--ca-key", &root_key, "--out", &line, "--key-out", &line_key];
+    make(&[&["cert", "intermediate", "--name", "line 7"], &intermediate[..]].concat()).success();
+    let (device, device_key) = (file("device.pem"), file("device.key"));
+    let outputs = ["--out", &device, "--key-out", &device_key];
+    let issuer = ["--ca", &line, "--ca-key", &line_key];
+    let arguments = [&["cert", "device", "--name", "sn-7"], &issuer[..], &outputs[..]].concat();
+    make(&arguments).success();
+
+    // The device's own and the intermediate's; the root stays with the service.
+    let chain = fs::read_to_string(&device).unwrap();
+    assert_eq!(chain.matches("BEGIN CERTIFICATE").count(), 2);
+    #[cfg(unix)]
+    for key in [&root_key, &line_key, &device_key] {
+        use std::os::unix::fs::PermissionsExt as _;
+        assert_eq!(fs::metadata(key).unwrap().permissions().mode() & 0o777, 0o600, "{key}");
+    }
+    // Nothing is overwritten unless asked for.
+    let again = make(&arguments);
+    assert_eq!(again.code, Some(2));
+    assert!(again.stderr.contains("--force"), "{}", again.stderr);
+    assert_eq!(fs::read_to_string(&device).unwrap(), chain);
+    make(&[&arguments[..], &["--force"]].concat()).success();
+    // A key that is not the authority's.
+    let wrong = ["--ca", &root, "--ca-key", &line_key, "--out", "x", "--key-out", "y"];
+    let refused = make(&[&["cert", "device", "--name", "sn-8"], &wrong[..]].concat());
+    assert_eq!(refused.code, Some(2));
+    assert!(refused.stderr.contains("does not belong"), "{}", refused.stderr);
+
+    let indented = fs::read_to_string(&root).unwrap().trim_end().replace('\n', "\n              ");
+    let service = Service::start(
+        "x509-service",
+        &format!(
+            "
+retryAfterSeconds: 1
+assignmentDelaySeconds: 0
+enrollmentGroups:
+  - enrollmentGroupId: fleet
+    attestation:
+      type: x509
+      x509:
+        signingCertificates:
+          primary:
+            certificate: |
+              {indented}
+"
+        ),
+    );
+    let group = &service.ready["enrollmentGroups"][0];
+    assert_eq!(group["signingCertificates"][0]["subjectName"], "CN=root", "{group}");
+    assert!(group.get("primaryKey").is_none(), "{group}");
+    let done = finish(service.register(&["--cert", &device, "--cert-key", &device_key]));
+    let done = done.success();
+    assert!(done.stdout.contains("Registering device sn-7"), "{}", done.stdout);
+    assert!(done.stdout.contains("deviceId: sn-7"), "{}", done.stdout);
+
+    // Without the intermediate the service only says "invalid"; the command knows more.
+    let whole = fs::read_to_string(&device).unwrap();
+    let second = whole.rfind("-----BEGIN CERTIFICATE-----").unwrap();
+    let short = folder.file("short.pem", &whole[..second]);
+    let refused = finish(service.register(&["--cert", &short, "--cert-key", &device_key]));
+    assert_eq!(refused.code, Some(6), "{}", refused.stderr);
+    for words in ["Invalid certificate.", "the certificate of \"CN=line 7\" is missing"] {
+        assert!(refused.stderr.contains(words), "{words}: {}", refused.stderr);
+    }
+    let refused = finish(service.register(&["--cert", &device, "--cert-key", &root_key]));
+    assert_eq!(refused.code, Some(2));
+    assert!(refused.stderr.contains("does not belong"), "{}", refused.stderr);
+}
+
 /// Runs a command line in a shell, with `dps` in its path.
 fn shell(line: &str) -> Finished {
     let folder = Path::new(env!("CARGO_BIN_EXE_dps")).parent().unwrap();

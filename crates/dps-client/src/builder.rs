@@ -3,7 +3,7 @@
 use crate::client::ProvisioningClient;
 use dps_core::wire::MAX_MESSAGE_BYTES;
 use dps_core::{Error, ErrorKind, Hsm, IdScope, Policy, RegistrationId, Stage};
-use dps_transport::{Endpoint, TrustAnchors};
+use dps_transport::{Endpoint, TlsVersions, TrustAnchors};
 use dps_transport_mqtt::{MQTT_PORT, MqttTransport};
 use serde_json::value::RawValue;
 
@@ -40,6 +40,7 @@ pub struct Builder {
     pub(crate) hsm: Option<Box<dyn Hsm>>,
     pub(crate) registration_id: Option<RegistrationId>,
     pub(crate) trust_anchors: TrustAnchors,
+    pub(crate) tls_versions: TlsVersions,
     payload: Option<String>,
     pub(crate) policy: Policy,
     pub(crate) transport: Transport,
@@ -54,6 +55,7 @@ impl Builder {
             hsm: None,
             registration_id: None,
             trust_anchors: TrustAnchors::system(),
+            tls_versions: TlsVersions::default(),
             payload: None,
             policy: Policy::default(),
             transport: Transport::default(),
@@ -88,6 +90,12 @@ impl Builder {
     /// Whom to trust. Default: the operating system's certificate authorities.
     pub fn trust_anchors(mut self, anchors: TrustAnchors) -> Self {
         self.trust_anchors = anchors;
+        self
+    }
+
+    /// The versions of TLS to offer. Default: 1.2 and 1.3.
+    pub fn tls_versions(mut self, versions: TlsVersions) -> Self {
+        self.tls_versions = versions;
         self
     }
 

@@ -13,7 +13,9 @@ use dps_core::{
     Assignment, Error, ErrorKind, Hsm, IdScope, Identity, Now, Policy, RegistrationConfig,
     RegistrationId, Stage, Status,
 };
-use dps_transport::{Endpoint, Link, SystemAnchors, TlsSettings, TrustAnchors};
+use dps_transport::{
+    Endpoint, Link, SystemAnchors, TlsOptions, TlsSettings, TlsVersions, TrustAnchors,
+};
 use serde_json::value::RawValue;
 use std::time::Duration;
 
@@ -53,6 +55,7 @@ pub struct ProvisioningClient {
     trust_anchors: TrustAnchors,
     /// Takes the place of `trust_anchors` at the next connection.
     next_anchors: Option<TrustAnchors>,
+    tls_versions: TlsVersions,
     tls: Option<TlsSettings>,
     clock: SystemClock,
     session: Option<Session>,
@@ -89,6 +92,7 @@ impl ProvisioningClient {
             policy: settings.policy,
             trust_anchors: settings.trust_anchors,
             next_anchors: None,
+            tls_versions: settings.tls_versions,
             tls: None,
             clock: SystemClock::new(),
             session: None,
@@ -318,7 +322,10 @@ impl ProvisioningClient {
         let tls = match &self.tls {
             Some(tls) => tls,
             None => {
-                let made = TlsSettings::new(&self.trust_anchors, system)?;
+                let mut options = TlsOptions::default();
+                options.versions = self.tls_versions;
+                options.client_identity = signing::client_identity(self.hsm.as_mut(), now)?;
+                let made = TlsSettings::with_options(&self.trust_anchors, system, &options)?;
                 self.tls.insert(made)
             }
         };

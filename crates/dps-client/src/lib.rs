@@ -48,11 +48,13 @@ mod wire;
 pub use builder::{Builder, Transport};
 pub use client::{Progress, ProvisioningClient};
 pub use dps_core::{
-    Assignment, Attestation, CertificateProblem, Error, ErrorKind, Hsm, HsmError, IdError, IdScope,
-    Identity, KeyError, Mac, Now, Policy, RegistrationId, ServiceError, Stage, Status,
-    SymmetricKey, Timestamp,
+    Assignment, Attestation, CertificateProblem, ClientIdentity, ClientKey, Error, ErrorKind, Hsm,
+    HsmError, IdError, IdScope, Identity, KeyError, Mac, Now, Policy, RegistrationId, ServiceError,
+    SignatureScheme, Stage, Status, SymmetricKey, Timestamp,
 };
-pub use dps_transport::{Endpoint, EndpointError, GLOBAL_ENDPOINT, TrustAnchors};
+pub use dps_transport::{
+    Endpoint, EndpointError, GLOBAL_ENDPOINT, TlsVersion, TlsVersions, TrustAnchors,
+};
 /// For those who drive a [`Session`] themselves.
 pub use {dps_core, dps_transport, dps_transport_mqtt};
 

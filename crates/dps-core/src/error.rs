@@ -98,6 +98,8 @@ pub enum ErrorKind {
     ServerCertificate(CertificateProblem),
     /// The certificates to trust cannot be used, or there are none.
     TrustAnchors,
+    /// The server does not accept the device's certificate, or wants one and got none.
+    ClientCertificate,
     /// The TLS handshake failed for another reason.
     Tls,
     /// The service refused the connection with this protocol return code.
@@ -295,6 +297,9 @@ impl Error {
             ErrorKind::TrustAnchors => {
                 "install the system's CA certificates, or give the service's CA certificate in PEM as trusted"
             }
+            ErrorKind::ClientCertificate => {
+                "check that the device's certificate is valid now, that its whole chain is given, and that the key belongs to it"
+            }
             ErrorKind::Tls => "check that the endpoint's port speaks TLS 1.2 or 1.3",
             ErrorKind::ConnectRejected { code: 3 } => "the service is unavailable: try later",
             ErrorKind::ConnectRejected { .. } => {
@@ -344,6 +349,9 @@ impl Error {
             _ => 0,
         };
         match (self.error_code(), status) {
+            (Some(401_002), _) if self.says_invalid_certificate() => {
+                "check that the certificate or one of its issuers is enrolled, that the whole chain is sent and valid now, and that the certificate's common name is the registration id"
+            }
             (Some(401_000..=401_999), _) | (_, 401) => {
                 "check that the key belongs to this registration id (a device of a group needs its derived key, see dps derive-key), the ID scope, and this machine's clock"
             }
@@ -355,6 +363,12 @@ impl Error {
             (_, 403) => "check the service's IP filter and access settings",
             _ => "look up the error code in the service's documentation",
         }
+    }
+
+    /// The service's words for an X.509 device (`wire-protocol.md` section 2.6).
+    fn says_invalid_certificate(&self) -> bool {
+        let message = self.0.service.as_ref().and_then(|service| service.message.as_deref());
+        message.is_some_and(|message| message.starts_with("Invalid certificate"))
     }
 
     fn headline(&self) -> String {
@@ -383,6 +397,9 @@ impl Error {
                 CertificateProblem::Other => "the server's certificate is not acceptable".into(),
             },
             ErrorKind::TrustAnchors => "the certificates to trust cannot be used".into(),
+            ErrorKind::ClientCertificate => {
+                "the server does not accept the device's certificate".into()
+            }
             ErrorKind::Tls => "the TLS handshake failed".into(),
             ErrorKind::ConnectRejected { code } => {
                 let words = match code {

@@ -1,6 +1,6 @@
 //! What proves a device's identity.
 
-use crate::RegistrationId;
+use crate::{ClientIdentity, Now, RegistrationId};
 use core::fmt;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
@@ -10,6 +10,8 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 pub enum Attestation {
     /// A shared key signs SAS tokens.
     SymmetricKey,
+    /// A certificate chain and its private key take part in the TLS handshake.
+    X509,
 }
 
 /// An HMAC-SHA256 result. Zeroized when dropped, hidden in `Debug`.
@@ -82,5 +84,17 @@ pub trait Hsm: Send {
     fn sign(&mut self, data: &[u8]) -> Result<Mac, HsmError> {
         let _ = data;
         Err(HsmError::NotSupported { operation: "sign with a symmetric key" })
+    }
+
+    /// The certificate chain and a way to sign with its key ([`Attestation::X509`]). Asked once
+    /// for each registration, before the connection; `now` is for checking validity dates.
+    ///
+    /// # Errors
+    ///
+    /// [`HsmError::NotSupported`] unless the module holds a certificate, [`HsmError::Failed`]
+    /// when it cannot be used, for example because it has expired.
+    fn client_identity(&mut self, now: Now) -> Result<ClientIdentity, HsmError> {
+        let _ = now;
+        Err(HsmError::NotSupported { operation: "present a certificate" })
     }
 }

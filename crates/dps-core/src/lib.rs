@@ -22,6 +22,7 @@
 #![forbid(unsafe_code)]
 
 mod assignment;
+mod client_identity;
 mod error;
 mod hsm;
 mod id;
@@ -35,6 +36,7 @@ mod transport;
 pub mod wire;
 
 pub use assignment::Assignment;
+pub use client_identity::{ClientIdentity, ClientKey, SignatureScheme};
 pub use error::{CertificateProblem, Error, ErrorKind, ServiceError, Stage};
 pub use hsm::{Attestation, Hsm, HsmError, Mac};
 pub use id::{IdError, IdScope, RegistrationId};

@@ -281,6 +281,8 @@ impl Registration {
                 self.actions.push_back(Action::Sign(token.string_to_sign()));
                 self.state = State::Signing(token);
             }
+            // The proof is given in the TLS handshake.
+            Attestation::X509 => self.open(now, Credentials::ClientCertificate),
         }
     }
 
@@ -289,19 +291,22 @@ impl Registration {
             return;
         };
         match result {
-            Ok(mac) => {
-                self.stage = Stage::Resolve;
-                self.progress = now.at;
-                let opening = Opening {
-                    identity: self.config.identity.clone(),
-                    credentials: Credentials::SasToken(token.finish(&mac)),
-                    request: self.request(),
-                };
-                self.open = true;
-                self.actions.push_back(Action::Connect(opening));
-            }
+            Ok(mac) => self.open(now, Credentials::SasToken(token.finish(&mac))),
             Err(error) => self.finish(Err(error.into())),
         }
+    }
+
+    fn open(&mut self, now: Now, credentials: Credentials) {
+        self.state = State::Connecting;
+        self.stage = Stage::Resolve;
+        self.progress = now.at;
+        let opening = Opening {
+            identity: self.config.identity.clone(),
+            credentials,
+            request: self.request(),
+        };
+        self.open = true;
+        self.actions.push_back(Action::Connect(opening));
     }
 
     /// The request that is due: a poll once the service has named an operation.

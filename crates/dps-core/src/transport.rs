@@ -14,13 +14,14 @@ pub struct Identity {
     pub registration_id: RegistrationId,
 }
 
-/// What a protocol engine presents to the service. Client certificates belong to the link below
-/// the engine.
+/// What a protocol engine presents to the service.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Credentials {
     /// A SAS token, as password or authorization header.
     SasToken(SasToken),
+    /// Nothing: the client certificate was presented to the link below the engine.
+    ClientCertificate,
 }
 
 /// One question to the service.

@@ -105,6 +105,9 @@ pub struct DeviceRegistrationResult {
     /// Group enrollments with symmetric keys only.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "lenient")]
     pub symmetric_key: Option<SymmetricKeyResult>,
+    /// X.509 enrollments only.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "lenient")]
+    pub x509: Option<X509Result>,
     /// The device's registration id.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "lenient")]
     pub registration_id: Option<String>,
@@ -162,6 +165,43 @@ pub struct SymmetricKeyResult {
     /// The enrollment group that let the device in.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "lenient")]
     pub enrollment_group_id: Option<String>,
+}
+
+/// Part of [`DeviceRegistrationResult`]; all of it may be absent.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct X509Result {
+    /// The device's certificate.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "lenient")]
+    pub certificate_info: Option<X509CertificateInfo>,
+    /// The enrollment group that let the device in.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "lenient")]
+    pub enrollment_group_id: Option<String>,
+    /// The group's certificate that leads to the device's.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "lenient")]
+    pub signing_certificate_info: Option<X509CertificateInfo>,
+}
+
+/// What a certificate says (`wire-protocol.md` section 6.2). The Java client demands all members.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct X509CertificateInfo {
+    /// For example `CN=my-device, O=Contoso`.
+    pub subject_name: String,
+    /// Upper-case hexadecimal.
+    pub sha1_thumbprint: String,
+    /// Upper-case hexadecimal.
+    pub sha256_thumbprint: String,
+    /// For example `CN=my-root`.
+    pub issuer_name: String,
+    /// ISO 8601 in whole seconds, `Z`.
+    pub not_before_utc: String,
+    /// ISO 8601 in whole seconds, `Z`.
+    pub not_after_utc: String,
+    /// Upper-case hexadecimal.
+    pub serial_number: String,
+    /// 3 for X.509v3.
+    pub version: u32,
 }
 
 /// The body of an error reply (`wire-protocol.md` section 6.3).

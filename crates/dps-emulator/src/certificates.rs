@@ -1,9 +1,12 @@
 //! The emulator's own certificate authority and its server certificate, made up at every start
 //! (`wire-protocol.md` section 9, checklist item 1).
 
+mod possession;
+
 use crate::config::EmulatorConfig;
 use crate::random::Random;
 use core::time::Duration;
+use possession::ProofOfPossession;
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
     KeyPair, KeyUsagePurpose,
@@ -64,7 +67,9 @@ impl Certificates {
         let server = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .and_then(|builder| {
-                builder.with_no_client_auth().with_single_cert(vec![certificate.der().clone()], key)
+                builder
+                    .with_client_cert_verifier(Arc::new(ProofOfPossession::new()))
+                    .with_single_cert(vec![certificate.der().clone()], key)
             })
             .map_err(|error| failed(error.to_string()))?;
         Ok(Self { ca_pem: authority.pem(), server: Arc::new(server) })

@@ -9,8 +9,9 @@ mod error;
 mod yaml;
 
 pub use enrollment::{
-    AttestationConfig, AttestationType, EnrollmentGroupConfig, IndividualEnrollmentConfig,
-    ProvisioningStatus, SymmetricKeyConfig,
+    AttestationConfig, AttestationType, CertificateConfig, CertificatesConfig,
+    EnrollmentGroupConfig, IndividualEnrollmentConfig, ProvisioningStatus, SymmetricKeyConfig,
+    X509Config,
 };
 pub use error::ConfigError;
 

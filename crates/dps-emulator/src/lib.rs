@@ -48,18 +48,21 @@ mod server;
 mod service;
 mod summary;
 mod timestamp;
+mod x509;
 
 pub use certificates::CertificateError;
 pub use config::{
-    AttestationConfig, AttestationType, ConfigError, DisabledReply, EmulatorConfig,
-    EnrollmentGroupConfig, IndividualEnrollmentConfig, ProvisioningStatus, SymmetricKeyConfig,
+    AttestationConfig, AttestationType, CertificateConfig, CertificatesConfig, ConfigError,
+    DisabledReply, EmulatorConfig, EnrollmentGroupConfig, IndividualEnrollmentConfig,
+    ProvisioningStatus, SymmetricKeyConfig, X509Config,
 };
 pub use doors::mqtt::MqttConnection;
 pub use emulator::{Emulator, EmulatorError};
 pub use model::{
     Attestation, EnrollmentGroup, EnrollmentRef, IndividualEnrollment, RegistrationRecord,
-    SymmetricKeys,
+    SymmetricKeys, X509Certificates,
 };
 pub use random::{Random, RandomError};
 pub use service::{Credentials, DeviceIdentity, Reply, Service};
 pub use summary::{EndpointSummary, EnrollmentGroupSummary, IndividualEnrollmentSummary, Summary};
+pub use x509::Certificate;

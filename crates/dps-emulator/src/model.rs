@@ -8,6 +8,7 @@ pub(crate) use record::Records;
 pub use record::RegistrationRecord;
 
 use crate::config::ProvisioningStatus;
+use crate::x509::Certificate;
 use dps_core::{RegistrationId, SymmetricKey};
 use std::collections::HashMap;
 
@@ -62,13 +63,42 @@ impl EnrollmentGroup {
 pub enum Attestation {
     /// With one of two shared keys.
     SymmetricKey(SymmetricKeys),
+    /// With a client certificate: of an individual enrollment, the very one that is enrolled; of
+    /// a group, one that an enrolled authority leads to.
+    X509(Box<X509Certificates>),
 }
 
 impl Attestation {
     fn symmetric_keys(&self) -> Option<&SymmetricKeys> {
         match self {
             Self::SymmetricKey(keys) => Some(keys),
+            Self::X509(_) => None,
         }
+    }
+
+    /// The certificates; `None` when the proof is another.
+    pub fn x509_certificates(&self) -> Option<&X509Certificates> {
+        match self {
+            Self::X509(certificates) => Some(certificates),
+            Self::SymmetricKey(_) => None,
+        }
+    }
+}
+
+/// One or two certificates, either of which is accepted.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct X509Certificates {
+    /// The primary certificate.
+    pub primary: Certificate,
+    /// The secondary certificate.
+    pub secondary: Option<Certificate>,
+}
+
+impl X509Certificates {
+    /// All there are.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Certificate> {
+        [Some(&self.primary), self.secondary.as_ref()].into_iter().flatten()
     }
 }
 

@@ -82,7 +82,9 @@ async fn serve_connection(
         .await
         .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "no TLS handshake in time"))?
         .inspect_err(|error| tracing::warn!(%error, "TLS handshake failed"))?;
-    let mut connection = MqttConnection::new(service, now());
+    let certificates = stream.get_ref().1.peer_certificates().unwrap_or_default();
+    let certificates = certificates.iter().map(|der| der.to_vec()).collect();
+    let mut connection = MqttConnection::new(service, now()).with_peer_certificates(certificates);
     let mut buffer = vec![0; 16 * 1024];
     loop {
         let output = connection.transmit();

@@ -16,7 +16,7 @@ use crate::model::{
     EnrollmentGroup, IndividualEnrollment, Model, Records, RegistrationRecord, device_key,
 };
 use crate::random::Random;
-use authentication::{Expiry, Match};
+use authentication::{Enrollment, Expiry, Match};
 use core::time::Duration;
 use dps_core::wire::RegistrationStatus;
 use operations::{Operation, Operations};
@@ -113,7 +113,7 @@ impl Service {
     /// so; otherwise the register request is answered with 401.
     pub fn admits(&self, identity: &DeviceIdentity, with: &Credentials, now: Duration) -> bool {
         let verdict = if self.settings.reject_at_connect {
-            self.authenticate(identity, with, Expiry::CheckedAt(now)).map(drop)
+            self.authenticate(identity, with, now, Expiry::Checked).map(drop)
         } else if matches!(with, Credentials::None) {
             Err(Refusal::NoCredentials)
         } else {
@@ -163,7 +163,7 @@ impl Service {
         body: &[u8],
         now: Duration,
     ) -> Result<Reply, Refusal> {
-        let found = self.authenticate(identity, credentials, Expiry::CheckedAt(now))?;
+        let found = self.authenticate(identity, credentials, now, Expiry::Checked)?;
         identity::check_body(identity, body)?;
         let is_disabled = found.provisioning_status() == ProvisioningStatus::Disabled;
         if is_disabled && self.settings.disabled_reply == DisabledReply::Unauthorized {
@@ -196,10 +196,10 @@ impl Service {
         now: Duration,
     ) -> RegistrationRecord {
         let before = state.records.get(&identity.registration_id);
-        let registration_id = match (found, before) {
-            (Match::Individual(enrollment), _) => enrollment.registration_id.clone(),
-            (Match::Group(_), Some(record)) => record.registration_id.clone(),
-            (Match::Group(_), None) => identity.registration_id.clone(),
+        let registration_id = match (&found.enrollment, before) {
+            (Enrollment::Individual(enrollment), _) => enrollment.registration_id.clone(),
+            (Enrollment::Group(_), Some(record)) => record.registration_id.clone(),
+            (Enrollment::Group(_), None) => identity.registration_id.clone(),
         };
         let mut record = RegistrationRecord {
             registration_id,
@@ -213,6 +213,7 @@ impl Service {
             created: before.map_or(now, |record| record.created),
             last_updated: decided,
             etag: reply::etag(&mut state.random),
+            x509: found.x509(),
         };
         match (found.provisioning_status(), self.settings.disabled_reply) {
             (ProvisioningStatus::Enabled, _) => {
@@ -239,7 +240,7 @@ impl Service {
         operation_id: &str,
         now: Duration,
     ) -> Result<Reply, Refusal> {
-        self.authenticate(identity, credentials, Expiry::Ignored)?;
+        self.authenticate(identity, credentials, now, Expiry::Ignored)?;
         let mut state = self.state();
         let operation = state
             .operations

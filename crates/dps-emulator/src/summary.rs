@@ -1,9 +1,10 @@
 //! What a person or script needs to know to use a running emulator, keys included.
 
 use crate::config::ProvisioningStatus;
-use crate::model::{EnrollmentGroup, IndividualEnrollment};
+use crate::model::{Attestation, EnrollmentGroup, IndividualEnrollment};
 use core::net::SocketAddr;
 use dps_core::SymmetricKey;
+use dps_core::wire::X509CertificateInfo;
 use serde::{Serialize, Serializer};
 
 /// Everything a device or test needs, for printing as JSON. Serializing shows the keys, because
@@ -63,6 +64,9 @@ pub struct EnrollmentGroupSummary {
     /// ...or from this one.
     #[serde(serialize_with = "shown", skip_serializing_if = "Option::is_none")]
     pub secondary_key: Option<SymmetricKey>,
+    /// The authorities that lead to the devices' certificates.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub signing_certificates: Vec<X509CertificateInfo>,
 }
 
 impl EnrollmentGroupSummary {
@@ -73,6 +77,7 @@ impl EnrollmentGroupSummary {
             provisioning_status: group.provisioning_status,
             primary_key: keys.map(|keys| keys.primary.clone()),
             secondary_key: keys.map(|keys| keys.secondary.clone()),
+            signing_certificates: certificates(&group.attestation),
         }
     }
 }
@@ -95,6 +100,9 @@ pub struct IndividualEnrollmentSummary {
     /// ...and the other.
     #[serde(serialize_with = "shown", skip_serializing_if = "Option::is_none")]
     pub secondary_key: Option<SymmetricKey>,
+    /// The device's own certificates.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub client_certificates: Vec<X509CertificateInfo>,
 }
 
 impl IndividualEnrollmentSummary {
@@ -106,8 +114,14 @@ impl IndividualEnrollmentSummary {
             provisioning_status: enrollment.provisioning_status,
             primary_key: keys.map(|keys| keys.primary.clone()),
             secondary_key: keys.map(|keys| keys.secondary.clone()),
+            client_certificates: certificates(&enrollment.attestation),
         }
     }
+}
+
+fn certificates(attestation: &Attestation) -> Vec<X509CertificateInfo> {
+    let certificates = attestation.x509_certificates().into_iter();
+    certificates.flat_map(|given| given.all()).map(|certificate| certificate.info()).collect()
 }
 
 /// Writes a key in base64: the one place where the emulator shows keys.

@@ -7,12 +7,20 @@ const SECONDS_PER_DAY: u64 = 86_400;
 
 /// Formats a time since 1970-01-01T00:00:00Z, for example `2022-08-31T22:02:50.5163352Z`.
 pub(crate) fn iso8601(since_epoch: Duration) -> String {
-    let seconds = since_epoch.as_secs();
+    let ticks = since_epoch.subsec_nanos() / 100;
+    format!("{}.{ticks:07}Z", whole_seconds(since_epoch.as_secs()))
+}
+
+/// As certificates' dates are written: `2017-01-01T00:00:00Z`.
+pub(crate) fn iso8601_seconds(seconds: u64) -> String {
+    format!("{}Z", whole_seconds(seconds))
+}
+
+fn whole_seconds(seconds: u64) -> String {
     let (year, month, day) = civil_date(seconds / SECONDS_PER_DAY);
     let of_day = seconds % SECONDS_PER_DAY;
     let (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
-    let ticks = since_epoch.subsec_nanos() / 100;
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{ticks:07}Z")
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}")
 }
 
 /// Year, month and day of the given day since 1970-01-01 in the Gregorian calendar.

@@ -23,9 +23,14 @@ pub(crate) fn connect(
     identity: &Identity,
     credentials: &Credentials,
 ) -> Result<(), Error> {
-    let Credentials::SasToken(token) = credentials else {
-        return Err(Error::new(Stage::Authenticate, ErrorKind::InvalidConfig)
-            .with_detail("these credentials cannot be used with MQTT"));
+    let password = match credentials {
+        Credentials::SasToken(token) => token.as_str(),
+        // The codec leaves out an empty password and its flag (`wire-protocol.md` section 2.1).
+        Credentials::ClientCertificate => "",
+        _ => {
+            return Err(Error::new(Stage::Authenticate, ErrorKind::InvalidConfig)
+                .with_detail("these credentials cannot be used with MQTT"));
+        }
     };
     let (scope, id) = (&identity.id_scope, &identity.registration_id);
     let mut username = format!("{scope}/registrations/{id}/api-version={API_VERSION}");
@@ -35,7 +40,7 @@ pub(crate) fn connect(
     let mut packet = Connect::new(id.as_str());
     packet.keep_alive = KEEP_ALIVE_SECONDS;
     packet.clean_session = true;
-    packet.login = Some(Login::new(username, token.as_str()));
+    packet.login = Some(Login::new(username, password));
     let mut packet = Packet::Connect(packet);
     let written = write(out, &packet, Stage::Authenticate);
     if let Packet::Connect(Connect { login: Some(login), .. }) = &mut packet {

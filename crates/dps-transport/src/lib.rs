@@ -4,6 +4,7 @@
 //!
 //! * [`Endpoint`]: where the service is
 //! * [`TrustAnchors`]: which certificate authorities may vouch for it
+//! * [`TlsOptions`]: the certificate a device presents, and the versions of TLS it speaks
 //! * [`Link`]: a stack of sans-I/O [`Layer`]s that turns protocol bytes into wire bytes and back;
 //!   today TLS, and nothing at all for tests
 //!
@@ -23,5 +24,5 @@ mod trust;
 
 pub use endpoint::{Endpoint, EndpointError, GLOBAL_ENDPOINT};
 pub use link::{Layer, Link};
-pub use tls::{SystemAnchors, TlsSettings};
+pub use tls::{SystemAnchors, TlsOptions, TlsSettings, TlsVersion, TlsVersions};
 pub use trust::TrustAnchors;

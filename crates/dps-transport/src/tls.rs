@@ -2,18 +2,21 @@
 
 mod clock;
 mod failure;
+mod identity;
 mod session;
+mod versions;
 
 use crate::{Endpoint, Link, TrustAnchors};
 use clock::GivenClock;
 use core::fmt;
-use dps_core::{Error, ErrorKind, Now, Stage};
+use dps_core::{ClientIdentity, Error, ErrorKind, Now, Stage};
 use rustls::client::Resumption;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
 use session::TlsSession;
 use std::sync::Arc;
+pub use versions::{TlsVersion, TlsVersions};
 
 /// The operating system's trust anchors, read once by a driver.
 #[derive(Clone)]
@@ -45,6 +48,16 @@ impl fmt::Debug for SystemAnchors {
     }
 }
 
+/// What a client brings to TLS beside its trust anchors.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct TlsOptions {
+    /// The certificate to present when the server asks for one; none by default.
+    pub client_identity: Option<ClientIdentity>,
+    /// The versions to offer.
+    pub versions: TlsVersions,
+}
+
 /// What TLS connections need, made once and used for each of them.
 #[derive(Clone)]
 pub struct TlsSettings {
@@ -53,13 +66,27 @@ pub struct TlsSettings {
 }
 
 impl TlsSettings {
+    /// Settings that trust `anchors`, without a client certificate.
+    ///
+    /// # Errors
+    ///
+    /// As [`with_options`](Self::with_options).
+    pub fn new(anchors: &TrustAnchors, system: Option<&SystemAnchors>) -> Result<Self, Error> {
+        Self::with_options(anchors, system, &TlsOptions::default())
+    }
+
     /// Settings that trust `anchors`; `system` is what the operating system trusts, and only
     /// looked at when `anchors` wants it.
     ///
     /// # Errors
     ///
     /// Stage tls: the PEM text holds no certificate or a bad one, or there is no anchor at all.
-    pub fn new(anchors: &TrustAnchors, system: Option<&SystemAnchors>) -> Result<Self, Error> {
+    /// Stage hsm: the client identity has no certificate.
+    pub fn with_options(
+        anchors: &TrustAnchors,
+        system: Option<&SystemAnchors>,
+        options: &TlsOptions,
+    ) -> Result<Self, Error> {
         // Shared, not copied, unless there is something to add.
         let mut store = match system {
             Some(system) if anchors.uses_system() => system.0.clone(),
@@ -86,11 +113,16 @@ impl TlsSettings {
         }
         let clock = Arc::new(GivenClock::default());
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let mut config = ClientConfig::builder_with_details(provider, clock.clone())
-            .with_safe_default_protocol_versions()
+        let builder = ClientConfig::builder_with_details(provider, clock.clone())
+            .with_protocol_versions(&options.versions.supported())
             .map_err(|error| Error::new(Stage::Tls, ErrorKind::Tls).with_detail(error.to_string()))?
-            .with_root_certificates(store)
-            .with_no_client_auth();
+            .with_root_certificates(store);
+        let mut config = match &options.client_identity {
+            Some(identity) => {
+                builder.with_client_cert_resolver(Arc::new(identity::Resolver::new(identity)?))
+            }
+            None => builder.with_no_client_auth(),
+        };
         // One service, a few connections: a small cache is enough to resume after a loss.
         config.resumption = Resumption::in_memory_sessions(2);
         Ok(Self { config: Arc::new(config), clock })

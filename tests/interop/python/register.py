@@ -1,29 +1,36 @@
 """Registers with Microsoft's own Python client, unmodified, and prints the outcome as JSON.
 
-Arguments: host, ID scope, registration id, file with the key, file with the CA certificate,
-protocol (mqtt).
+Arguments: host, ID scope, registration id, file with the key, file with the CA certificate, and
+perhaps a payload. With a file of certificates after --x509 the key is that of the first one, in
+PEM.
 """
 
 import json
 import sys
 
-from azure.iot.device import ProvisioningDeviceClient
+from azure.iot.device import ProvisioningDeviceClient, X509
 
 host, scope, registration_id, key_file, ca_file = sys.argv[1:6]
-with open(key_file) as file:
-    key = file.read().strip()
 with open(ca_file) as file:
     ca = file.read()
 
-client = ProvisioningDeviceClient.create_from_symmetric_key(
-    provisioning_host=host,
-    registration_id=registration_id,
-    id_scope=scope,
-    symmetric_key=key,
-    server_verification_cert=ca,
-)
-if len(sys.argv) > 6:
-    client.provisioning_payload = json.loads(sys.argv[6])
+common = {
+    "provisioning_host": host,
+    "registration_id": registration_id,
+    "id_scope": scope,
+    "server_verification_cert": ca,
+}
+rest = sys.argv[6:]
+if rest[:1] == ["--x509"]:
+    x509 = X509(cert_file=rest[1], key_file=key_file)
+    client = ProvisioningDeviceClient.create_from_x509_certificate(x509=x509, **common)
+    rest = rest[2:]
+else:
+    with open(key_file) as file:
+        key = file.read().strip()
+    client = ProvisioningDeviceClient.create_from_symmetric_key(symmetric_key=key, **common)
+if rest:
+    client.provisioning_payload = json.loads(rest[0])
 try:
     result = client.register()
 except Exception as error:  # whatever the peer raises is the result

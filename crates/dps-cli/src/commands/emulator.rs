@@ -100,6 +100,9 @@ fn print_text(summary: &Summary, ca_out: Option<&Path>) {
     for group in &summary.enrollment_groups {
         output::line(format_args!("  Enrollment group  {}", group.enrollment_group_id));
         print_keys(&group.primary_key, &group.secondary_key);
+        for certificate in &group.signing_certificates {
+            output::line(format_args!("    signed by       {}", certificate.subject_name));
+        }
     }
     for enrollment in &summary.enrollments {
         output::line(format_args!("  Enrollment        {}", enrollment.registration_id));
@@ -107,6 +110,9 @@ fn print_text(summary: &Summary, ca_out: Option<&Path>) {
             output::line(format_args!("    device id       {id}"));
         }
         print_keys(&enrollment.primary_key, &enrollment.secondary_key);
+        for certificate in &enrollment.client_certificates {
+            output::line(format_args!("    SHA-256         {}", certificate.sha256_thumbprint));
+        }
     }
     match ca_out {
         Some(path) => output::line(format_args!("  CA certificate    {}", path.display())),

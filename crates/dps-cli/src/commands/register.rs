@@ -5,20 +5,23 @@ use crate::exit;
 use crate::failure::Failure;
 use crate::{key_source, output, report};
 use dps_client::{
-    Builder, Endpoint, IdScope, Policy, ProvisioningClient, RegistrationId, SymmetricKey,
-    TrustAnchors,
+    Builder, Endpoint, Error, ErrorKind, IdScope, Policy, ProvisioningClient, RegistrationId,
+    SymmetricKey, TrustAnchors,
 };
 use dps_hsm_symm_key::SymmetricKeyHsm;
+use dps_hsm_x509::X509Hsm;
 use std::path::Path;
 use std::time::Duration;
+use zeroize::Zeroizing;
 
 pub(crate) fn run(options: &Register) -> Result<(), Failure> {
     let text = options.output == OutputFormat::Text;
-    let key = device_key(options)?;
+    let proof = proof(options)?;
     let mut client =
-        builder(options, key.clone())?.build().map_err(|error| Failure::registration(&error))?;
+        builder(options, &proof)?.build().map_err(|error| Failure::registration(&error))?;
     if text {
-        output::line(format_args!("Registering device {}", options.registration_id));
+        let id = &client.identity().registration_id;
+        output::line(format_args!("Registering device {id}"));
     }
     let result = client.register_with(|status| {
         if text {
@@ -31,12 +34,16 @@ pub(crate) fn run(options: &Register) -> Result<(), Failure> {
             if !text {
                 output::line(report::error(&error));
             }
-            let failure = Failure::registration(&error);
+            let failure = refused(&error, &proof);
             return Err(if text { failure } else { failure.reported() });
         }
     };
-    let connection_string =
-        options.show_connection_string.then(|| assignment.connection_string(&key));
+    let connection_string = match &proof {
+        Proof::Key(_, key) if options.show_connection_string => {
+            Some(assignment.connection_string(key))
+        }
+        _ => None,
+    };
     if text {
         output::line(format_args!(
             "Registration Information received from service: {}, deviceId: {}",
@@ -58,18 +65,60 @@ pub(crate) fn run(options: &Register) -> Result<(), Failure> {
     Ok(())
 }
 
-fn builder(options: &Register, key: SymmetricKey) -> Result<Builder, Failure> {
+/// What proves the device's identity.
+enum Proof {
+    Key(RegistrationId, SymmetricKey),
+    Certificate(Box<X509Hsm>),
+}
+
+fn proof(options: &Register) -> Result<Proof, Failure> {
+    if let (Some(chain), Some(key)) = (&options.cert, &options.cert_key) {
+        let key = Zeroizing::new(read(key)?);
+        let hsm = X509Hsm::from_pem(&read(chain)?, &key).map_err(|error| {
+            Failure::new(exit::CONFIG, "the certificate and its key cannot be used").why(error)
+        })?;
+        return Ok(Proof::Certificate(Box::new(hsm)));
+    }
+    let id = RegistrationId::new(options.registration_id.as_deref().unwrap_or_default())?;
+    let key = device_key(options, &id)?;
+    Ok(Proof::Key(id, key))
+}
+
+/// A service only says that a certificate is invalid; what it may miss is known here.
+fn refused(error: &Error, proof: &Proof) -> Failure {
+    let failure = Failure::registration(error);
+    let missing = match proof {
+        Proof::Certificate(hsm) if *error.kind() == (ErrorKind::Service { status: 401 }) => {
+            hsm.missing_issuer()
+        }
+        _ => None,
+    };
+    match missing {
+        Some(issuer) => failure.remedy(format!(
+            "{}. Unless it is enrolled, the certificate of {issuer:?} is missing behind the others",
+            error.hint()
+        )),
+        None => failure,
+    }
+}
+
+fn builder(options: &Register, proof: &Proof) -> Result<Builder, Failure> {
     let config = |error: &dyn std::fmt::Display| Failure::new(exit::CONFIG, error.to_string());
-    let id = RegistrationId::new(options.registration_id.as_str())?;
     let mut builder = ProvisioningClient::builder()
         .endpoint(endpoint(&options.endpoint).map_err(|error| config(&error))?)
         .id_scope(IdScope::new(options.id_scope.as_str())?)
-        .hsm(SymmetricKeyHsm::new(id, key))
         .conservative(options.conservative)
         .policy(Policy {
             deadline: Some(Duration::from_secs(options.timeout)),
             ..Policy::default()
         });
+    builder = match proof {
+        Proof::Key(id, key) => builder.hsm(SymmetricKeyHsm::new(id.clone(), key.clone())),
+        Proof::Certificate(hsm) => builder.hsm(X509Hsm::clone(hsm)),
+    };
+    if let Some(id) = &options.registration_id {
+        builder = builder.registration_id(RegistrationId::new(id.as_str())?);
+    }
     if let Some(path) = &options.trusted_cert {
         builder = builder.trust_anchors(TrustAnchors::pem(certificates(path)?));
     }
@@ -100,7 +149,7 @@ fn certificates(path: &Path) -> Result<Vec<u8>, Failure> {
         .remedy("give a PEM file, such as the one that dps emulator --ca-out writes"))
 }
 
-fn device_key(options: &Register) -> Result<SymmetricKey, Failure> {
+fn device_key(options: &Register, id: &RegistrationId) -> Result<SymmetricKey, Failure> {
     let given = [options.key_given, options.key_file.is_some(), options.group_key_file.is_some()];
     if given.iter().filter(|given| **given).count() > 1 {
         return Err(Failure::new(exit::CONFIG, "more than one key is given")
@@ -108,14 +157,13 @@ fn device_key(options: &Register) -> Result<SymmetricKey, Failure> {
     }
     // A file named on the command line goes before a key in the environment.
     if let Some(path) = &options.group_key_file {
-        let id = RegistrationId::new(options.registration_id.as_str())?;
-        return Ok(key_source::from_file(path)?.derive(&id));
+        return Ok(key_source::from_file(path)?.derive(id));
     }
     match (&options.key_file, &options.key) {
         (Some(path), _) => key_source::from_file(path),
         (None, Some(key)) if !key.is_empty() => Ok(SymmetricKey::from_base64(key)?),
         (None, _) => Err(Failure::new(exit::CONFIG, "no key is given")
-            .remedy("give --key-file, --group-key-file or --key")),
+            .remedy("give --key-file, --group-key-file, --key, or --cert")),
     }
 }
 

@@ -99,7 +99,7 @@ fn decide(stage: Stage, identity: &Identity, reply: &Reply) -> Result<Verdict, E
                 None => incomplete(stage, "\"unassigned\" without authenticationKey"),
                 Some(_) => malformed(
                     stage,
-                    "the service asks for a TPM proof, but the device has a symmetric key",
+                    "the service asks for a TPM proof, but the device proves itself in another way",
                 ),
             })
         }
@@ -143,7 +143,10 @@ fn assigned(
         hub,
         device_id,
         substatus: plain(state.substatus),
-        enrollment_group_id: plain(state.symmetric_key.and_then(|key| key.enrollment_group_id)),
+        enrollment_group_id: plain(
+            (state.symmetric_key.and_then(|key| key.enrollment_group_id))
+                .or(state.x509.and_then(|x509| x509.enrollment_group_id)),
+        ),
         created: plain(state.created_date_time_utc),
         last_updated: plain(state.last_updated_date_time_utc),
         etag: plain(state.etag),

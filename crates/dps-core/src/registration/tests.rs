@@ -495,3 +495,37 @@ fn nothing_happens_after_the_end() {
     rig.pass(Duration::from_secs(10_000));
     assert!(rig.actions().is_empty());
 }
+
+#[test]
+fn a_device_with_a_certificate_connects_without_signing() {
+    let now = Now::new(Timestamp::default(), 0);
+    let identity = Identity {
+        id_scope: IdScope::new("s").unwrap(),
+        registration_id: RegistrationId::new("dev1").unwrap(),
+    };
+    let config = RegistrationConfig {
+        identity,
+        attestation: Attestation::X509,
+        payload: None,
+        policy: Policy::default(),
+    };
+    let mut registration = Registration::new(config, Box::new(|| 0), now);
+    match registration.poll_action() {
+        Some(Action::Connect(opening)) => {
+            assert!(matches!(opening.credentials, Credentials::ClientCertificate));
+        }
+        other => panic!("expected Connect, got {other:?}"),
+    }
+    assert_eq!(registration.stage(), Stage::Resolve);
+    registration.handle(now, Event::Connected);
+    let body = r#"{"operationId":"4.a","status":"assigned","registrationState":{"assignedHub":"h.example","deviceId":"d","x509":{"enrollmentGroupId":"fleet"}}}"#;
+    let reply = Reply { status: 200, retry_after: None, body: body.into() };
+    registration.handle(now, Event::Reply(reply));
+    let finished = core::iter::from_fn(|| registration.poll_action()).last();
+    match finished {
+        Some(Action::Finish(result)) => {
+            assert_eq!(result.unwrap().enrollment_group_id.as_deref(), Some("fleet"));
+        }
+        other => panic!("expected Finish, got {other:?}"),
+    }
+}

@@ -97,6 +97,9 @@ pub struct AttestationConfig {
     /// The keys, when the type is `symmetricKey`.
     #[serde(default)]
     pub symmetric_key: SymmetricKeyConfig,
+    /// The certificates, when the type is `x509`.
+    #[serde(default)]
+    pub x509: X509Config,
 }
 
 impl AttestationConfig {
@@ -108,7 +111,27 @@ impl AttestationConfig {
                 primary_key: Some(primary),
                 secondary_key: Some(secondary),
             },
+            x509: X509Config::default(),
         }
+    }
+
+    /// The certificate of one device, in PEM.
+    pub fn with_client_certificate(pem: impl Into<String>) -> Self {
+        let x509 = X509Config {
+            client_certificates: Some(CertificatesConfig::one(pem)),
+            signing_certificates: None,
+        };
+        Self { kind: AttestationType::X509, x509, ..Self::default() }
+    }
+
+    /// The root or intermediate certificate, in PEM, that leads to the certificates of a group's
+    /// devices.
+    pub fn with_signing_certificate(pem: impl Into<String>) -> Self {
+        let x509 = X509Config {
+            client_certificates: None,
+            signing_certificates: Some(CertificatesConfig::one(pem)),
+        };
+        Self { kind: AttestationType::X509, x509, ..Self::default() }
     }
 }
 
@@ -120,6 +143,48 @@ pub enum AttestationType {
     /// Two shared keys, either of which is accepted.
     #[default]
     SymmetricKey,
+    /// A client certificate.
+    X509,
+}
+
+/// Certificates, in the members of the service API.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[non_exhaustive]
+pub struct X509Config {
+    /// The device's own certificates, for an individual enrollment.
+    #[serde(default)]
+    pub client_certificates: Option<CertificatesConfig>,
+    /// The authorities' certificates, for a group.
+    #[serde(default)]
+    pub signing_certificates: Option<CertificatesConfig>,
+}
+
+/// One or two certificates, either of which is accepted.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[non_exhaustive]
+pub struct CertificatesConfig {
+    /// The first.
+    pub primary: CertificateConfig,
+    /// The other, for the time of a change.
+    #[serde(default)]
+    pub secondary: Option<CertificateConfig>,
+}
+
+impl CertificatesConfig {
+    fn one(pem: impl Into<String>) -> Self {
+        Self { primary: CertificateConfig { certificate: pem.into() }, secondary: None }
+    }
+}
+
+/// A certificate.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[non_exhaustive]
+pub struct CertificateConfig {
+    /// PEM, or base64 of PEM or DER as the service API has it.
+    pub certificate: String,
 }
 
 /// Two shared keys; an absent one is generated when the service starts.

@@ -61,6 +61,16 @@ pub enum ConfigError {
         /// Its device id.
         device_id: String,
     },
+    /// An enrollment has no usable certificate.
+    #[error("{enrollment}: {member}: {problem}")]
+    BadCertificate {
+        /// The registration id or group name.
+        enrollment: String,
+        /// The member of `attestation.x509`.
+        member: &'static str,
+        /// What is wrong.
+        problem: &'static str,
+    },
     /// An enrollment names a hub that is not listed.
     #[error("{enrollment}: iotHubHostName {hub:?} is not one of the hubs ({})", known.join(", "))]
     UnknownHub {

@@ -1,4 +1,4 @@
-use super::super::ProvisioningStatus;
+use super::super::{AttestationType, ProvisioningStatus};
 use super::*;
 
 const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
@@ -100,10 +100,7 @@ fn errors_name_the_position_and_the_reason() {
         ("\n\nidScope: 0ne/1\n", &["ID scope has '/'", "line 3"]),
         ("enrollments:\n  - registrationId: has space\n", &["' ' at position 4", "line 2"]),
         ("enrollments:\n  - deviceId: a\n", &["registrationId", "line 2"]),
-        (
-            "enrollments:\n  - registrationId: a\n    attestation: {type: x509}\n",
-            &["x509", "line 3"],
-        ),
+        ("enrollments:\n  - registrationId: a\n    attestation: {type: tpm}\n", &["tpm", "line 3"]),
         ("enrollments:\n  - registrationId: a\n    deviceID: b\n", &["deviceID", "line 3"]),
         ("assignmentDelaySeconds: -1\n", &["seconds from 0", "line 1"]),
         ("assignmentDelaySeconds: .nan\n", &["line 1"]),
@@ -157,4 +154,34 @@ fn a_key_in_the_wrong_place_is_not_repeated() {
         let message = message(&text);
         assert!(!message.contains("AAECAwQF"), "{message}");
     }
+}
+
+#[test]
+fn certificates_stand_in_the_service_apis_members() {
+    let config = read(
+        "
+enrollments:
+  - registrationId: a
+    attestation: {type: x509, x509: {clientCertificates: {primary: {certificate: AA}, secondary: {certificate: BB}}}}
+enrollmentGroups:
+  - enrollmentGroupId: g
+    attestation:
+      type: x509
+      x509:
+        signingCertificates:
+          primary:
+            certificate: |
+              one
+              two
+",
+    )
+    .unwrap();
+    let device = &config.enrollments[0].attestation;
+    assert_eq!(device.kind, AttestationType::X509);
+    let certificates = device.x509.client_certificates.as_ref().unwrap();
+    assert_eq!(certificates.primary.certificate, "AA");
+    assert_eq!(certificates.secondary.as_ref().unwrap().certificate, "BB");
+    let group = &config.enrollment_groups[0].attestation.x509;
+    let certificates = group.signing_certificates.as_ref().unwrap();
+    assert_eq!(certificates.primary.certificate, "one\ntwo\n");
 }

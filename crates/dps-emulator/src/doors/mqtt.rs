@@ -43,6 +43,8 @@ pub struct MqttConnection {
     heard_at: Duration,
     /// How long the client may be silent.
     patience: Option<Duration>,
+    /// The client's certificates from the TLS handshake, in DER, its own first.
+    peer_certificates: Vec<Vec<u8>>,
 }
 
 #[derive(Debug)]
@@ -75,7 +77,17 @@ impl MqttConnection {
             phase: Phase::AwaitingConnect,
             heard_at: now,
             patience: Some(CONNECT_PATIENCE),
+            peer_certificates: Vec::new(),
         }
+    }
+
+    /// The certificates that the client presented in the TLS handshake, in DER, its own first.
+    /// The layer below must have seen that the client has the key of that one; everything else
+    /// about them is the service's to judge.
+    #[must_use]
+    pub fn with_peer_certificates(mut self, chain: Vec<Vec<u8>>) -> Self {
+        self.peer_certificates = chain;
+        self
     }
 
     /// Takes bytes from the client, in pieces of any size. What there is to answer can be taken
@@ -185,7 +197,12 @@ impl MqttConnection {
             Some(login) => (login.username, login.password),
             None => Default::default(),
         };
-        let credentials = Credentials::sas_token(password);
+        let credentials = match Credentials::sas_token(password) {
+            Credentials::None if !self.peer_certificates.is_empty() => {
+                Credentials::Certificates(std::mem::take(&mut self.peer_certificates))
+            }
+            credentials => credentials,
+        };
         let identity = match username::parse(&username) {
             Ok(identity) => identity,
             Err(problem) => {

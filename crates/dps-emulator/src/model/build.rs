@@ -1,11 +1,15 @@
 //! From a configuration to a model: everything is checked, and absent keys are generated.
 
-use super::{Attestation, EnrollmentGroup, IndividualEnrollment, Model, SymmetricKeys, device_key};
+use super::{
+    Attestation, EnrollmentGroup, IndividualEnrollment, Model, SymmetricKeys, X509Certificates,
+    device_key,
+};
 use crate::config::{
-    AttestationConfig, AttestationType, ConfigError, EmulatorConfig, EnrollmentGroupConfig,
-    IndividualEnrollmentConfig,
+    AttestationConfig, AttestationType, CertificateConfig, ConfigError, EmulatorConfig,
+    EnrollmentGroupConfig, IndividualEnrollmentConfig,
 };
 use crate::random::Random;
+use crate::x509::Certificate;
 use dps_core::RegistrationId;
 use std::collections::{HashMap, HashSet};
 
@@ -79,7 +83,7 @@ fn enrollment(
     Ok(IndividualEnrollment {
         registration_id: registration_id.clone(),
         device_id: config.device_id.clone(),
-        attestation: attestation(&config.attestation, random),
+        attestation: attestation(&config.attestation, registration_id.as_str(), false, random)?,
         provisioning_status: config.provisioning_status,
         iot_hub_host_name: hub,
     })
@@ -104,14 +108,19 @@ fn group(
     let hub = known_hub(config.iot_hub_host_name.as_deref(), hubs, id)?;
     Ok(EnrollmentGroup {
         enrollment_group_id: id.clone(),
-        attestation: attestation(&config.attestation, random),
+        attestation: attestation(&config.attestation, id, true, random)?,
         provisioning_status: config.provisioning_status,
         iot_hub_host_name: hub,
     })
 }
 
-fn attestation(config: &AttestationConfig, random: &mut Random) -> Attestation {
-    match config.kind {
+fn attestation(
+    config: &AttestationConfig,
+    enrollment: &str,
+    of_group: bool,
+    random: &mut Random,
+) -> Result<Attestation, ConfigError> {
+    Ok(match config.kind {
         AttestationType::SymmetricKey => {
             let keys = &config.symmetric_key;
             Attestation::SymmetricKey(SymmetricKeys {
@@ -119,7 +128,36 @@ fn attestation(config: &AttestationConfig, random: &mut Random) -> Attestation {
                 secondary: keys.secondary_key.clone().unwrap_or_else(|| random.symmetric_key()),
             })
         }
+        AttestationType::X509 => {
+            Attestation::X509(Box::new(certificates(config, enrollment, of_group)?))
+        }
+    })
+}
+
+fn certificates(
+    config: &AttestationConfig,
+    enrollment: &str,
+    of_group: bool,
+) -> Result<X509Certificates, ConfigError> {
+    let (member, given, other) = if of_group {
+        ("signingCertificates", &config.x509.signing_certificates, &config.x509.client_certificates)
+    } else {
+        ("clientCertificates", &config.x509.client_certificates, &config.x509.signing_certificates)
+    };
+    let refuse = |problem| ConfigError::BadCertificate {
+        enrollment: enrollment.to_owned(),
+        member,
+        problem,
+    };
+    if other.is_some() {
+        return Err(refuse("individual enrollments have these, and groups signingCertificates"));
     }
+    let given = given.as_ref().ok_or_else(|| refuse("a primary certificate is needed"))?;
+    let read = |item: &CertificateConfig| Certificate::from_text(&item.certificate).map_err(refuse);
+    Ok(X509Certificates {
+        primary: read(&given.primary)?,
+        secondary: given.secondary.as_ref().map(read).transpose()?,
+    })
 }
 
 /// The hub as it is spelt in the list of hubs.
@@ -186,6 +224,18 @@ mod tests {
             ("enrollmentGroups: [{enrollmentGroupId: g/}]", "'/' at position 2"),
             ("enrollments: [{registrationId: a, deviceId: 'a b'}]", "device id \"a b\" of \"a\""),
             ("enrollments: [{registrationId: a, deviceId: ''}]", "1 to 128"),
+            (
+                "enrollments: [{registrationId: a, attestation: {type: x509}}]",
+                "a: clientCertificates: a primary certificate is needed",
+            ),
+            (
+                "enrollmentGroups: [{enrollmentGroupId: g, attestation: {type: x509, x509: {signingCertificates: {primary: {certificate: AAAA}}}}}]",
+                "g: signingCertificates: it is not an X.509 certificate",
+            ),
+            (
+                "enrollmentGroups: [{enrollmentGroupId: g, attestation: {type: x509, x509: {clientCertificates: {primary: {certificate: AAAA}}}}}]",
+                "g: signingCertificates: individual",
+            ),
             (
                 "enrollments: [{registrationId: a, iotHubHostName: x.y}]",
                 "a: iotHubHostName \"x.y\" is not one of the hubs (contoso-hub.localhost)",

@@ -3,7 +3,7 @@
 use super::{EnrollmentRef, device_key};
 use core::time::Duration;
 use dps_core::RegistrationId;
-use dps_core::wire::RegistrationStatus;
+use dps_core::wire::{RegistrationStatus, X509Result};
 use std::collections::HashMap;
 
 /// What the service remembers of a device.
@@ -32,6 +32,8 @@ pub struct RegistrationRecord {
     pub last_updated: Duration,
     /// Version of the record.
     pub etag: String,
+    /// The certificates that let the device in; none when it came with a key.
+    pub x509: Option<X509Result>,
 }
 
 impl RegistrationRecord {

@@ -31,6 +31,8 @@ pub enum Credentials {
     None,
     /// With a SAS token.
     SasToken(Zeroizing<String>),
+    /// With a client certificate whose key it has shown to have: DER, the device's own first.
+    Certificates(Vec<Vec<u8>>),
 }
 
 impl Credentials {
@@ -47,6 +49,7 @@ impl fmt::Debug for Credentials {
         f.write_str(match self {
             Self::None => "None",
             Self::SasToken(_) => "SasToken(secret)",
+            Self::Certificates(chain) => return write!(f, "Certificates({})", chain.len()),
         })
     }
 }

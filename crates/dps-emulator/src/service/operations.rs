@@ -96,6 +96,7 @@ mod tests {
                 created: Duration::ZERO,
                 last_updated: Duration::ZERO,
                 etag: String::new(),
+                x509: None,
             },
         }
     }

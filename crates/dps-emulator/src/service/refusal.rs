@@ -1,15 +1,20 @@
 //! Why a request is answered with an error, and with which (`wire-protocol.md` section 6.3).
 
 use crate::sas::SasError;
+use crate::x509::ChainProblem;
 
 /// `Display` is for the log of the person who runs the emulator and says what is wrong; the
 /// device is only told what the service tells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Refusal {
     #[error("the request has no SAS token")]
     NoCredentials,
     #[error("{0}")]
     Sas(#[from] SasError),
+    #[error("{0}")]
+    Certificate(#[from] ChainProblem),
+    #[error("the enrollment asks for a proof of another kind than the device gave")]
+    OtherAttestation,
     #[error("the ID scope is not this service's")]
     UnknownScope,
     #[error("no enrollment has this registration id, and there is no group that could match")]
@@ -30,7 +35,11 @@ impl Refusal {
     /// The HTTP status.
     pub(crate) fn status(&self) -> u16 {
         match self {
-            Self::NoCredentials | Self::Sas(_) | Self::Disabled => 401,
+            Self::NoCredentials
+            | Self::Sas(_)
+            | Self::Disabled
+            | Self::Certificate(_)
+            | Self::OtherAttestation => 401,
             Self::UnknownScope | Self::NoEnrollment | Self::UnknownOperation => 404,
             Self::BadBody | Self::OtherDevice | Self::InvalidRequest(_) => 400,
         }
@@ -40,7 +49,11 @@ impl Refusal {
     pub(crate) fn error_code(&self) -> u32 {
         match self {
             Self::Sas(SasError::Signature) => 401_000,
-            Self::NoCredentials | Self::Sas(_) | Self::Disabled => 401_002,
+            Self::NoCredentials
+            | Self::Sas(_)
+            | Self::Disabled
+            | Self::Certificate(_)
+            | Self::OtherAttestation => 401_002,
             Self::UnknownScope | Self::NoEnrollment => 404_201,
             Self::UnknownOperation => 404_203,
             Self::InvalidRequest(_) => 400_002,
@@ -51,7 +64,11 @@ impl Refusal {
     /// The words for the device.
     pub(crate) fn message(&self) -> &'static str {
         match self {
-            Self::NoCredentials | Self::Sas(_) | Self::Disabled => "Unauthorized",
+            Self::NoCredentials | Self::Sas(_) | Self::Disabled | Self::OtherAttestation => {
+                "Unauthorized"
+            }
+            // `wire-protocol.md` section 2.6.
+            Self::Certificate(_) => "Invalid certificate.",
             Self::UnknownScope | Self::NoEnrollment => "Enrollment not found.",
             Self::UnknownOperation => "Operation not found.",
             Self::BadBody => "The request body is not a valid DeviceRegistration.",

@@ -55,13 +55,14 @@ impl Reply {
     /// Poll: decided, whichever way.
     pub(super) fn terminal(id: &str, record: &RegistrationRecord) -> Self {
         let symmetric_key = match &record.enrollment {
-            EnrollmentRef::Group(group) => {
+            EnrollmentRef::Group(group) if record.x509.is_none() => {
                 Some(SymmetricKeyResult { enrollment_group_id: Some(group.clone()) })
             }
-            EnrollmentRef::Individual(_) => None,
+            _ => None,
         };
         let state = DeviceRegistrationResult {
             symmetric_key,
+            x509: record.x509.clone(),
             registration_id: Some(record.registration_id.to_string()),
             created_date_time_utc: Some(iso8601(record.created)),
             assigned_hub: record.assigned_hub.clone(),

@@ -311,3 +311,15 @@ fn debug_shows_no_token() {
     engine.open(now(0), opening()).unwrap();
     assert!(!format!("{engine:?} {:?}", opening()).contains("sig"));
 }
+
+#[test]
+fn with_a_client_certificate_there_is_no_password_and_no_password_flag() {
+    let mut engine = MqttTransport::new();
+    let opening = Opening { credentials: Credentials::ClientCertificate, ..opening() };
+    engine.open(now(0), opening).unwrap();
+    let mut bytes = Vec::new();
+    engine.transmit(&mut bytes);
+    // Fixed header (2 length bytes at this size), protocol name, level, then the flags.
+    let level = bytes.windows(4).position(|window| window == b"MQTT").unwrap() + 4;
+    assert_eq!(bytes[level + 1], 0x80 | 0x02, "user name and clean session only");
+}

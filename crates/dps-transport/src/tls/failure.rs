@@ -1,11 +1,18 @@
 //! rustls errors in our terms.
 
+use super::identity::signing_failure;
 use dps_core::{CertificateProblem, Error, ErrorKind, Stage};
 use rustls::{AlertDescription, CertificateError};
 
 pub(super) fn translate(error: &rustls::Error, host: &str) -> Error {
     let tls = |kind| Error::new(Stage::Tls, kind).with_detail(format!("{host}: {error}"));
+    if let Some(failure) = signing_failure(error) {
+        return failure;
+    }
     match error {
+        rustls::Error::AlertReceived(alert) if refuses_certificate(*alert) => {
+            tls(ErrorKind::ClientCertificate)
+        }
         rustls::Error::InvalidCertificate(reason) => {
             tls(ErrorKind::ServerCertificate(problem(reason)))
         }
@@ -24,21 +31,35 @@ pub(super) fn translate(error: &rustls::Error, host: &str) -> Error {
 /// the server's trouble and another connection may fare better; unless the server tells us that
 /// it does not accept ours (TLS 1.3 says so only then).
 pub(super) fn later(error: &rustls::Error, host: &str) -> Error {
-    use AlertDescription as Alert;
+    if let Some(failure) = signing_failure(error) {
+        return failure;
+    }
     let kind = match error {
-        rustls::Error::AlertReceived(
-            Alert::BadCertificate
+        rustls::Error::AlertReceived(alert) if refuses_certificate(*alert) => {
+            ErrorKind::ClientCertificate
+        }
+        _ => ErrorKind::ConnectionLost,
+    };
+    Error::new(Stage::Tls, kind).with_detail(format!("{host}: {error}"))
+}
+
+/// What a server says about the client's certificate.
+fn refuses_certificate(alert: AlertDescription) -> bool {
+    use AlertDescription as Alert;
+    matches!(
+        alert,
+        Alert::BadCertificate
             | Alert::UnsupportedCertificate
             | Alert::CertificateRevoked
             | Alert::CertificateExpired
             | Alert::CertificateUnknown
             | Alert::CertificateRequired
             | Alert::UnknownCA
-            | Alert::AccessDenied,
-        ) => ErrorKind::Tls,
-        _ => ErrorKind::ConnectionLost,
-    };
-    Error::new(Stage::Tls, kind).with_detail(format!("{host}: {error}"))
+            | Alert::AccessDenied
+            // A signature did not verify: the handshake's, or a certificate's when the server
+            // knows another issuer of the same name.
+            | Alert::DecryptError
+    )
 }
 
 fn problem(reason: &CertificateError) -> CertificateProblem {

@@ -200,3 +200,135 @@ fn the_servers_goodbye_ends_the_link() {
     assert_eq!(up, b"last words");
     assert_eq!(*error.kind(), ErrorKind::ConnectionLost);
 }
+
+mod client_certificates {
+    use super::*;
+    use dps_core::{ClientKey, HsmError, SignatureScheme};
+    use rcgen::SigningKey as _;
+    use rustls::RootCertStore;
+    use rustls::server::WebPkiClientVerifier;
+
+    /// Stands for a key in hardware: all that leaves it are signatures.
+    #[derive(Debug)]
+    struct Token {
+        key: KeyPair,
+        works: bool,
+    }
+
+    impl ClientKey for Token {
+        fn schemes(&self) -> Vec<SignatureScheme> {
+            vec![SignatureScheme::EcdsaP256Sha256]
+        }
+
+        fn sign(&self, scheme: SignatureScheme, message: &[u8]) -> Result<Vec<u8>, HsmError> {
+            assert_eq!(scheme, SignatureScheme::EcdsaP256Sha256);
+            if !self.works {
+                let reason = "the token was pulled out".into();
+                return Err(HsmError::Failed { operation: "sign", reason });
+            }
+            Ok(self.key.sign(message).unwrap())
+        }
+    }
+
+    /// A device whose certificate is from a CA of its own, and that CA's certificate.
+    fn device(works: bool) -> (ClientIdentity, CertificateDer<'static>) {
+        let ca_key = KeyPair::generate().unwrap();
+        let mut ca = CertificateParams::new(Vec::new()).unwrap();
+        ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let root = ca.self_signed(&ca_key).unwrap().der().clone();
+        let key = KeyPair::generate().unwrap();
+        let leaf = CertificateParams::new(vec!["device".to_owned()])
+            .unwrap()
+            .signed_by(&key, &Issuer::new(ca, ca_key))
+            .unwrap();
+        let chain = vec![leaf.der().to_vec(), root.to_vec()];
+        (ClientIdentity::new(chain, Arc::new(Token { key, works })), root)
+    }
+
+    /// A server that demands a certificate from `root`.
+    fn demanding(pki: &Pki, root: CertificateDer<'static>) -> Arc<ServerConfig> {
+        let mut roots = RootCertStore::empty();
+        roots.add(root).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let verifier =
+            WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone())
+                .build()
+                .unwrap();
+        let mut server = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_client_cert_verifier(verifier)
+            .with_cert_resolver(pki.server.cert_resolver.clone());
+        server.send_tls13_tickets = 0;
+        Arc::new(server)
+    }
+
+    /// The number of certificates that the server got, and its version of TLS.
+    fn handshake(
+        identity: Option<ClientIdentity>,
+        root: CertificateDer<'static>,
+        version: TlsVersion,
+    ) -> Result<usize, Error> {
+        let pki = pki("localhost");
+        let options =
+            TlsOptions { client_identity: identity, versions: TlsVersions::only(version) };
+        let anchors = TrustAnchors::pem(pki.ca_pem.as_bytes());
+        let settings = TlsSettings::with_options(&anchors, None, &options).unwrap();
+        let now = at(MIDDAY);
+        let mut link = settings.link(now, &Endpoint::parse("localhost").unwrap()).unwrap();
+        link.send(now, b"hello").unwrap();
+        let mut server = ServerConnection::new(demanding(&pki, root)).unwrap();
+        assert_eq!(converse(&mut link, &mut server, now)?, b"hello");
+        let expected = match version {
+            TlsVersion::V1_2 => rustls::ProtocolVersion::TLSv1_2,
+            TlsVersion::V1_3 => rustls::ProtocolVersion::TLSv1_3,
+        };
+        assert_eq!(server.protocol_version(), Some(expected));
+        Ok(server.peer_certificates().map_or(0, <[_]>::len))
+    }
+
+    const BOTH: [TlsVersion; 2] = [TlsVersion::V1_2, TlsVersion::V1_3];
+
+    #[test]
+    fn the_whole_chain_is_presented_in_either_version() {
+        for version in BOTH {
+            let (identity, root) = device(true);
+            assert_eq!(handshake(Some(identity), root, version).unwrap(), 2);
+        }
+    }
+
+    #[test]
+    fn a_server_that_does_not_accept_the_certificate_is_final() {
+        for version in BOTH {
+            let (stranger, _) = device(true);
+            let (_, root) = device(true);
+            for identity in [Some(stranger), None] {
+                let error = handshake(identity, root.clone(), version).unwrap_err();
+                assert_eq!(*error.kind(), ErrorKind::ClientCertificate, "{error}");
+                assert!(!error.is_transient());
+                assert!(error.hint().contains("certificate"));
+            }
+        }
+    }
+
+    #[test]
+    fn a_key_that_fails_is_the_security_modules_failure() {
+        for version in BOTH {
+            let (identity, root) = device(false);
+            let error = handshake(Some(identity), root, version).unwrap_err();
+            assert_eq!((error.stage(), error.kind()), (Stage::Hsm, &ErrorKind::Hsm), "{error}");
+            assert!(error.to_string().contains("pulled out"), "{error}");
+            assert!(!error.is_transient());
+        }
+    }
+
+    #[test]
+    fn an_identity_without_a_certificate_is_refused() {
+        let key = KeyPair::generate().unwrap();
+        let identity = ClientIdentity::new(Vec::new(), Arc::new(Token { key, works: true }));
+        let options = TlsOptions { client_identity: Some(identity), ..TlsOptions::default() };
+        let anchors = TrustAnchors::pem(pki("localhost").ca_pem);
+        let error = TlsSettings::with_options(&anchors, None, &options).unwrap_err();
+        assert_eq!(error.stage(), Stage::Hsm);
+    }
+}

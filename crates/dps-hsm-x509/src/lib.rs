@@ -1,0 +1,123 @@
+//! A certificate chain and its private key, in PEM, as an attestation source
+//! (`wire-protocol.md` section 1.1, X.509).
+//!
+//! # In scope
+//!
+//! * chains of X.509 certificates, the device's own first; all of the chain is sent
+//! * keys in PKCS#8, SEC1 and PKCS#1: RSA of 2048 bits or more, EC on P-256 and P-384
+//! * the registration id from the certificate's common name
+//! * saying what is wrong with such files before a service says "Invalid certificate."
+//!
+//! # Out of scope
+//!
+//! * files: PEM comes as bytes
+//! * keys in hardware: implement [`dps_core::Hsm`] and [`dps_core::ClientKey`] over them
+//! * encrypted keys: they are recognised and refused
+//!
+//! The key's text is wiped once it is read. What `ring` makes of it stays in its memory until
+//! the last use ends, and is never in `Debug` output or errors.
+#![forbid(unsafe_code)]
+
+mod certificate;
+mod der;
+mod error;
+mod key;
+mod pem;
+#[cfg(test)]
+mod tests;
+
+pub use error::X509Error;
+
+use certificate::Certificate;
+use dps_core::{Attestation, ClientIdentity, Hsm, HsmError, Now, RegistrationId};
+use key::SoftwareKey;
+use std::sync::Arc;
+
+/// A certificate chain and its key in memory.
+#[derive(Clone, Debug)]
+pub struct X509Hsm {
+    leaf: Certificate,
+    missing_issuer: Option<String>,
+    identity: ClientIdentity,
+}
+
+impl X509Hsm {
+    /// Reads a chain, the device's own certificate first, and the private key of that one. Both
+    /// may stand in one text with other things between them; pass it twice then.
+    ///
+    /// # Errors
+    ///
+    /// [`X509Error`], which says what is wrong with which of the two.
+    pub fn from_pem(certificates: &[u8], key: &[u8]) -> Result<Self, X509Error> {
+        let chain = pem::certificates(certificates)?;
+        let parsed: Vec<Certificate> = chain
+            .iter()
+            .enumerate()
+            .map(|(index, der)| Certificate::parse(der, index + 1))
+            .collect::<Result<_, _>>()?;
+        let leaf = parsed.first().ok_or(X509Error::NoCertificate)?.clone();
+        for pair in parsed.windows(2) {
+            if let [subject, issuer] = pair
+                && !subject.is_issued_by(issuer)
+            {
+                return Err(X509Error::BrokenChain {
+                    subject: subject.subject.clone(),
+                    issuer: subject.issuer.clone(),
+                    next: issuer.subject.clone(),
+                });
+            }
+        }
+        let missing_issuer =
+            parsed.last().filter(|last| !last.is_issued_by(last)).map(|last| last.issuer.clone());
+        let key = SoftwareKey::new(&pem::private_key(key)?, &leaf)?;
+        let identity = ClientIdentity::new(chain, Arc::new(key));
+        Ok(Self { leaf, missing_issuer, identity })
+    }
+
+    /// The common name of the device's certificate, if it has one.
+    pub fn common_name(&self) -> Option<&str> {
+        self.leaf.common_name.as_deref()
+    }
+
+    /// The subject of the certificate that issued the last one of the chain, unless that issued
+    /// itself. Rightly absent when it is the root or enrolled; otherwise it is what a service
+    /// misses that answers "Invalid certificate.".
+    pub fn missing_issuer(&self) -> Option<&str> {
+        self.missing_issuer.as_deref()
+    }
+
+    /// Checks the validity dates of the device's certificate against the time, in seconds since
+    /// 1970-01-01T00:00:00Z.
+    ///
+    /// # Errors
+    ///
+    /// [`X509Error::Expired`], [`X509Error::NotYetValid`].
+    pub fn check_validity(&self, unix_seconds: u64) -> Result<(), X509Error> {
+        self.leaf.check_validity(unix_seconds)
+    }
+}
+
+impl Hsm for X509Hsm {
+    fn attestation(&self) -> Attestation {
+        Attestation::X509
+    }
+
+    fn registration_id(&mut self) -> Result<Option<RegistrationId>, HsmError> {
+        self.common_name()
+            .map(|name| {
+                RegistrationId::new(name).map_err(|error| HsmError::Failed {
+                    operation: "take the certificate's common name as registration id",
+                    reason: error.to_string(),
+                })
+            })
+            .transpose()
+    }
+
+    fn client_identity(&mut self, now: Now) -> Result<ClientIdentity, HsmError> {
+        self.check_validity(now.unix_seconds).map_err(|error| HsmError::Failed {
+            operation: "present its certificate",
+            reason: error.to_string(),
+        })?;
+        Ok(self.identity.clone())
+    }
+}

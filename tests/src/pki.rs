@@ -1,0 +1,105 @@
+//! Test material: authorities and device certificates.
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType,
+    ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose, date_time_ymd,
+};
+
+const RSA_KEY: &str = include_str!("../../crates/dps-hsm-x509/test-keys/rsa2048.pkcs8.pem");
+const P256_KEY: &str = include_str!("../../crates/dps-hsm-x509/test-keys/p256.pkcs8.pem");
+const P384_KEY: &str = include_str!("../../crates/dps-hsm-x509/test-keys/p384.pkcs8.pem");
+
+/// A kind of device key.
+#[derive(Clone, Copy, Debug)]
+pub enum KeyKind {
+    /// RSA of 2048 bits.
+    Rsa,
+    /// EC on P-256.
+    P256,
+    /// EC on P-384.
+    P384,
+}
+
+impl KeyKind {
+    /// A private key in PEM, always the same.
+    pub fn pem(self) -> &'static str {
+        match self {
+            Self::Rsa => RSA_KEY,
+            Self::P256 => P256_KEY,
+            Self::P384 => P384_KEY,
+        }
+    }
+}
+
+fn params(name: &str) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.not_before = date_time_ymd(2020, 1, 1);
+    params.not_after = date_time_ymd(2120, 1, 1);
+    params
+}
+
+fn device_params(name: &str) -> CertificateParams {
+    let mut params = params(name);
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    params
+}
+
+fn authority_params(name: &str) -> CertificateParams {
+    let mut params = params(name);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+    params
+}
+
+/// A certificate that a device issued to itself, in PEM.
+pub fn self_signed(name: &str, key: KeyKind) -> String {
+    device_params(name).self_signed(&KeyPair::from_pem(key.pem()).unwrap()).unwrap().pem()
+}
+
+/// A certificate authority, root or intermediate.
+pub struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+impl Authority {
+    /// A root.
+    pub fn root(name: &str) -> Self {
+        let key = KeyPair::generate().unwrap();
+        Self(CertifiedIssuer::self_signed(authority_params(name), key).unwrap())
+    }
+
+    /// An authority below this one.
+    pub fn intermediate(&self, name: &str) -> Self {
+        let key = KeyPair::generate().unwrap();
+        Self(CertifiedIssuer::signed_by(authority_params(name), key, &self.0).unwrap())
+    }
+
+    /// Its certificate in PEM.
+    pub fn pem(&self) -> String {
+        self.0.pem()
+    }
+
+    /// A device's certificate in PEM.
+    pub fn device(&self, name: &str, key: KeyKind) -> String {
+        self.sign(device_params(name), key)
+    }
+
+    /// A device's certificate that expired in 2021.
+    pub fn expired_device(&self, name: &str, key: KeyKind) -> String {
+        let mut params = device_params(name);
+        params.not_after = date_time_ymd(2021, 1, 1);
+        self.sign(params, key)
+    }
+
+    fn sign(&self, params: CertificateParams, key: KeyKind) -> String {
+        let key = KeyPair::from_pem(key.pem()).unwrap();
+        params.signed_by(&key, &self.0).unwrap().pem()
+    }
+}
+
+impl std::fmt::Debug for Authority {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Authority")
+    }
+}
