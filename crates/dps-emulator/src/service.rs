@@ -241,6 +241,19 @@ impl Service {
         now: Duration,
     ) -> Result<Reply, Refusal> {
         self.authenticate(identity, credentials, now, Expiry::Ignored)?;
+        let begun = {
+            let mut state = self.state();
+            let operation = state
+                .operations
+                .get(operation_id, now)
+                .filter(|operation| operation.device == device_key(&identity.registration_id));
+            operation
+                .map(|operation| operation.ready_at.saturating_sub(self.settings.assignment_delay))
+        };
+        if let Some(begun) = begun {
+            // A token may run out while the device polls, but must have been good once.
+            self.authenticate(identity, credentials, begun, Expiry::Checked)?;
+        }
         let mut state = self.state();
         let operation = state
             .operations

@@ -324,6 +324,10 @@ fn a_token_may_expire_while_the_device_polls() {
     let operation = json(&reply)["operationId"].as_str().unwrap().to_owned();
     assert_eq!(service.poll(&id, &with, &operation, NOW + 399 * SECOND).status, 202);
     assert_eq!(service.poll(&id, &with, &operation, NOW + 401 * SECOND).status, 200);
+    // One that had run out before the registration began proves nothing.
+    let old = token_until("dev1", &key(KEY_1), NOW - 301 * SECOND);
+    let reply = service.poll(&id, &old, &operation, NOW + 401 * SECOND);
+    assert_eq!((reply.status, json(&reply)["errorCode"].as_u64()), (401, Some(401_002)));
 }
 
 #[test]
