@@ -536,3 +536,52 @@ fn settings_that_contradict_each_other_or_cannot_work_are_refused_at_once() {
     let value: Value = serde_json::from_str(&finished.stdout).unwrap();
     assert_eq!((finished.code, &value["stage"]), (Some(2), &Value::from("config")));
 }
+
+#[test]
+fn no_private_key_gets_into_a_certificate_file() {
+    let folder = Folder::new("bundle");
+    let file = |name: &str| folder.path(name);
+    let make = |arguments: &[&str]| {
+        let mut command = dps(&["cert"]);
+        command.args(arguments);
+        finish(command)
+    };
+    let (root, root_key) = (file("root.pem"), file("root.key"));
+    make(&["ca", "--name", "root", "--out", &root, "--key-out", &root_key]).success();
+    let (middle, middle_key) = (file("middle.pem"), file("middle.key"));
+    let from_root = ["--ca", &root, "--ca-key", &root_key, "--name", "middle"];
+    let mut command = dps(&["cert", "intermediate", "--out", &middle, "--key-out", &middle_key]);
+    command.args(from_root);
+    finish(command).success();
+    // An authority whose file holds its key as well.
+    let both = fs::read_to_string(&middle).unwrap() + &fs::read_to_string(&middle_key).unwrap();
+    let bundle = folder.file("bundle.pem", &both);
+    let device = file("device.pem");
+    let device_key = file("device.key");
+    let issue = ["cert", "device", "--name", "x", "--ca", &bundle, "--ca-key", &middle_key];
+    let mut command = dps(&issue);
+    command.args(["--out", &device, "--key-out", &device_key]);
+    finish(command).success();
+    let made = fs::read_to_string(&device).unwrap();
+    assert_eq!(made.matches("BEGIN CERTIFICATE").count(), 2, "{made}");
+    assert!(!made.contains("PRIVATE KEY"), "the authority's key leaked");
+
+    // Nothing is made in place of the authority, nor both into one file.
+    for (out, key_out) in [(&device, &middle_key), (&bundle, &device_key), (&device, &device)] {
+        let mut command = dps(&issue);
+        command.args(["--force", "--out", out, "--key-out", key_out]);
+        assert_eq!(finish(command).code, Some(2));
+    }
+    assert_eq!(fs::read_to_string(&bundle).unwrap(), both);
+
+    // A key file with damaged boundaries is refused, and not shown.
+    let key = fs::read_to_string(&device_key).unwrap();
+    let damaged = key.replace("KEY-----\n", "KEY----\n").replace("\n-----END", "\n----END");
+    let damaged = folder.file("damaged.key", &damaged);
+    let mut command = dps(&["register", "--id-scope", "s", "--cert", &device]);
+    command.args(["--cert-key", &damaged]);
+    let finished = finish(command);
+    assert_eq!(finished.code, Some(2), "{finished:?}");
+    let secret = key.lines().nth(1).unwrap();
+    assert!(!finished.stderr.contains(secret) && !finished.stdout.contains(secret));
+}

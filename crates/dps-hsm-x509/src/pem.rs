@@ -77,12 +77,25 @@ impl Block<'_> {
     }
 }
 
+/// Whether a text can stand in a boundary.
+fn is_label(text: &str) -> bool {
+    text.len() <= 40
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b' ')
+}
+
 /// The blocks of a text. What is not UTF-8, or stands between blocks, is no block.
 fn blocks(text: &[u8]) -> Vec<Block<'_>> {
     let mut rest = std::str::from_utf8(text).unwrap_or_default();
     let mut found = Vec::new();
     while let Some((_, after)) = rest.split_once(BEGIN) {
         let Some((label, body)) = after.split_once(DASHES) else { break };
+        if !is_label(label) {
+            // A damaged boundary: the "label" may be anything, even a key, and is never repeated.
+            rest = after;
+            continue;
+        }
         let (body, is_closed) = match body.split_once(END) {
             Some((body, after)) => {
                 rest = after;

@@ -19,6 +19,7 @@ use zeroize::Zeroizing;
 /// Clocks of devices and of this machine may differ.
 const VALID_BEFORE_NOW: Duration = Duration::from_secs(3600);
 const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
+const END: &str = "-----END CERTIFICATE-----";
 
 pub(crate) fn run(command: &Cert) -> Result<(), Failure> {
     match command {
@@ -65,13 +66,45 @@ fn issue(options: &CertIssued, params: CertificateParams) -> Result<(), Failure>
     // Checks that they belong together, which rcgen does not.
     let checked =
         X509Hsm::from_pem(chain.as_bytes(), key.as_bytes()).map_err(|error| unusable(&error))?;
-    let certificates = chain.find(BEGIN).and_then(|start| chain.get(start..)).unwrap_or_default();
+    let certificates = certificates_in(&chain);
     let key = KeyPair::from_pem(&key).map_err(|error| unusable(&error))?;
-    let issuer = Issuer::from_ca_cert_pem(certificates, key).map_err(|error| unusable(&error))?;
+    let issuer = Issuer::from_ca_cert_pem(&certificates, key).map_err(|error| unusable(&error))?;
     // A root is what the service knows; everything below it is sent along.
     let is_root = certificates.matches(BEGIN).count() == 1 && checked.missing_issuer().is_none();
-    let behind = if is_root { "" } else { certificates };
+    let behind = if is_root { "" } else { certificates.as_str() };
+    for (made, used) in [&options.common.out, &options.common.key_out]
+        .into_iter()
+        .flat_map(|made| [(made, &options.ca), (made, &options.ca_key)])
+    {
+        if is_same(made, used) {
+            return Err(Failure::new(
+                exit::CONFIG,
+                format!("{} would replace the authority's own file", made.display()),
+            )
+            .remedy("give another name"));
+        }
+    }
     write(&options.common, |key| Ok(params.signed_by(key, &issuer)?.pem() + behind))
+}
+
+/// The certificates in a text, and nothing else of it: the file may hold the key as well.
+fn certificates_in(text: &str) -> String {
+    let mut certificates = String::new();
+    let mut rest = text;
+    while let Some((_, after)) = rest.split_once(BEGIN) {
+        let Some((body, behind)) = after.split_once(END) else { break };
+        certificates.extend([BEGIN, body, END, "\n"]);
+        rest = behind;
+    }
+    certificates
+}
+
+/// Whether both name one file.
+fn is_same(one: &Path, other: &Path) -> bool {
+    match (fs::canonicalize(one), fs::canonicalize(other)) {
+        (Ok(one), Ok(other)) => one == other,
+        _ => one == other,
+    }
 }
 
 fn read(path: &Path) -> Result<Zeroizing<String>, Failure> {
@@ -84,6 +117,10 @@ fn write(
     options: &CertCommon,
     make: impl FnOnce(&KeyPair) -> Result<String, rcgen::Error>,
 ) -> Result<(), Failure> {
+    if is_same(&options.out, &options.key_out) {
+        return Err(Failure::new(exit::CONFIG, "certificate and key would go into one file")
+            .remedy("give --out and --key-out different names"));
+    }
     for path in [&options.out, &options.key_out] {
         if !options.force && path.exists() {
             return Err(Failure::new(exit::CONFIG, format!("{} exists", path.display()))

@@ -73,8 +73,9 @@ enum Proof {
 
 fn proof(options: &Register) -> Result<Proof, Failure> {
     if let (Some(chain), Some(key)) = (&options.cert, &options.cert_key) {
-        let key = Zeroizing::new(read(key)?);
-        let hsm = X509Hsm::from_pem(&read(chain)?, &key).map_err(|error| {
+        // One file may hold both.
+        let (chain, key) = (Zeroizing::new(read(chain)?), Zeroizing::new(read(key)?));
+        let hsm = X509Hsm::from_pem(&chain, &key).map_err(|error| {
             Failure::new(exit::CONFIG, "the certificate and its key cannot be used").why(error)
         })?;
         return Ok(Proof::Certificate(Box::new(hsm)));
