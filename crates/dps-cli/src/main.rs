@@ -17,6 +17,7 @@ mod arguments;
 mod commands;
 mod exit;
 mod failure;
+mod files;
 mod key_source;
 mod output;
 mod report;

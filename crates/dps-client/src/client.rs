@@ -132,8 +132,7 @@ impl ProvisioningClient {
     /// Stage config: one is running already.
     pub fn start_at(&mut self, now: Now) -> Result<(), Error> {
         if self.session.is_some() {
-            return Err(Error::new(Stage::Config, ErrorKind::InvalidConfig)
-                .with_detail("a registration is already running"));
+            return Err(already_running());
         }
         self.session = Some(self.new_session(now));
         self.ready = true;
@@ -308,7 +307,8 @@ impl ProvisioningClient {
         self.clock
     }
 
-    /// To be asked once for each connection, before its name is looked up.
+    /// Whether the next link needs the system's anchors. Takes over what
+    /// [`set_trust_anchors`](Self::set_trust_anchors) has set.
     pub(crate) fn wants_system_anchors(&mut self) -> bool {
         if let Some(anchors) = self.next_anchors.take() {
             self.trust_anchors = anchors;
@@ -448,6 +448,11 @@ impl ProvisioningClient {
         session.connect_failed(now, error);
         true
     }
+}
+
+pub(crate) fn already_running() -> Error {
+    Error::new(Stage::Config, ErrorKind::InvalidConfig)
+        .with_detail("a registration is already running")
 }
 
 impl Drop for ProvisioningClient {

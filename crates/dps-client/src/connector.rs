@@ -8,7 +8,7 @@ use std::io;
 use std::net::SocketAddr;
 
 /// How long one address may take while others are left to try.
-const PER_ADDRESS: Duration = Duration::from_secs(5);
+pub(crate) const PER_ADDRESS: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
 pub(crate) struct Connector {
@@ -45,7 +45,7 @@ impl Connector {
     pub(crate) fn poll(&mut self, now: Now) -> Step {
         let Some(attempt) = &mut self.current else {
             let Some(address) = self.left.pop_front() else {
-                return Step::Failed(self.failure());
+                return Step::Failed(failure(&self.failures));
             };
             match TcpStream::connect(address) {
                 Ok(stream) => {
@@ -88,19 +88,20 @@ impl Connector {
         let attempt = self.current.as_mut()?;
         Some((&mut attempt.stream, &mut attempt.registered))
     }
+}
 
-    fn failure(&self) -> Error {
-        let refused =
-            |(_, error): &(SocketAddr, io::Error)| error.kind() == io::ErrorKind::ConnectionRefused;
-        let kind = if !self.failures.is_empty() && self.failures.iter().all(refused) {
-            ErrorKind::ConnectionRefused
-        } else {
-            ErrorKind::ConnectFailed
-        };
-        let tried: Vec<String> =
-            self.failures.iter().map(|(address, error)| format!("{address}: {error}")).collect();
-        Error::new(Stage::Connect, kind).with_detail(tried.join("; "))
-    }
+/// What it means that no address could be connected to.
+pub(crate) fn failure(failures: &[(SocketAddr, io::Error)]) -> Error {
+    let refused =
+        |(_, error): &(SocketAddr, io::Error)| error.kind() == io::ErrorKind::ConnectionRefused;
+    let kind = if !failures.is_empty() && failures.iter().all(refused) {
+        ErrorKind::ConnectionRefused
+    } else {
+        ErrorKind::ConnectFailed
+    };
+    let tried: Vec<String> =
+        failures.iter().map(|(address, error)| format!("{address}: {error}")).collect();
+    Error::new(Stage::Connect, kind).with_detail(tried.join("; "))
 }
 
 /// Whether a connection attempt has succeeded.

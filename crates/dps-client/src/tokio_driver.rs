@@ -1,11 +1,13 @@
 //! Drives a [`Session`](crate::Session) on a tokio runtime.
 
 use crate::anchors;
-use crate::client::ProvisioningClient;
+use crate::client::{ProvisioningClient, already_running};
 use crate::clock::SystemClock;
+use crate::connector::{self, PER_ADDRESS};
 use crate::preparation::Prepared;
 use crate::session::{Output, Session};
 use crate::signing;
+use crate::wire::MAX_UNSENT;
 use dps_core::{Assignment, Error, ErrorKind, Stage, Status, Timestamp};
 use std::future::Future;
 use std::io;
@@ -15,12 +17,8 @@ use tokio::io::{AsyncWriteExt as _, Interest};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// How long one address may take while others are left to try.
-const PER_ADDRESS: Duration = Duration::from_secs(5);
 /// The goodbye must not hold up the outcome.
 const FAREWELL: Duration = Duration::from_millis(200);
-/// While this much waits to be sent, nothing more is read.
-const MAX_UNSENT: usize = 128 * 1024;
 
 /// An open connection.
 struct Open {
@@ -82,8 +80,7 @@ impl ProvisioningClient {
         mut on_status: impl FnMut(Status) + Send,
     ) -> Result<Assignment, Error> {
         if self.is_running() {
-            return Err(Error::new(Stage::Config, ErrorKind::InvalidConfig)
-                .with_detail("a registration is already running"));
+            return Err(already_running());
         }
         let clock = self.clock();
         let mut session = self.new_session(clock.now());
@@ -177,7 +174,6 @@ async fn open_tcp(
     addresses: Vec<SocketAddr>,
 ) -> Result<TcpStream, Option<Error>> {
     let mut failures = Vec::new();
-    let mut refused = true;
     let mut left = addresses.into_iter().peekable();
     while let Some(address) = left.next() {
         session.reached(clock.now(), Stage::Connect);
@@ -195,13 +191,11 @@ async fn open_tcp(
             None => return Err(None),
             Some(Ok(stream)) => return Ok(stream),
             Some(Err(error)) => {
-                refused &= error.kind() == io::ErrorKind::ConnectionRefused;
-                failures.push(format!("{address}: {error}"));
+                failures.push((address, error));
             }
         }
     }
-    let kind = if refused { ErrorKind::ConnectionRefused } else { ErrorKind::ConnectFailed };
-    Err(Some(Error::new(Stage::Connect, kind).with_detail(failures.join("; "))))
+    Err(Some(connector::failure(&failures)))
 }
 
 /// Moves bytes until something happens or a timer is due.

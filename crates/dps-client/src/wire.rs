@@ -27,7 +27,7 @@ pub(crate) struct OpenWire {
 
 /// While this much waits to be sent, nothing more is read: a peer that sends without reading must
 /// not fill our memory with answers.
-const MAX_UNSENT: usize = 128 * 1024;
+pub(crate) const MAX_UNSENT: usize = 128 * 1024;
 
 /// What reading gave.
 pub(crate) enum Received {

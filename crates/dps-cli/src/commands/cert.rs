@@ -3,7 +3,7 @@
 use crate::arguments::{Cert, CertCommon, CertIssued};
 use crate::exit;
 use crate::failure::Failure;
-use crate::output;
+use crate::{files, output};
 use dps_client::RegistrationId;
 use dps_hsm_x509::X509Hsm;
 use rcgen::{
@@ -146,14 +146,5 @@ fn write_file(path: &Path, bytes: &[u8], secret: bool, force: bool) -> Result<()
     if force && path.exists() {
         fs::remove_file(path).map_err(failed)?;
     }
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    if secret {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        options.mode(0o600);
-    }
-    #[cfg(not(unix))]
-    let _ = secret;
-    options.open(path).and_then(|mut file| file.write_all(bytes)).map_err(failed)
+    files::create(path, secret).and_then(|mut file| file.write_all(bytes)).map_err(failed)
 }

@@ -3,7 +3,7 @@
 use crate::arguments;
 use crate::exit;
 use crate::failure::Failure;
-use crate::output;
+use crate::{files, output};
 use dps_client::SymmetricKey;
 use dps_emulator::{Emulator, EmulatorConfig, Summary};
 use std::fs;
@@ -146,17 +146,7 @@ fn write_file(path: &Path, bytes: &[u8], secret: bool) -> Result<(), Failure> {
     let mut name = target.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.tmp", std::process::id()));
     let partial = target.with_file_name(name);
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    if secret {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        options.mode(0o600);
-    }
-    #[cfg(not(unix))]
-    let _ = secret;
-    let written = options
-        .open(&partial)
+    let written = files::create(&partial, secret)
         .and_then(|mut file| file.write_all(bytes))
         .and_then(|()| fs::rename(&partial, &target));
     written.map_err(|error| {
