@@ -57,7 +57,8 @@ fuzz_target!(|input: &[u8]| {
             break;
         }
         if connected && !bytes.is_empty() {
-            let (now_bytes, later) = bytes.split_at(bytes.len().min(1 + usize::from(bytes[0]) % 97));
+            let (now_bytes, later) =
+                bytes.split_at(bytes.len().min(1 + usize::from(bytes[0]) % 97));
             bytes = later;
             session.receive(now, now_bytes);
         } else if let Some(due) = session.next_timeout() {

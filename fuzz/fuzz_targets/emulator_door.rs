@@ -1,7 +1,7 @@
 //! The local service's MQTT door against a client that sends anything at all.
 #![no_main]
 
-use dps_emulator::{EmulatorConfig, MqttConnection, Random, Service};
+use dps_emulator::{Connection as _, EmulatorConfig, MqttConnection, Random, Service};
 use libfuzzer_sys::fuzz_target;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;

@@ -11,7 +11,7 @@ use dps_client::{
     SymmetricKey, Timestamp, TrustAnchors,
 };
 use dps_core::{Attestation, RegistrationConfig};
-use dps_emulator::{EmulatorConfig, MqttConnection, Random, Service};
+use dps_emulator::{Connection as _, EmulatorConfig, MqttConnection, Random, Service};
 use dps_hsm_symm_key::SymmetricKeyHsm;
 use dps_tests::tls_server;
 use dps_transport::{Link, TlsSettings};

@@ -8,7 +8,7 @@ use dps_client::{
     Session, Stage, Status, SymmetricKey, Timestamp,
 };
 use dps_core::{Attestation, RegistrationConfig};
-use dps_emulator::{EmulatorConfig, MqttConnection, Random, Service};
+use dps_emulator::{Connection as _, EmulatorConfig, MqttConnection, Random, Service};
 use dps_hsm_symm_key::SymmetricKeyHsm;
 use dps_transport::Link;
 use dps_transport_mqtt::MqttTransport;

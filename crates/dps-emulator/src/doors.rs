@@ -2,3 +2,35 @@
 //! own code and third-party codecs; none shares code with the client's engines.
 
 pub(crate) mod mqtt;
+
+use core::time::Duration;
+
+/// A door of the service: a port and what is spoken there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Door {
+    Mqtt,
+}
+
+/// One client's connection: takes bytes and the time, gives bytes. It opens no socket and reads
+/// no clock, so tests can drive it byte by byte.
+///
+/// `now` is always the time since 1970-01-01T00:00:00Z.
+pub trait Connection: Send {
+    /// Takes bytes from the client, in pieces of any size. What there is to answer can be taken
+    /// with [`transmit`](Self::transmit) afterwards.
+    fn receive(&mut self, now: Duration, bytes: &[u8]);
+
+    /// The bytes to send to the client now; empty when there are none.
+    fn transmit(&mut self) -> Vec<u8>;
+
+    /// Whether the connection is over. Bytes of a last [`transmit`](Self::transmit) are still to
+    /// be sent.
+    fn is_closed(&self) -> bool;
+
+    /// When to call [`handle_timeout`](Self::handle_timeout), unless bytes come first. `None` when
+    /// silence is no matter.
+    fn next_timeout(&self) -> Option<Duration>;
+
+    /// Does what is due at `now`: closes the connection when the client was silent too long.
+    fn handle_timeout(&mut self, now: Duration);
+}

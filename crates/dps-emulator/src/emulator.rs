@@ -2,6 +2,7 @@
 
 use crate::certificates::{CertificateError, Certificates};
 use crate::config::{ConfigError, EmulatorConfig};
+use crate::doors::Door;
 use crate::model::{EnrollmentGroup, IndividualEnrollment, RegistrationRecord};
 use crate::random::{Random, RandomError};
 use crate::server;
@@ -16,7 +17,8 @@ use std::io;
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use tokio::runtime::Runtime;
-use tokio::sync::oneshot;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 /// How long [`Emulator::stop`] waits at most for connections to close.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
@@ -35,8 +37,12 @@ pub enum EmulatorError {
     #[error(transparent)]
     Random(#[from] RandomError),
     /// The address could not be listened on.
-    #[error("cannot listen on {address} for MQTT: {source}; {}", remedy(source))]
+    #[error("cannot listen on {address} for {protocol}: {source}; {}", remedy(source, setting))]
     Listen {
+        /// What would be spoken there.
+        protocol: &'static str,
+        /// The key of the port in the configuration.
+        setting: &'static str,
         /// The address.
         address: SocketAddr,
         /// What the operating system says.
@@ -47,18 +53,38 @@ pub enum EmulatorError {
     Runtime(#[source] io::Error),
 }
 
-fn remedy(error: &io::Error) -> &'static str {
+fn remedy(error: &io::Error, setting: &str) -> String {
     match error.kind() {
-        io::ErrorKind::AddrInUse => {
-            "another emulator or MQTT broker may run there: stop it, or set mqttPort to another port (0 takes any free one)"
-        }
+        io::ErrorKind::AddrInUse => format!(
+            "another emulator or server may run there: stop it, or set {setting} to another port (0 takes any free one)"
+        ),
         io::ErrorKind::AddrNotAvailable => {
-            "this machine has no such address: set address to one of its own"
+            "this machine has no such address: set address to one of its own".to_owned()
         }
-        io::ErrorKind::PermissionDenied => {
-            "ports below 1024 may need privileges: set mqttPort to a higher one (0 takes any free one)"
-        }
-        _ => "set address and mqttPort to ones that this machine can listen on",
+        io::ErrorKind::PermissionDenied => format!(
+            "ports below 1024 may need privileges: set {setting} to a higher one (0 takes any free one)"
+        ),
+        _ => format!("set address and {setting} to ones that this machine can listen on"),
+    }
+}
+
+/// A door that listens.
+struct OpenDoor {
+    door: Door,
+    address: SocketAddr,
+    listener: TcpListener,
+}
+
+impl OpenDoor {
+    fn open(door: Door, address: SocketAddr) -> Result<Self, EmulatorError> {
+        let (protocol, setting) = match door {
+            Door::Mqtt => ("MQTT", "mqttPort"),
+        };
+        let failed = |source| EmulatorError::Listen { protocol, setting, address, source };
+        let listener = TcpListener::bind(address).map_err(failed)?;
+        listener.set_nonblocking(true).map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        Ok(Self { door, address, listener })
     }
 }
 
@@ -67,10 +93,11 @@ pub struct Emulator {
     service: Arc<Service>,
     ca_pem: String,
     mqtt_address: SocketAddr,
-    /// Dropping it tells the listener to stop.
-    stop: Option<oneshot::Sender<()>>,
-    /// Disconnects when the listener has stopped.
+    /// Dropping it tells the doors to close.
+    stop: Option<watch::Sender<()>>,
+    /// Disconnects when all doors are closed.
     stopped: Mutex<mpsc::Receiver<()>>,
+    doors: Vec<JoinHandle<()>>,
     runtime: Option<Runtime>,
 }
 
@@ -86,11 +113,9 @@ impl Emulator {
         let certificates = Certificates::generate(&config, &mut random, server::now())?;
         let service = Arc::new(Service::new(&config, random)?);
 
-        let address = SocketAddr::new(config.address, config.mqtt_port);
-        let listen_error = |source| EmulatorError::Listen { address, source };
-        let listener = TcpListener::bind(address).map_err(listen_error)?;
-        listener.set_nonblocking(true).map_err(listen_error)?;
-        let mqtt_address = listener.local_addr().map_err(listen_error)?;
+        let mqtt = SocketAddr::new(config.address, config.mqtt_port);
+        let mqtt = OpenDoor::open(Door::Mqtt, mqtt)?;
+        let mqtt_address = mqtt.address;
 
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
@@ -98,25 +123,29 @@ impl Emulator {
             .enable_all()
             .build()
             .map_err(EmulatorError::Runtime)?;
-        let listener = {
-            let _inside = runtime.enter();
-            tokio::net::TcpListener::from_std(listener).map_err(listen_error)?
-        };
-        let (stop, stop_listener) = oneshot::channel();
+        let (stop, stopping) = watch::channel(());
         let (alive, stopped) = mpsc::channel::<()>();
-        let serve =
-            server::serve_mqtt(listener, certificates.server, service.clone(), stop_listener);
-        runtime.spawn(async move {
-            serve.await;
-            drop(alive);
-        });
-        tracing::info!(%mqtt_address, "listening");
+        let mut doors = Vec::new();
+        for OpenDoor { door, address, listener } in [mqtt] {
+            let listener = {
+                let _inside = runtime.enter();
+                tokio::net::TcpListener::from_std(listener).map_err(EmulatorError::Runtime)?
+            };
+            let (tls, service) = (certificates.server.clone(), service.clone());
+            let (stopping, alive) = (stopping.clone(), alive.clone());
+            doors.push(runtime.spawn(async move {
+                server::serve(door, listener, tls, service, stopping).await;
+                drop(alive);
+            }));
+            tracing::info!(?door, %address, "listening");
+        }
         Ok(Self {
             service,
             ca_pem: certificates.ca_pem,
             mqtt_address,
             stop: Some(stop),
             stopped: Mutex::new(stopped),
+            doors,
             runtime: Some(runtime),
         })
     }
@@ -131,10 +160,10 @@ impl Emulator {
         &self.ca_pem
     }
 
-    /// Whether the door is still open. It only closes by itself after a defect in this crate.
+    /// Whether all doors are still open. They only close by themselves after a defect in this
+    /// crate.
     pub fn is_serving(&self) -> bool {
-        let stopped = self.stopped.lock().unwrap_or_else(PoisonError::into_inner);
-        !matches!(stopped.try_recv(), Err(mpsc::TryRecvError::Disconnected))
+        !self.doors.iter().any(JoinHandle::is_finished)
     }
 
     /// The ID scope.
@@ -179,7 +208,7 @@ impl Emulator {
         }
     }
 
-    /// Closes the door and all connections. The port is free when this returns. Dropping does
+    /// Closes the doors and all connections. The ports are free when this returns. Dropping does
     /// the same.
     pub fn stop(self) {
         drop(self);

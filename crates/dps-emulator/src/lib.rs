@@ -56,6 +56,7 @@ pub use config::{
     DisabledReply, EmulatorConfig, EnrollmentGroupConfig, IndividualEnrollmentConfig,
     ProvisioningStatus, SymmetricKeyConfig, X509Config,
 };
+pub use doors::Connection;
 pub use doors::mqtt::MqttConnection;
 pub use emulator::{Emulator, EmulatorError};
 pub use model::{

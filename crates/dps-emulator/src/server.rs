@@ -2,20 +2,21 @@
 //! door's state machine.
 
 use crate::doors::mqtt::MqttConnection;
+use crate::doors::{Connection, Door};
 use crate::service::Service;
 use core::time::Duration;
 use rustls::ServerConfig;
 use std::io;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
-/// The most connections at a time; more are closed at once.
+/// The most connections of one door at a time; more are closed at once.
 const MAX_CONNECTIONS: usize = 1024;
 /// How long a TLS handshake may take.
 const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(10);
@@ -29,19 +30,20 @@ pub(crate) fn now() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
-/// Serves MQTT over TLS until `stop` is sent or dropped, then closes everything.
-pub(crate) async fn serve_mqtt(
+/// Serves one door over TLS until the sender of `stop` is dropped, then closes everything.
+pub(crate) async fn serve(
+    door: Door,
     listener: TcpListener,
     tls: Arc<ServerConfig>,
     service: Arc<Service>,
-    mut stop: oneshot::Receiver<()>,
+    mut stop: watch::Receiver<()>,
 ) {
     let tls = TlsAcceptor::from(tls);
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             biased;
-            _ = &mut stop => break,
+            _ = stop.changed() => break,
             Some(ended) = connections.join_next(), if !connections.is_empty() => {
                 if let Err(error) = ended {
                     tracing::error!(%error, "a connection's task failed; the others go on");
@@ -49,12 +51,12 @@ pub(crate) async fn serve_mqtt(
             }
             accepted = listener.accept() => match accepted {
                 Ok((_, peer)) if connections.len() >= MAX_CONNECTIONS => {
-                    tracing::warn!(%peer, "connection closed: there are {MAX_CONNECTIONS} already");
+                    tracing::warn!(%peer, ?door, "connection closed: there are {MAX_CONNECTIONS} already");
                 }
                 Ok((socket, peer)) => {
                     let (tls, service) = (tls.clone(), service.clone());
                     connections.spawn(async move {
-                        match serve_connection(socket, tls, service).await {
+                        match serve_connection(door, socket, tls, service).await {
                             Ok(()) => tracing::debug!(%peer, "connection ended"),
                             Err(error) => tracing::debug!(%peer, %error, "connection lost"),
                         }
@@ -72,19 +74,33 @@ pub(crate) async fn serve_mqtt(
 }
 
 async fn serve_connection(
+    door: Door,
     socket: TcpStream,
     tls: TlsAcceptor,
     service: Arc<Service>,
 ) -> io::Result<()> {
     // Replies are small, and each is awaited.
     socket.set_nodelay(true)?;
-    let mut stream = timeout(HANDSHAKE_PATIENCE, tls.accept(socket))
+    let stream = timeout(HANDSHAKE_PATIENCE, tls.accept(socket))
         .await
         .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "no TLS handshake in time"))?
         .inspect_err(|error| tracing::warn!(%error, "TLS handshake failed"))?;
     let certificates = stream.get_ref().1.peer_certificates().unwrap_or_default();
     let certificates = certificates.iter().map(|der| der.to_vec()).collect();
-    let mut connection = MqttConnection::new(service, now()).with_peer_certificates(certificates);
+    match door {
+        Door::Mqtt => {
+            let connection =
+                MqttConnection::new(service, now()).with_peer_certificates(certificates);
+            converse(stream, connection).await
+        }
+    }
+}
+
+/// Moves bytes between a stream and a connection's state machine until either ends.
+pub(crate) async fn converse(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    mut connection: impl Connection,
+) -> io::Result<()> {
     let mut buffer = vec![0; 16 * 1024];
     loop {
         let output = connection.transmit();

@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
-    AttestationConfig, Credentials, DeviceIdentity, EmulatorConfig, EnrollmentGroupConfig,
-    EnrollmentRef, MqttConnection, Random, Service,
+    AttestationConfig, Connection as _, Credentials, DeviceIdentity, EmulatorConfig,
+    EnrollmentGroupConfig, EnrollmentRef, MqttConnection, Random, Service,
 };
 use dps_core::RegistrationId;
 use rcgen::{

@@ -6,6 +6,7 @@ mod tests;
 mod topic;
 mod username;
 
+use crate::doors::Connection;
 use crate::service::{Credentials, DeviceIdentity, Reply, Service};
 use bytes::{BufMut as _, BytesMut};
 use core::time::Duration;
@@ -67,6 +68,50 @@ struct Session {
     last_packet_id: u16,
 }
 
+impl Connection for MqttConnection {
+    fn receive(&mut self, now: Duration, bytes: &[u8]) {
+        if self.is_closed() {
+            return;
+        }
+        self.input.put_slice(bytes);
+        while !self.is_closed() {
+            let result = match packet::read(&mut self.input) {
+                Ok(None) => return,
+                Ok(Some(incoming)) => {
+                    self.heard_at = now;
+                    self.handle(now, incoming)
+                }
+                Err(violation) => Err(violation),
+            };
+            if let Err(violation) = result {
+                tracing::warn!(reason = %violation, "MQTT connection closed");
+                self.close();
+            }
+        }
+    }
+
+    fn transmit(&mut self) -> Vec<u8> {
+        self.output.split().to_vec()
+    }
+
+    fn is_closed(&self) -> bool {
+        matches!(self.phase, Phase::Closed)
+    }
+
+    fn next_timeout(&self) -> Option<Duration> {
+        let patience = self.patience.filter(|_| !self.is_closed())?;
+        Some(self.heard_at.saturating_add(patience))
+    }
+
+    /// 10 s before CONNECT, one and a half times the keep-alive afterwards.
+    fn handle_timeout(&mut self, now: Duration) {
+        if self.next_timeout().is_some_and(|deadline| deadline <= now) {
+            tracing::debug!("MQTT connection closed: the client was silent too long");
+            self.close();
+        }
+    }
+}
+
 impl MqttConnection {
     /// A connection that was just opened.
     pub fn new(service: Arc<Service>, now: Duration) -> Self {
@@ -88,56 +133,6 @@ impl MqttConnection {
     pub fn with_peer_certificates(mut self, chain: Vec<Vec<u8>>) -> Self {
         self.peer_certificates = chain;
         self
-    }
-
-    /// Takes bytes from the client, in pieces of any size. What there is to answer can be taken
-    /// with [`MqttConnection::transmit`] afterwards.
-    pub fn receive(&mut self, now: Duration, bytes: &[u8]) {
-        if self.is_closed() {
-            return;
-        }
-        self.input.put_slice(bytes);
-        while !self.is_closed() {
-            let result = match packet::read(&mut self.input) {
-                Ok(None) => return,
-                Ok(Some(incoming)) => {
-                    self.heard_at = now;
-                    self.handle(now, incoming)
-                }
-                Err(violation) => Err(violation),
-            };
-            if let Err(violation) = result {
-                tracing::warn!(reason = %violation, "MQTT connection closed");
-                self.close();
-            }
-        }
-    }
-
-    /// The bytes to send to the client now; empty when there are none.
-    pub fn transmit(&mut self) -> Vec<u8> {
-        self.output.split().to_vec()
-    }
-
-    /// Whether the connection is over. Bytes of a last [`MqttConnection::transmit`] are still to
-    /// be sent.
-    pub fn is_closed(&self) -> bool {
-        matches!(self.phase, Phase::Closed)
-    }
-
-    /// When to call [`MqttConnection::handle_timeout`], unless bytes come first. `None` when
-    /// silence is no matter.
-    pub fn next_timeout(&self) -> Option<Duration> {
-        let patience = self.patience.filter(|_| !self.is_closed())?;
-        Some(self.heard_at.saturating_add(patience))
-    }
-
-    /// Closes the connection when the client was silent too long: 10 s before CONNECT, one and a
-    /// half times its keep-alive afterwards.
-    pub fn handle_timeout(&mut self, now: Duration) {
-        if self.next_timeout().is_some_and(|deadline| deadline <= now) {
-            tracing::debug!("MQTT connection closed: the client was silent too long");
-            self.close();
-        }
     }
 
     fn close(&mut self) {
