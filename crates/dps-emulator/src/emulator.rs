@@ -126,7 +126,7 @@ impl Emulator {
         let (stop, stopping) = watch::channel(());
         let (alive, stopped) = mpsc::channel::<()>();
         let mut doors = Vec::new();
-        for OpenDoor { door, address, listener } in [mqtt] {
+        for OpenDoor { door, address, listener } in Vec::from([mqtt]) {
             let listener = {
                 let _inside = runtime.enter();
                 tokio::net::TcpListener::from_std(listener).map_err(EmulatorError::Runtime)?
