@@ -139,6 +139,10 @@ pub(crate) struct Register {
     #[arg(long, value_name = "FILE", requires = "cert")]
     pub(crate) cert_key: Option<PathBuf>,
 
+    /// File with the passphrase of that private key in its first line; - reads standard input
+    #[arg(long, value_name = "FILE", requires = "cert_key")]
+    pub(crate) cert_key_passphrase_file: Option<PathBuf>,
+
     /// PEM file with the only certificate authorities to trust, instead of the system's
     #[arg(long, value_name = "FILE")]
     pub(crate) trusted_cert: Option<PathBuf>,

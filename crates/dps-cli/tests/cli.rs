@@ -361,25 +361,7 @@ fn certificates_are_made_and_register_their_device() {
     assert_eq!(refused.code, Some(2));
     assert!(refused.stderr.contains("does not belong"), "{}", refused.stderr);
 
-    let indented = fs::read_to_string(&root).unwrap().trim_end().replace('\n', "\n              ");
-    let service = Service::start(
-        "x509-service",
-        &format!(
-            "
-retryAfterSeconds: 1
-assignmentDelaySeconds: 0
-enrollmentGroups:
-  - enrollmentGroupId: fleet
-    attestation:
-      type: x509
-      x509:
-        signingCertificates:
-          primary:
-            certificate: |
-              {indented}
-"
-        ),
-    );
+    let service = Service::start("x509-service", &x509_config(&root));
     let group = &service.ready["enrollmentGroups"][0];
     assert_eq!(group["signingCertificates"][0]["subjectName"], "CN=root", "{group}");
     assert!(group.get("primaryKey").is_none(), "{group}");
@@ -400,6 +382,84 @@ enrollmentGroups:
     let refused = finish(service.register(&["--cert", &device, "--cert-key", &root_key]));
     assert_eq!(refused.code, Some(2));
     assert!(refused.stderr.contains("does not belong"), "{}", refused.stderr);
+}
+
+/// OpenSSL's own command, as a witness from outside.
+fn openssl(arguments: &[&str]) -> Finished {
+    run(Command::new("openssl").args(arguments), Duration::from_secs(30))
+}
+
+/// A configuration with one group, whose devices have certificates below this one.
+fn x509_config(signing_certificate: &str) -> String {
+    let pem = fs::read_to_string(signing_certificate).unwrap();
+    let indented = pem.trim_end().replace('\n', "\n              ");
+    format!(
+        "
+retryAfterSeconds: 1
+assignmentDelaySeconds: 0
+enrollmentGroups:
+  - enrollmentGroupId: fleet
+    attestation:
+      type: x509
+      x509:
+        signingCertificates:
+          primary:
+            certificate: |
+              {indented}
+"
+    )
+}
+
+#[test]
+fn an_encrypted_key_registers_with_its_passphrase_from_a_file_or_standard_input() {
+    let folder = Folder::new("passphrase");
+    let file = |name: &str| folder.path(name);
+    let (root, root_key) = (file("root.pem"), file("root.key"));
+    let ca = ["cert", "ca", "--name", "root", "--out", &root, "--key-out", &root_key];
+    finish(dps(&ca)).success();
+    let (device, plain) = (file("device.pem"), file("plain.key"));
+    let mut make = dps(&["cert", "device", "--name", "sn-7", "--ca", &root]);
+    make.args(["--ca-key", &root_key, "--out", &device, "--key-out", &plain]);
+    finish(make).success();
+    let passphrase = folder.file("passphrase", "correct horse\n");
+    let encrypted = file("device.key");
+    let pass = format!("file:{passphrase}");
+    openssl(&["pkcs8", "-topk8", "-in", &plain, "-out", &encrypted, "-passout", &pass]).success();
+
+    let service = Service::start("passphrase-service", &x509_config(&root));
+    let register = |more: &[&str]| {
+        let mut command = service.register(&["--cert", &device, "--cert-key", &encrypted]);
+        command.args(more);
+        command
+    };
+    let option = "--cert-key-passphrase-file";
+    let done = finish(register(&[option, &passphrase])).success();
+    assert!(done.stdout.contains("deviceId: sn-7"), "{}", done.stdout);
+    let mut child =
+        register(&[option, "-"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"correct horse\r\n").unwrap();
+    assert!(child.wait_with_output().unwrap().status.success());
+
+    let wrong = folder.file("wrong", "incorrect horse\n");
+    let empty = folder.file("empty", "\n");
+    let missing = file("no-such-file");
+    for (more, code, words) in [
+        (vec![], 2, "--cert-key-passphrase-file"),
+        (vec![option, wrong.as_str()], 2, "does not decrypt"),
+        (vec![option, &empty], 2, "no passphrase"),
+        (vec![option, &missing], 1, "no-such-file"),
+    ] {
+        let refused = finish(register(&more));
+        assert_eq!(refused.code, Some(code), "{}", refused.stderr);
+        assert!(refused.stderr.contains(words), "{words}: {}", refused.stderr);
+        assert!(!refused.stderr.contains("horse"), "{}", refused.stderr);
+    }
+    // In DER by mistake.
+    let der = file("device.der");
+    openssl(&["x509", "-in", &device, "-outform", "DER", "-out", &der]).success();
+    let refused = finish(service.register(&["--cert", &der, "--cert-key", &plain]));
+    assert_eq!(refused.code, Some(2));
+    assert!(refused.stderr.contains("-inform DER"), "{}", refused.stderr);
 }
 
 /// Runs a command line in a shell, with `dps` in its path.

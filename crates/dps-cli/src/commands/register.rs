@@ -9,7 +9,7 @@ use dps_client::{
     SymmetricKey, TrustAnchors,
 };
 use dps_hsm_symm_key::SymmetricKeyHsm;
-use dps_hsm_x509::X509Hsm;
+use dps_hsm_x509::{X509Error, X509Hsm};
 use std::path::Path;
 use std::time::Duration;
 use zeroize::Zeroizing;
@@ -75,14 +75,28 @@ fn proof(options: &Register) -> Result<Proof, Failure> {
     if let (Some(chain), Some(key)) = (&options.cert, &options.cert_key) {
         // One file may hold both.
         let (chain, key) = (Zeroizing::new(read(chain)?), Zeroizing::new(read(key)?));
-        let hsm = X509Hsm::from_pem(&chain, &key).map_err(|error| {
-            Failure::new(exit::CONFIG, "the certificate and its key cannot be used").why(error)
-        })?;
-        return Ok(Proof::Certificate(Box::new(hsm)));
+        let passphrase =
+            options.cert_key_passphrase_file.as_deref().map(key_source::passphrase).transpose()?;
+        let hsm = match passphrase {
+            Some(passphrase) => X509Hsm::from_pem_with_passphrase(&chain, &key, &passphrase),
+            None => X509Hsm::from_pem(&chain, &key),
+        };
+        return hsm.map(|hsm| Proof::Certificate(Box::new(hsm))).map_err(|error| unusable(&error));
     }
     let id = RegistrationId::new(options.registration_id.as_deref().unwrap_or_default())?;
     let key = device_key(options, &id)?;
     Ok(Proof::Key(id, key))
+}
+
+fn unusable(error: &X509Error) -> Failure {
+    let failure =
+        Failure::new(exit::CONFIG, "the certificate and its key cannot be used").why(error);
+    match error {
+        X509Error::EncryptedKey => {
+            failure.remedy("give the file with the passphrase by --cert-key-passphrase-file")
+        }
+        _ => failure,
+    }
 }
 
 /// A service only says that a certificate is invalid; what it may miss is known here.
