@@ -176,6 +176,9 @@ pub(crate) enum Cert {
     Intermediate(CertIssued),
     /// Make a device's certificate, with its issuers' behind it: what dps register --cert takes
     Device(CertIssued),
+    /// Make the verification certificate that proves possession of an authority's key, for the
+    /// code that the service shows
+    Verify(CertVerify),
 }
 
 #[derive(Args, Debug)]
@@ -186,6 +189,15 @@ pub(crate) struct CertCa {
 
 #[derive(Args, Debug)]
 pub(crate) struct CertIssued {
+    #[command(flatten)]
+    pub(crate) issuer: CertIssuer,
+
+    #[command(flatten)]
+    pub(crate) common: CertCommon,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct CertIssuer {
     /// PEM file with the issuer's certificate and, if it is not a root, those behind it
     #[arg(long, value_name = "FILE")]
     pub(crate) ca: PathBuf,
@@ -193,9 +205,28 @@ pub(crate) struct CertIssued {
     /// PEM file with the issuer's private key
     #[arg(long, value_name = "FILE")]
     pub(crate) ca_key: PathBuf,
+}
 
+#[derive(Args, Debug)]
+pub(crate) struct CertVerify {
     #[command(flatten)]
-    pub(crate) common: CertCommon,
+    pub(crate) issuer: CertIssuer,
+
+    /// The verification code that the service has generated for the authority's certificate
+    #[arg(long)]
+    pub(crate) code: String,
+
+    /// File to write the verification certificate to, for uploading to the service
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+
+    /// Days from now that it is valid
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    pub(crate) days: u32,
+
+    /// Replace a file that is there already
+    #[arg(long)]
+    pub(crate) force: bool,
 }
 
 #[derive(Args, Debug)]
@@ -204,21 +235,40 @@ pub(crate) struct CertCommon {
     #[arg(long)]
     pub(crate) name: String,
 
-    /// File to write the certificate to, with the issuers' except the root's behind it
-    #[arg(long, value_name = "FILE")]
-    pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) files: CertFiles,
 
-    /// File to write the private key to (EC P-256), readable by its owner only
-    #[arg(long, value_name = "FILE")]
-    pub(crate) key_out: PathBuf,
+    /// Kind of the new private key
+    #[arg(long, value_enum, default_value_t = KeyType::P256)]
+    pub(crate) key_type: KeyType,
 
     /// Days from now that it is valid
     #[arg(long, default_value_t = 365, value_parser = clap::value_parser!(u32).range(1..=36_500))]
     pub(crate) days: u32,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct CertFiles {
+    /// File to write the certificate to, with the issuers' except the root's behind it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+
+    /// File to write the private key to, readable by its owner only
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key_out: PathBuf,
 
     /// Replace files that are there already
     #[arg(long)]
     pub(crate) force: bool,
+}
+
+/// RSA keys are for openssl to make: ring makes none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum KeyType {
+    /// EC on P-256
+    P256,
+    /// EC on P-384
+    P384,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -5,7 +5,7 @@
 //! * `dps demo`: the whole way, from key to assignment, on one machine
 //! * `dps derive-key`: device keys of an enrollment group
 //! * `dps register`: a device's registration
-//! * `dps cert`: certificates for trying out X.509
+//! * `dps cert`: certificates for trying out X.509, and for the proof of possession
 //! * `dps emulator`: the local service
 //!
 //! # Out of scope

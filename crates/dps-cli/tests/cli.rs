@@ -410,6 +410,148 @@ enrollmentGroups:
     )
 }
 
+/// A root by `dps cert ca`; its certificate and key.
+fn root_authority(folder: &Folder) -> (String, String) {
+    let (root, key) = (folder.path("root.pem"), folder.path("root.key"));
+    let make = ["cert", "ca", "--name", "root", "--out", &root, "--key-out", &key];
+    finish(dps(&make)).success();
+    (root, key)
+}
+
+#[test]
+fn openssl_verifies_what_is_made_with_either_kind_of_key() {
+    let folder = Folder::new("key-types");
+    let file = |name: &str| folder.path(name);
+    for (kind, curve) in [("p256", "prime256v1"), ("p384", "secp384r1")] {
+        let names = ["root.pem", "root.key", "line.pem", "line.key", "device.pem", "device.key"];
+        let [root, root_key, line, line_key, device, device_key] =
+            names.map(|name| file(&format!("{kind}-{name}")));
+        let make = |what: &str, more: &[&str]| {
+            let mut command = dps(&["cert", what, "--key-type", kind, "--days", "7"]);
+            command.args(more);
+            finish(command).success()
+        };
+        make("ca", &["--name", "root", "--out", &root, "--key-out", &root_key]);
+        let by_root = ["--ca", &root, "--ca-key", &root_key];
+        let outputs = ["--name", "line 7", "--out", &line, "--key-out", &line_key];
+        make("intermediate", &[&by_root[..], &outputs].concat());
+        let by_line = ["--ca", &line, "--ca-key", &line_key];
+        let outputs = ["--name", "sn-7", "--out", &device, "--key-out", &device_key];
+        make("device", &[&by_line[..], &outputs].concat());
+
+        let strict = ["verify", "-x509_strict", "-purpose", "sslclient"];
+        let chain = ["-CAfile", &root, "-untrusted", &line, &device];
+        let verified = openssl(&[&strict[..], &chain].concat()).success();
+        assert!(verified.stdout.contains(": OK"), "{verified:?}");
+        let text = openssl(&["x509", "-in", &device, "-noout", "-text"]).success().stdout;
+        assert!(text.contains("Subject: CN = sn-7"), "{text}");
+        assert!(text.contains(&format!("ASN1 OID: {curve}")), "{text}");
+        // A week, give or take the hour that clocks may differ.
+        let expires =
+            |seconds: &str| openssl(&["x509", "-in", &device, "-noout", "-checkend", seconds]).code;
+        assert_eq!((expires("600000"), expires("610000")), (Some(0), Some(1)));
+        openssl(&["pkey", "-in", &device_key, "-check", "-noout"]).success();
+    }
+    let outputs = ["--out", "x", "--key-out", "y"];
+    let refused =
+        finish(dps(&[&["cert", "ca", "--name", "r", "--key-type", "dsa"], &outputs[..]].concat()));
+    assert_eq!(refused.code, Some(2));
+    assert!(refused.stderr.contains("[possible values: p256, p384]"), "{}", refused.stderr);
+}
+
+#[test]
+fn a_verification_certificate_proves_possession_of_the_authority_s_key() {
+    let folder = Folder::new("possession");
+    let (root, root_key) = root_authority(&folder);
+    let by_root = ["--ca", &root, "--ca-key", &root_key];
+    let code = "75B86466DA34D2B04C0C4C9557A119687ADAE7D4732BDDB3";
+    let out = folder.path("verification.pem");
+    let verify = |code: &str, more: &[&str]| {
+        let mut command = dps(&["cert", "verify", "--code", code]);
+        command.args(by_root).args(more);
+        finish(command)
+    };
+    let done = verify(code, &["--out", &out]).success();
+    assert!(done.stdout.contains("verification.pem"), "{}", done.stdout);
+    let verified = openssl(&["verify", "-x509_strict", "-CAfile", &root, &out]).success();
+    assert!(verified.stdout.contains(": OK"), "{verified:?}");
+    let subject = openssl(&["x509", "-in", &out, "-noout", "-subject", "-ext", "basicConstraints"]);
+    assert!(subject.stdout.contains(&format!("CN = {code}")), "{subject:?}");
+    assert!(!subject.stdout.contains("CA:TRUE"), "{subject:?}");
+    let text = fs::read_to_string(&out).unwrap();
+    assert_eq!(text.matches("-----BEGIN").count(), 1, "{text}");
+
+    let again = verify(code, &["--out", &out]);
+    assert_eq!(again.code, Some(2));
+    assert!(again.stderr.contains("--force"), "{}", again.stderr);
+    verify(code, &["--out", &out, "--force"]).success();
+    for (code, out, words) in [
+        ("", "x", "not a verification code"),
+        ("two words", "x", "without spaces"),
+        (&"7".repeat(65), "x", "1 to 64"),
+        ("75B8", root.as_str(), "would replace"),
+    ] {
+        let refused = verify(code, &["--out", out, "--force"]);
+        assert_eq!(refused.code, Some(2), "{code}: {refused:?}");
+        assert!(refused.stderr.contains(words), "{words}: {}", refused.stderr);
+    }
+}
+
+#[test]
+fn authorities_made_by_openssl_sign_and_others_are_refused() {
+    let folder = Folder::new("openssl-ca");
+    let file = |name: &str| folder.path(name);
+    let (ca, ca_key) = (file("ca.pem"), file("ca.key"));
+    let subject = "/C=DE/O=Contoso GmbH/CN=Contoso root";
+    let make = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "9", "-subj", subject];
+    openssl(&[&make[..], &["-out", &ca, "-keyout", &ca_key]].concat()).success();
+    let (device, device_key) = (file("device.pem"), file("device.key"));
+    let issue = |what: &str, ca: &str, ca_key: &str| {
+        let mut command = dps(&["cert", what, "--name", "sn-7", "--ca", ca, "--ca-key", ca_key]);
+        command.args(["--out", &device, "--key-out", &device_key, "--force"]);
+        finish(command)
+    };
+    issue("device", &ca, &ca_key).success();
+    openssl(&["verify", "-CAfile", &ca, &device]).success();
+    let service = Service::start("openssl-ca-service", &x509_config(&ca));
+    finish(service.register(&["--cert", &device, "--cert-key", &device_key])).success();
+
+    // A device's certificate, an authority that may have none below it, one that has expired,
+    // and a key in the form that openssl wrote before PKCS#8.
+    let (leaf, leaf_key) = (file("leaf.pem"), file("leaf.key"));
+    fs::rename(&device, &leaf).unwrap();
+    fs::rename(&device_key, &leaf_key).unwrap();
+    let (last, last_key) = (file("last.pem"), file("last.key"));
+    let curve = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
+    let named = ["-subj", "/CN=last", "-out", &last, "-keyout", &last_key];
+    let limit = ["-addext", "basicConstraints=critical,CA:TRUE,pathlen:0"];
+    openssl(&[&curve[..], &named, &limit].concat()).success();
+    let (old, old_key) = (file("old.pem"), file("old.key"));
+    let request = file("old.csr");
+    let named = ["-subj", "/CN=old", "-out", &request, "-keyout", &old_key];
+    openssl(&[&["req", "-new", "-newkey", "rsa:2048", "-nodes"], &named[..]].concat()).success();
+    let sign = ["x509", "-req", "-in", &request, "-signkey", &old_key, "-out", &old, "-days", "-1"];
+    openssl(&sign).success();
+    let sec1 = file("sec1.key");
+    openssl(&["ec", "-in", &last_key, "-out", &sec1]).success();
+    issue("device", &last, &last_key).success();
+    for (what, ca, key, words) in [
+        ("device", &leaf, &leaf_key, "not a certificate authority's"),
+        ("intermediate", &leaf, &leaf_key, "not a certificate authority's"),
+        ("intermediate", &last, &last_key, "allows no authority below it"),
+        ("device", &old, &old_key, "expired"),
+        ("device", &last, &sec1, "openssl pkcs8 -topk8 -nocrypt"),
+        ("device", &last, &leaf_key, "does not belong"),
+        ("device", &last, &last, "no private key"),
+    ] {
+        fs::remove_file(&device).unwrap_or_default();
+        let refused = issue(what, ca, key);
+        assert_eq!(refused.code, Some(2), "{what} {ca}: {refused:?}");
+        assert!(refused.stderr.contains(words), "{words}: {}", refused.stderr);
+        assert!(!Path::new(&device).exists());
+    }
+}
+
 #[test]
 fn an_encrypted_key_registers_with_its_passphrase_from_a_file_or_standard_input() {
     let folder = Folder::new("passphrase");
