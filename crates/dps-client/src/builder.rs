@@ -3,7 +3,7 @@
 use crate::client::ProvisioningClient;
 use dps_core::wire::MAX_MESSAGE_BYTES;
 use dps_core::{Error, ErrorKind, Hsm, IdScope, Policy, RegistrationId, Stage};
-use dps_transport::{Endpoint, TlsVersions, TrustAnchors};
+use dps_transport::{Endpoint, Proxy, PublicKeyPin, TlsVersions, TrustAnchors, WebSocketProtocol};
 use dps_transport_mqtt::{MQTT_PORT, MqttTransport};
 use serde_json::value::RawValue;
 
@@ -14,19 +14,41 @@ pub enum Transport {
     /// MQTT 3.1.1 over TLS, port 8883.
     #[default]
     Mqtt,
+    /// MQTT 3.1.1 in a WebSocket, port 443.
+    MqttWs,
 }
+
+/// The port of HTTPS, and of WebSockets over TLS (`wire-protocol.md` section 0).
+const WEB_SOCKET_PORT: u16 = 443;
 
 impl Transport {
     /// The port used when the endpoint names none.
     pub const fn default_port(self) -> u16 {
         match self {
             Transport::Mqtt => MQTT_PORT,
+            Transport::MqttWs => WEB_SOCKET_PORT,
         }
     }
 
-    pub(crate) fn engine(self, conservative: bool) -> Box<dyn dps_core::Transport> {
+    /// What is spoken inside a WebSocket, for those that use one.
+    pub(crate) const fn web_socket(self) -> Option<WebSocketProtocol> {
         match self {
-            Transport::Mqtt => Box::new(MqttTransport::new().conservative(conservative)),
+            Transport::Mqtt => None,
+            Transport::MqttWs => Some(WebSocketProtocol::Mqtt),
+        }
+    }
+
+    /// A protocol engine that speaks with `host` at `port`.
+    pub(crate) fn engine(
+        self,
+        _host: &str,
+        _port: u16,
+        conservative: bool,
+    ) -> Box<dyn dps_core::Transport> {
+        match self {
+            Transport::Mqtt | Transport::MqttWs => {
+                Box::new(MqttTransport::new().conservative(conservative))
+            }
         }
     }
 }
@@ -41,6 +63,8 @@ pub struct Builder {
     pub(crate) registration_id: Option<RegistrationId>,
     pub(crate) trust_anchors: TrustAnchors,
     pub(crate) tls_versions: TlsVersions,
+    pub(crate) revoked_pins: Vec<PublicKeyPin>,
+    pub(crate) proxy: Option<Proxy>,
     payload: Option<String>,
     pub(crate) policy: Policy,
     pub(crate) transport: Transport,
@@ -56,6 +80,8 @@ impl Builder {
             registration_id: None,
             trust_anchors: TrustAnchors::system(),
             tls_versions: TlsVersions::default(),
+            revoked_pins: Vec::new(),
+            proxy: None,
             payload: None,
             policy: Policy::default(),
             transport: Transport::default(),
@@ -96,6 +122,21 @@ impl Builder {
     /// The versions of TLS to offer. Default: 1.2 and 1.3.
     pub fn tls_versions(mut self, versions: TlsVersions) -> Self {
         self.tls_versions = versions;
+        self
+    }
+
+    /// Public keys of servers that are not to be trusted any more, even if a trust anchor vouches
+    /// for them: no certificate in the chain that the service presents may have one. Default:
+    /// none.
+    pub fn revoked_pins(mut self, pins: impl IntoIterator<Item = PublicKeyPin>) -> Self {
+        self.revoked_pins = pins.into_iter().collect();
+        self
+    }
+
+    /// A proxy to go through, `None` for none, which is the default. No environment variable is
+    /// looked at.
+    pub fn proxy(mut self, proxy: impl Into<Option<Proxy>>) -> Self {
+        self.proxy = proxy.into();
         self
     }
 
@@ -174,6 +215,7 @@ impl std::fmt::Debug for Builder {
             .field("registration_id", &self.registration_id)
             .field("policy", &self.policy)
             .field("transport", &self.transport)
+            .field("proxy", &self.proxy)
             .finish_non_exhaustive()
     }
 }
