@@ -3,6 +3,7 @@
 //! # In scope
 //!
 //! * [`FaultyService`]: a provisioning service that misbehaves on purpose, over real TLS
+//! * [`ConnectProxy`]: an HTTP proxy on the way
 //! * [`tls_server`]: what a TLS server needs
 //! * [`Authority`], [`KeyKind`], [`self_signed`]: certificates for devices
 //! * [`run`]: other programs, with a time limit
@@ -15,9 +16,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod command;
+mod connect_proxy;
 mod faulty;
 mod pki;
 
 pub use command::{Finished, root, run};
+pub use connect_proxy::ConnectProxy;
 pub use faulty::{Fault, FaultyService, tls_server};
 pub use pki::{Authority, KeyKind, self_signed};

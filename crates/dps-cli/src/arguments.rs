@@ -5,6 +5,7 @@ use clap::parser::ValueSource;
 use clap::{
     ArgGroup, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum,
 };
+use dps_client::{TlsVersion, Transport};
 use std::net::IpAddr;
 use std::path::PathBuf;
 
@@ -147,6 +148,28 @@ pub(crate) struct Register {
     #[arg(long, value_name = "FILE")]
     pub(crate) trusted_cert: Option<PathBuf>,
 
+    /// The oldest version of TLS to speak
+    #[arg(long, value_name = "VERSION", value_enum, default_value_t = TlsVersionName::V1_2)]
+    pub(crate) tls_min: TlsVersionName,
+
+    /// The newest version of TLS to speak
+    #[arg(long, value_name = "VERSION", value_enum, default_value_t = TlsVersionName::V1_3)]
+    pub(crate) tls_max: TlsVersionName,
+
+    /// The protocol to reach the service by
+    #[arg(long, value_enum, default_value_t = TransportName::Mqtt)]
+    pub(crate) transport: TransportName,
+
+    /// Proxy to go through, http://[user:password@]host:port or https://...; by default that of
+    /// HTTPS_PROXY, except for the hosts of NO_PROXY and this machine. The command line is
+    /// visible to other users: a password is better kept in HTTPS_PROXY
+    #[arg(long, value_name = "URL", conflicts_with = "no_proxy")]
+    pub(crate) proxy: Option<String>,
+
+    /// Go through no proxy, whatever HTTPS_PROXY says
+    #[arg(long)]
+    pub(crate) no_proxy: bool,
+
     /// JSON to send to a custom allocation webhook; @FILE reads a file
     #[arg(long, value_name = "JSON|@FILE")]
     pub(crate) payload: Option<String>,
@@ -166,6 +189,44 @@ pub(crate) struct Register {
     /// How to print the result
     #[arg(long, value_enum, default_value_t = OutputFormat::Text)]
     pub(crate) output: OutputFormat,
+}
+
+/// A version of TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TlsVersionName {
+    /// TLS 1.2
+    #[value(name = "1.2")]
+    V1_2,
+    /// TLS 1.3
+    #[value(name = "1.3")]
+    V1_3,
+}
+
+impl From<TlsVersionName> for TlsVersion {
+    fn from(name: TlsVersionName) -> Self {
+        match name {
+            TlsVersionName::V1_2 => Self::V1_2,
+            TlsVersionName::V1_3 => Self::V1_3,
+        }
+    }
+}
+
+/// A protocol to reach the service by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TransportName {
+    /// MQTT over TLS, port 8883
+    Mqtt,
+    /// MQTT in a WebSocket, port 443
+    MqttWs,
+}
+
+impl From<TransportName> for Transport {
+    fn from(name: TransportName) -> Self {
+        match name {
+            TransportName::Mqtt => Self::Mqtt,
+            TransportName::MqttWs => Self::MqttWs,
+        }
+    }
 }
 
 #[derive(Subcommand, Debug)]

@@ -20,6 +20,7 @@ mod failure;
 mod files;
 mod key_source;
 mod output;
+mod proxy;
 mod report;
 
 use arguments::{Arguments, Command};

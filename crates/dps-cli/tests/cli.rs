@@ -2,10 +2,10 @@
 // A helper of a test may stop the test where it stands.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use dps_tests::{Finished, run};
+use dps_tests::{ConnectProxy, Finished, run};
 use serde_json::Value;
 use std::fs;
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -20,6 +20,9 @@ fn dps(arguments: &[&str]) -> Command {
     command.args(arguments);
     for name in ["HOST", "IDSCOPE", "REGISTRATION_ID", "SYMMETRIC_KEY"] {
         command.env_remove(format!("PROVISIONING_{name}"));
+    }
+    for name in ["https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY"] {
+        command.env_remove(name);
     }
     command
 }
@@ -293,6 +296,116 @@ fn register_talks_to_an_emulator_started_from_the_command_line() {
     assert_eq!(finished.code, Some(4), "{}", finished.stderr);
     assert!(finished.stderr.contains("refused"), "{}", finished.stderr);
     assert!(finished.stderr.contains("stage:   deadline"), "{}", finished.stderr);
+}
+
+#[test]
+fn a_proxy_comes_from_the_option_or_from_the_environment() {
+    let service = Service::start("proxy", &config());
+    let folder = Folder::new("proxy-key");
+    let key = folder.file("group.key", GROUP_KEY);
+    let target = service.endpoint().parse().unwrap();
+    let open = ConnectProxy::start(target, None);
+    // "user:open sesame"
+    let closed = ConnectProxy::start(target, Some("Basic dXNlcjpvcGVuIHNlc2FtZQ=="));
+    let (open_url, closed_at) = (format!("http://{}", open.address()), closed.address());
+    let device = ["--registration-id", "sn-1", "--group-key-file", &key, "--timeout", "20"];
+    let scope = service.ready["idScope"].as_str().unwrap();
+    // A name that is in the service's certificate, and that only the proxy can lead here.
+    let name = "global.azure-devices-provisioning.net";
+    let register = |more: &[&str]| {
+        let mut command = dps(&["register", "--endpoint", name, "--id-scope", scope]);
+        command.args(["--trusted-cert", &service.ca]).args(device).args(more);
+        command
+    };
+
+    finish(register(&["--proxy", &open_url])).success();
+    finish(register(&["--proxy", &format!("http://user:open%20sesame@{closed_at}")])).success();
+    let mut command = register(&[]);
+    command.env("HTTPS_PROXY", &open_url).env("NO_PROXY", "example.com,10.0.0.0/8");
+    finish(command).success();
+    assert_eq!(open.requests(), vec![format!("CONNECT {name}:8883 HTTP/1.1"); 2]);
+
+    let refused = finish(register(&["--proxy", &format!("http://user:no@{closed_at}")]));
+    assert_eq!(refused.code, Some(4), "{}", refused.stderr);
+    for words in ["stage:   proxy", "407"] {
+        assert!(refused.stderr.contains(words), "{words}: {}", refused.stderr);
+    }
+    let refused = finish(register(&["--proxy", "ftp://user:secret@x"]));
+    assert_eq!(refused.code, Some(2), "{}", refused.stderr);
+    assert!(refused.stderr.contains("--proxy is not a proxy"), "{}", refused.stderr);
+    assert!(!refused.stderr.contains("secret"), "{}", refused.stderr);
+    let both = finish(register(&["--proxy", &open_url, "--no-proxy"]));
+    assert_eq!(both.code, Some(2), "{}", both.stderr);
+
+    // This machine is reached directly, whatever the environment says; the option is obeyed.
+    let seen = open.requests().len();
+    let mut command = service.register(&device);
+    command.env("HTTPS_PROXY", &open_url);
+    finish(command).success();
+    let mut command = service.register(&device);
+    command.env("https_proxy", "http://127.0.0.1:1").arg("--no-proxy");
+    finish(command).success();
+    assert_eq!(open.requests().len(), seen);
+    let mut command = service.register(&device);
+    command.args(["--proxy", &open_url]);
+    finish(command).success();
+    assert_eq!(open.requests().len(), seen + 1);
+}
+
+/// `openssl s_server` that speaks one version of TLS; says nothing above it.
+struct OneVersion(Child, String);
+
+impl OneVersion {
+    fn start(folder: &Folder, version: &str) -> Self {
+        let (root, key) = root_authority(folder);
+        let mut child = Command::new("openssl")
+            .args(["s_server", version, "-accept", "127.0.0.1:0", "-cert", &root, "-key", &key])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.as_mut().unwrap()).lines();
+        let line = lines.find_map(|line| line.unwrap().strip_prefix("ACCEPT ").map(str::to_owned));
+        Self(child, line.unwrap())
+    }
+}
+
+impl Drop for OneVersion {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn the_versions_of_tls_are_those_asked_for() {
+    for (spoken, other, option) in
+        [("-tls1_2", "1.3", "--tls-min"), ("-tls1_3", "1.2", "--tls-max")]
+    {
+        let folder = Folder::new(&format!("tls{spoken}"));
+        let key = folder.file("key", DEVICE_KEY);
+        let server = OneVersion::start(&folder, spoken);
+        let mut command = dps(&["register", "--endpoint", &server.1, "--id-scope", "s"]);
+        command.args(["--registration-id", "x", "--key-file", &key, "--timeout", "5"]);
+        command.args([option, other]);
+        let refused = finish(command);
+        assert_eq!(refused.code, Some(5), "{spoken}: {}", refused.stderr);
+        assert!(refused.stderr.contains("the TLS handshake failed"), "{}", refused.stderr);
+    }
+    let service = Service::start("tls", &config());
+    let folder = Folder::new("tls-key");
+    let key = folder.file("key", DEVICE_KEY);
+    for versions in [["--tls-min", "1.3"], ["--tls-max", "1.2"]] {
+        let mut command = service.register(&["--registration-id", ID, "--key-file", &key]);
+        command.args(versions);
+        finish(command).success();
+    }
+    let mut command = service.register(&["--registration-id", ID, "--key-file", &key]);
+    command.args(["--tls-min", "1.3", "--tls-max", "1.2"]);
+    let refused = finish(command);
+    assert_eq!(refused.code, Some(2));
+    assert!(refused.stderr.contains("--tls-min is newer than --tls-max"), "{}", refused.stderr);
 }
 
 #[test]

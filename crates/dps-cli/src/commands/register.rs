@@ -3,10 +3,11 @@
 use crate::arguments::{OutputFormat, Register};
 use crate::exit;
 use crate::failure::Failure;
+use crate::proxy::Choice;
 use crate::{key_source, output, report};
 use dps_client::{
     Builder, Endpoint, Error, ErrorKind, IdScope, Policy, ProvisioningClient, RegistrationId,
-    SymmetricKey, TrustAnchors,
+    SymmetricKey, TlsVersions, Transport, TrustAnchors,
 };
 use dps_hsm_symm_key::SymmetricKeyHsm;
 use dps_hsm_x509::{X509Error, X509Hsm};
@@ -119,8 +120,15 @@ fn refused(error: &Error, proof: &Proof) -> Failure {
 
 fn builder(options: &Register, proof: &Proof) -> Result<Builder, Failure> {
     let config = |error: &dyn std::fmt::Display| Failure::new(exit::CONFIG, error.to_string());
+    let versions = TlsVersions::new(options.tls_min.into(), options.tls_max.into());
+    let transport = Transport::from(options.transport);
+    let endpoint = endpoint(&options.endpoint).map_err(|error| config(&error))?;
+    let choice = Choice { url: options.proxy.as_deref(), ignore_environment: options.no_proxy };
     let mut builder = ProvisioningClient::builder()
-        .endpoint(endpoint(&options.endpoint).map_err(|error| config(&error))?)
+        .transport(transport)
+        .tls_versions(versions.ok_or_else(|| config(&"--tls-min is newer than --tls-max"))?)
+        .proxy(choice.proxy(&endpoint, transport.default_port())?)
+        .endpoint(endpoint)
         .id_scope(IdScope::new(options.id_scope.as_str())?)
         .conservative(options.conservative)
         .policy(Policy {
