@@ -31,9 +31,10 @@ mod web_socket;
 pub use endpoint::{Endpoint, EndpointError, GLOBAL_ENDPOINT};
 pub use link::{Layer, Link};
 pub use link_settings::LinkSettings;
-pub use proxy::{Proxy, ProxyError, ProxyScheme};
+pub use proxy::{Proxy, ProxyError, ProxyScheme, Tunnel};
 pub use tls::{
-    PinError, PublicKeyPin, SystemAnchors, TlsOptions, TlsSettings, TlsVersion, TlsVersions,
+    PinError, PublicKeyPin, ServedChain, SystemAnchors, TlsOptions, TlsSettings, TlsVersion,
+    TlsVersions,
 };
 pub use trust::TrustAnchors;
-pub use web_socket::WebSocketProtocol;
+pub use web_socket::{WebSocket, WebSocketProtocol};

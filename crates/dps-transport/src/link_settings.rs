@@ -48,12 +48,11 @@ impl LinkSettings {
             if proxy.scheme() == ProxyScheme::Https {
                 link = link.with(tls.session(now, proxy.endpoint(), Stage::Proxy)?);
             }
-            link = link.with(Tunnel::new(proxy, &endpoint.at(port).to_string()));
+            link = link.with(Tunnel::new(proxy, endpoint, port));
         }
         link = link.with(self.tls.session(now, endpoint, Stage::Tls)?);
         if let Some(protocol) = self.web_socket {
-            let authority = endpoint.authority(port, 443);
-            link = link.with(WebSocket::new(protocol, &authority));
+            link = link.with(WebSocket::new(protocol, endpoint, port));
         }
         Ok(link)
     }

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use core::fmt;
 use core::str::FromStr;
-pub(crate) use tunnel::Tunnel;
+pub use tunnel::Tunnel;
 use zeroize::Zeroizing;
 
 /// How to speak to the proxy itself.

@@ -4,6 +4,7 @@ mod clock;
 mod failure;
 mod identity;
 mod pin;
+mod served;
 mod session;
 mod verifier;
 mod versions;
@@ -17,6 +18,7 @@ use rustls::client::Resumption;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
+pub use served::ServedChain;
 use session::TlsSession;
 use std::sync::Arc;
 use verifier::Verifier;
@@ -63,6 +65,8 @@ pub struct TlsOptions {
     /// Public keys that must not be in the chain that the server presents, even if a trust anchor
     /// vouches for it; none by default.
     pub revoked_pins: Vec<PublicKeyPin>,
+    /// Where to keep what the server presents, for a diagnosis; nowhere by default.
+    pub served_chain: Option<ServedChain>,
 }
 
 /// What TLS connections need, made once and used for each of them.
@@ -120,7 +124,7 @@ impl TlsSettings {
         }
         let clock = Arc::new(GivenClock::default());
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let verifier = Verifier::new(store, provider.clone(), options.revoked_pins.clone())
+        let verifier = Verifier::new(store, provider.clone(), options)
             .map_err(|error| refuse(error.to_string()))?;
         let builder = ClientConfig::builder_with_details(provider, clock.clone())
             .with_protocol_versions(&options.versions.supported())

@@ -4,8 +4,9 @@
 
 mod memory;
 
-use crate::Layer;
 use crate::http_head::{HeadReader, ResponseHead};
+use crate::{Endpoint, Layer};
+use core::fmt;
 use dps_core::{Error, ErrorKind, Now, Stage};
 use memory::Memory;
 use tungstenite::error::Error as WsError;
@@ -38,8 +39,9 @@ impl WebSocketProtocol {
     }
 }
 
-/// Asks for the upgrade at once, and holds back what comes from above until it is granted.
-pub(crate) struct WebSocket {
+/// A [`Layer`] that asks for the upgrade at once, and holds back what comes from above until it is
+/// granted. Errors: stage websocket.
+pub struct WebSocket {
     protocol: WebSocketProtocol,
     phase: Phase,
     /// Stands in for the stream that tungstenite reads from and writes to.
@@ -53,8 +55,9 @@ enum Phase {
 }
 
 impl WebSocket {
-    /// A WebSocket with `authority`, the server's host and port.
-    pub(crate) fn new(protocol: WebSocketProtocol, authority: &str) -> Self {
+    /// A WebSocket with `endpoint` at `port`.
+    pub fn new(protocol: WebSocketProtocol, endpoint: &Endpoint, port: u16) -> Self {
+        let authority = endpoint.authority(port, 443);
         let key = generate_key();
         let request = format!(
             "GET {PATH} HTTP/1.1\r\nHost: {authority}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: {}\r\nUser-Agent: {}\r\n\r\n",
@@ -210,6 +213,15 @@ fn broken(error: &WsError) -> Error {
         WsError::ConnectionClosed | WsError::AlreadyClosed => lost("the WebSocket is closed"),
         WsError::Capacity(_) => protocol_error(format!("a message exceeds {MAX_MESSAGE} bytes")),
         error => protocol_error(error.to_string()),
+    }
+}
+
+impl fmt::Debug for WebSocket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebSocket")
+            .field("protocol", &self.protocol)
+            .field("is_open", &self.is_ready())
+            .finish_non_exhaustive()
     }
 }
 

@@ -1,13 +1,15 @@
 //! The tunnel through a proxy as a [`Layer`] (RFC 9110 section 9.3.6).
 
 use super::Proxy;
-use crate::Layer;
 use crate::http_head::{HeadReader, ResponseHead};
+use crate::{Endpoint, Layer};
+use core::fmt;
 use dps_core::{Error, ErrorKind, Now, Stage};
 use zeroize::Zeroizing;
 
-/// Asks for the tunnel, and then gets out of the way.
-pub(crate) struct Tunnel {
+/// A [`Layer`] that asks a proxy for a tunnel, and then gets out of the way. Nothing from above is
+/// sent before the tunnel is open. Errors: stage proxy.
+pub struct Tunnel {
     /// The answer so far; none once the tunnel is open.
     answer: Option<HeadReader>,
     /// The request with the credentials, and then what the layer above sends.
@@ -17,8 +19,9 @@ pub(crate) struct Tunnel {
 }
 
 impl Tunnel {
-    /// A tunnel through `proxy` to `target`, a host and a port.
-    pub(crate) fn new(proxy: &Proxy, target: &str) -> Self {
+    /// A tunnel through `proxy` to `endpoint` at `port`.
+    pub fn new(proxy: &Proxy, endpoint: &Endpoint, port: u16) -> Self {
+        let target = endpoint.at(port);
         let authorization = match &proxy.authorization {
             Some(value) => Zeroizing::new(format!("Proxy-Authorization: {}\r\n", value.as_str())),
             None => Zeroizing::default(),
@@ -100,6 +103,13 @@ fn refusal(head: &ResponseHead) -> Error {
     error.with_detail(format!("it asks for authentication by {}", schemes.join(", ")))
 }
 
+impl fmt::Debug for Tunnel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The request may hold a password.
+        f.debug_struct("Tunnel").field("is_open", &self.is_ready()).finish_non_exhaustive()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,7 +121,11 @@ mod tests {
     }
 
     fn tunnel(url: &str) -> Link {
-        Link::plain().with(Tunnel::new(&Proxy::parse(url).unwrap(), "dps.example:8883"))
+        Link::plain().with(Tunnel::new(
+            &Proxy::parse(url).unwrap(),
+            &"dps.example".parse().unwrap(),
+            8883,
+        ))
     }
 
     fn sent(link: &mut Link) -> String {

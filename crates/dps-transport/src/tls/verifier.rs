@@ -1,6 +1,6 @@
 //! Judges the server's certificate: as webpki does, and by the pins that were revoked.
 
-use super::PublicKeyPin;
+use super::{PublicKeyPin, ServedChain, TlsOptions, TlsVersion};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{VerifierBuilderError, WebPkiServerVerifier};
 use rustls::crypto::CryptoProvider;
@@ -22,18 +22,20 @@ pub(super) struct Verifier {
     webpki: Arc<WebPkiServerVerifier>,
     provider: Arc<CryptoProvider>,
     revoked: Vec<PublicKeyPin>,
+    served: Option<ServedChain>,
 }
 
 impl Verifier {
-    /// Trusts `anchors`, except for keys with one of the `revoked` pins.
+    /// Trusts `anchors`, except for keys whose pins `options` revoke.
     pub(super) fn new(
         anchors: Arc<RootCertStore>,
         provider: Arc<CryptoProvider>,
-        revoked: Vec<PublicKeyPin>,
+        options: &TlsOptions,
     ) -> Result<Self, VerifierBuilderError> {
         let webpki =
             WebPkiServerVerifier::builder_with_provider(anchors, provider.clone()).build()?;
-        Ok(Self { webpki, provider, revoked })
+        let (revoked, served) = (options.revoked_pins.clone(), options.served_chain.clone());
+        Ok(Self { webpki, provider, revoked, served })
     }
 
     /// Whether the certificate's public key is revoked. One that cannot be read has no key that
@@ -48,6 +50,12 @@ impl Verifier {
             Err(_) => true,
         }
     }
+
+    fn proved(&self, version: TlsVersion) {
+        if let Some(served) = &self.served {
+            served.prove(version);
+        }
+    }
 }
 
 impl ServerCertVerifier for Verifier {
@@ -59,6 +67,10 @@ impl ServerCertVerifier for Verifier {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
+        if let Some(served) = &self.served {
+            let chain = std::iter::once(end_entity).chain(intermediates);
+            served.present(chain.map(|certificate| certificate.to_vec()).collect());
+        }
         let verified = self
             .webpki
             .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
@@ -85,7 +97,9 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.webpki.verify_tls12_signature(message, certificate, signature)
+        let valid = self.webpki.verify_tls12_signature(message, certificate, signature)?;
+        self.proved(TlsVersion::V1_2);
+        Ok(valid)
     }
 
     fn verify_tls13_signature(
@@ -94,7 +108,9 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.webpki.verify_tls13_signature(message, certificate, signature)
+        let valid = self.webpki.verify_tls13_signature(message, certificate, signature)?;
+        self.proved(TlsVersion::V1_3);
+        Ok(valid)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

@@ -9,7 +9,11 @@ fn now() -> Now {
 }
 
 fn link() -> Link {
-    Link::plain().with(WebSocket::new(WebSocketProtocol::Mqtt, "dps.example"))
+    Link::plain().with(WebSocket::new(
+        WebSocketProtocol::Mqtt,
+        &"dps.example".parse().unwrap(),
+        443,
+    ))
 }
 
 fn sent(link: &mut Link) -> Vec<u8> {
