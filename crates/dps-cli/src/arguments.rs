@@ -1,6 +1,7 @@
 //! The command line.
 
 use crate::exit;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::parser::ValueSource;
 use clap::{
     ArgGroup, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum,
@@ -41,6 +42,7 @@ impl Command {
         match self {
             Command::Demo(options) => options.json,
             Command::Register(options) => options.output == OutputFormat::Json,
+            Command::Doctor(options) => options.output == OutputFormat::Json,
             Command::Cert(_) | Command::DeriveKey(_) | Command::Emulator(_) => false,
         }
     }
@@ -54,6 +56,8 @@ pub(crate) enum Command {
     DeriveKey(DeriveKey),
     /// Register a device and print the hub it is assigned to
     Register(Register),
+    /// Find out what stands between this machine and the service
+    Doctor(Doctor),
     /// Make certificates for trying out X.509: authorities and devices
     #[command(subcommand)]
     Cert(Cert),
@@ -157,8 +161,8 @@ pub(crate) struct Register {
     pub(crate) tls_max: TlsVersionName,
 
     /// The protocol to reach the service by
-    #[arg(long, value_enum, default_value_t = TransportName::Mqtt)]
-    pub(crate) transport: TransportName,
+    #[arg(long, default_value = Transport::Mqtt.as_str(), value_parser = transport())]
+    pub(crate) transport: Transport,
 
     /// Proxy to go through, http://[user:password@]host:port or https://...; by default that of
     /// HTTPS_PROXY, except for the hosts of NO_PROXY and this machine. The command line is
@@ -191,6 +195,12 @@ pub(crate) struct Register {
     pub(crate) output: OutputFormat,
 }
 
+/// Reads the name of any transport there is.
+fn transport() -> impl TypedValueParser<Value = Transport> {
+    PossibleValuesParser::new(Transport::ALL.map(Transport::as_str))
+        .try_map(|name| name.parse::<Transport>())
+}
+
 /// A version of TLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum TlsVersionName {
@@ -211,20 +221,72 @@ impl From<TlsVersionName> for TlsVersion {
     }
 }
 
-/// A protocol to reach the service by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum TransportName {
-    /// MQTT over TLS, port 8883
-    Mqtt,
-    /// MQTT in a WebSocket, port 443
-    MqttWs,
+#[derive(Args, Debug)]
+#[command(after_help = exit::HELP)]
+pub(crate) struct Doctor {
+    /// The service's host, with a port if it is not the usual one
+    #[arg(
+        long,
+        value_name = "HOST[:PORT]",
+        env = "PROVISIONING_HOST",
+        default_value = dps_client::GLOBAL_ENDPOINT
+    )]
+    pub(crate) endpoint: String,
+
+    /// The transport to try
+    #[arg(long, default_value = "all", value_parser = TransportChoice::parse, value_name = "all|mqtt|mqtt-ws|http|amqp|amqp-ws")]
+    pub(crate) transport: TransportChoice,
+
+    /// ID scope of the service instance; without it, one that no service has
+    #[arg(long, env = "PROVISIONING_IDSCOPE")]
+    pub(crate) id_scope: Option<String>,
+
+    /// Port of MQTT over TLS, if it is not the usual one
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) mqtt_port: Option<u16>,
+
+    /// Port of AMQP over TLS, if it is not the usual one
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) amqp_port: Option<u16>,
+
+    /// Port of HTTPS and WebSockets, if it is not the usual one
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) https_port: Option<u16>,
+
+    /// PEM file with the only certificate authorities to trust, instead of the system's
+    #[arg(long, value_name = "FILE")]
+    pub(crate) trusted_cert: Option<PathBuf>,
+
+    /// Proxy to go through, as for dps register; by default that of HTTPS_PROXY
+    #[arg(long, value_name = "URL", conflicts_with = "no_proxy")]
+    pub(crate) proxy: Option<String>,
+
+    /// Go through no proxy, whatever HTTPS_PROXY says
+    #[arg(long)]
+    pub(crate) no_proxy: bool,
+
+    /// Seconds after which to give up each step
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
+    pub(crate) timeout: u64,
+
+    /// How to print the findings
+    #[arg(long, value_enum, default_value_t = OutputFormat::Text)]
+    pub(crate) output: OutputFormat,
 }
 
-impl From<TransportName> for Transport {
-    fn from(name: TransportName) -> Self {
-        match name {
-            TransportName::Mqtt => Self::Mqtt,
-            TransportName::MqttWs => Self::MqttWs,
+/// One transport, or all of them.
+#[derive(Clone, Debug)]
+pub(crate) struct TransportChoice(Option<dps_client::Transport>);
+
+impl TransportChoice {
+    fn parse(text: &str) -> Result<Self, dps_client::TransportError> {
+        if text == "all" { Ok(Self(None)) } else { text.parse().map(|one| Self(Some(one))) }
+    }
+
+    pub(crate) fn transports(&self) -> Vec<dps_client::Transport> {
+        match self.0 {
+            Some(one) => vec![one],
+            None => dps_client::Transport::ALL.to_vec(),
         }
     }
 }

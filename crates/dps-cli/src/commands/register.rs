@@ -7,7 +7,7 @@ use crate::proxy::Choice;
 use crate::{key_source, output, report};
 use dps_client::{
     Builder, Endpoint, Error, ErrorKind, IdScope, Policy, ProvisioningClient, RegistrationId,
-    SymmetricKey, TlsVersions, Transport, TrustAnchors,
+    SymmetricKey, TlsVersions, TrustAnchors,
 };
 use dps_hsm_symm_key::SymmetricKeyHsm;
 use dps_hsm_x509::{X509Error, X509Hsm};
@@ -121,7 +121,7 @@ fn refused(error: &Error, proof: &Proof) -> Failure {
 fn builder(options: &Register, proof: &Proof) -> Result<Builder, Failure> {
     let config = |error: &dyn std::fmt::Display| Failure::new(exit::CONFIG, error.to_string());
     let versions = TlsVersions::new(options.tls_min.into(), options.tls_max.into());
-    let transport = Transport::from(options.transport);
+    let transport = options.transport;
     let endpoint = endpoint(&options.endpoint).map_err(|error| config(&error))?;
     let choice = Choice { url: options.proxy.as_deref(), ignore_environment: options.no_proxy };
     let mut builder = ProvisioningClient::builder()
@@ -162,7 +162,7 @@ fn endpoint(text: &str) -> Result<Endpoint, dps_client::EndpointError> {
 }
 
 /// Looks at the file now: a mistake should not have to wait for the TLS handshake.
-fn certificates(path: &Path) -> Result<Vec<u8>, Failure> {
+pub(super) fn certificates(path: &Path) -> Result<Vec<u8>, Failure> {
     const MARK: &[u8] = b"-----BEGIN CERTIFICATE-----";
     let pem = read(path)?;
     if pem.windows(MARK.len()).any(|window| window == MARK) {
