@@ -21,7 +21,40 @@ pub enum Transport {
 /// The port of HTTPS, and of WebSockets over TLS (`wire-protocol.md` section 0).
 const WEB_SOCKET_PORT: u16 = 443;
 
+/// The text names no transport.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TransportError;
+
+impl std::error::Error for TransportError {}
+
+impl std::fmt::Display for TransportError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("not a transport: give one of")?;
+        Transport::ALL.iter().try_for_each(|transport| write!(f, " {}", transport.as_str()))
+    }
+}
+
+/// Reads the names that [`Transport::as_str`] gives.
+impl std::str::FromStr for Transport {
+    type Err = TransportError;
+
+    fn from_str(text: &str) -> Result<Self, TransportError> {
+        Self::ALL.into_iter().find(|transport| transport.as_str() == text).ok_or(TransportError)
+    }
+}
+
 impl Transport {
+    /// All there are.
+    pub const ALL: [Transport; 2] = [Transport::Mqtt, Transport::MqttWs];
+
+    /// Its name in lower case, for settings and logs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Transport::Mqtt => "mqtt",
+            Transport::MqttWs => "mqtt-ws",
+        }
+    }
+
     /// The port used when the endpoint names none.
     pub const fn default_port(self) -> u16 {
         match self {

@@ -45,7 +45,7 @@ mod tokio_driver;
 mod wake;
 mod wire;
 
-pub use builder::{Builder, Transport};
+pub use builder::{Builder, Transport, TransportError};
 pub use client::{Progress, ProvisioningClient};
 pub use dps_core::{
     Assignment, Attestation, CertificateProblem, ClientIdentity, ClientKey, Error, ErrorKind, Hsm,
