@@ -146,7 +146,8 @@ impl ProvisioningClient {
             payload: self.payload.clone(),
             policy: self.policy.clone(),
         };
-        let engine = self.transport.engine(self.conservative);
+        let port = self.endpoint.port().unwrap_or(self.transport.default_port());
+        let engine = self.transport.engine(self.endpoint.host(), port, self.conservative);
         Session::new(config, engine, Box::new(SystemRandom), now)
     }
 

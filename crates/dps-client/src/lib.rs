@@ -56,7 +56,7 @@ pub use dps_transport::{
     Endpoint, EndpointError, GLOBAL_ENDPOINT, TlsVersion, TlsVersions, TrustAnchors,
 };
 /// For those who drive a [`Session`] themselves.
-pub use {dps_core, dps_transport, dps_transport_mqtt};
+pub use {dps_core, dps_transport, dps_transport_http, dps_transport_mqtt};
 
 pub use session::{Output, Session};
 pub use wake::Interrupter;
