@@ -1,0 +1,1 @@
+//! The door over a stream in memory.
