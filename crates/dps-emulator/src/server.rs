@@ -1,6 +1,7 @@
 //! The sockets: accepts TCP connections, does TLS, and moves bytes between a socket and a
 //! door's state machine.
 
+use crate::doors::https::serve_https;
 use crate::doors::mqtt::MqttConnection;
 use crate::doors::{Connection, Door};
 use crate::service::Service;
@@ -93,6 +94,7 @@ async fn serve_connection(
                 MqttConnection::new(service, now()).with_peer_certificates(certificates);
             converse(stream, connection).await
         }
+        Door::Https => serve_https(stream, service, certificates).await,
     }
 }
 
