@@ -4,6 +4,7 @@ use crate::client::ProvisioningClient;
 use dps_core::wire::MAX_MESSAGE_BYTES;
 use dps_core::{Error, ErrorKind, Hsm, IdScope, Policy, RegistrationId, Stage};
 use dps_transport::{Endpoint, TlsVersions, TrustAnchors};
+use dps_transport_amqp::{AMQPS_PORT, AmqpTransport};
 use dps_transport_mqtt::{MQTT_PORT, MqttTransport};
 use serde_json::value::RawValue;
 
@@ -14,6 +15,8 @@ pub enum Transport {
     /// MQTT 3.1.1 over TLS, port 8883.
     #[default]
     Mqtt,
+    /// AMQP 1.0 over TLS, port 5671.
+    Amqp,
 }
 
 impl Transport {
@@ -21,12 +24,19 @@ impl Transport {
     pub const fn default_port(self) -> u16 {
         match self {
             Transport::Mqtt => MQTT_PORT,
+            Transport::Amqp => AMQPS_PORT,
         }
     }
 
-    pub(crate) fn engine(self, conservative: bool) -> Box<dyn dps_core::Transport> {
+    pub(crate) fn engine(
+        self,
+        host: &str,
+        _port: u16,
+        conservative: bool,
+    ) -> Box<dyn dps_core::Transport> {
         match self {
             Transport::Mqtt => Box::new(MqttTransport::new().conservative(conservative)),
+            Transport::Amqp => Box::new(AmqpTransport::new(host).conservative(conservative)),
         }
     }
 }

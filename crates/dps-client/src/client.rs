@@ -146,7 +146,8 @@ impl ProvisioningClient {
             payload: self.payload.clone(),
             policy: self.policy.clone(),
         };
-        let engine = self.transport.engine(self.conservative);
+        let (endpoint, port) = self.endpoint();
+        let engine = self.transport.engine(endpoint.host(), port, self.conservative);
         Session::new(config, engine, Box::new(SystemRandom), now)
     }
 
