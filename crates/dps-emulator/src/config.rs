@@ -37,6 +37,9 @@ pub struct EmulatorConfig {
     pub address: IpAddr,
     /// Port of the MQTT door; 0 takes any free one. Default 8883.
     pub mqtt_port: u16,
+    /// Port of the AMQP door; 0 takes any free one. Default 5671, or any free one when
+    /// [`mqtt_port`](Self::mqtt_port) is 0: a service on free ports has all its doors on such.
+    pub amqp_port: Option<u16>,
     /// More host names or IP addresses for the server certificate. `localhost`, the loopback
     /// addresses and the service's own names are always in it.
     pub server_names: Vec<String>,
@@ -73,6 +76,7 @@ impl Default for EmulatorConfig {
         Self {
             address: IpAddr::V4(Ipv4Addr::LOCALHOST),
             mqtt_port: 8883,
+            amqp_port: None,
             server_names: Vec::new(),
             id_scope,
             hubs: vec![DEFAULT_HUB.to_owned()],
@@ -116,6 +120,11 @@ impl EmulatorConfig {
     /// [`Service::new`](crate::Service::new) and [`Emulator::start`](crate::Emulator::start).
     pub fn from_yaml(text: &str) -> Result<Self, ConfigError> {
         yaml::read(text)
+    }
+
+    /// The port of the AMQP door.
+    pub(crate) fn amqp_port(&self) -> u16 {
+        self.amqp_port.unwrap_or(if self.mqtt_port == 0 { 0 } else { 5671 })
     }
 }
 

@@ -79,6 +79,7 @@ impl OpenDoor {
     fn open(door: Door, address: SocketAddr) -> Result<Self, EmulatorError> {
         let (protocol, setting) = match door {
             Door::Mqtt => ("MQTT", "mqttPort"),
+            Door::Amqp => ("AMQP", "amqpPort"),
         };
         let failed = |source| EmulatorError::Listen { protocol, setting, address, source };
         let listener = TcpListener::bind(address).map_err(failed)?;
@@ -93,6 +94,7 @@ pub struct Emulator {
     service: Arc<Service>,
     ca_pem: String,
     mqtt_address: SocketAddr,
+    amqp_address: SocketAddr,
     /// Dropping it tells the doors to close.
     stop: Option<watch::Sender<()>>,
     /// Disconnects when all doors are closed.
@@ -116,6 +118,9 @@ impl Emulator {
         let mqtt = SocketAddr::new(config.address, config.mqtt_port);
         let mqtt = OpenDoor::open(Door::Mqtt, mqtt)?;
         let mqtt_address = mqtt.address;
+        let amqp = SocketAddr::new(config.address, config.amqp_port());
+        let amqp = OpenDoor::open(Door::Amqp, amqp)?;
+        let amqp_address = amqp.address;
 
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
@@ -126,7 +131,7 @@ impl Emulator {
         let (stop, stopping) = watch::channel(());
         let (alive, stopped) = mpsc::channel::<()>();
         let mut doors = Vec::new();
-        for OpenDoor { door, address, listener } in Vec::from([mqtt]) {
+        for OpenDoor { door, address, listener } in Vec::from([mqtt, amqp]) {
             let listener = {
                 let _inside = runtime.enter();
                 tokio::net::TcpListener::from_std(listener).map_err(EmulatorError::Runtime)?
@@ -143,6 +148,7 @@ impl Emulator {
             service,
             ca_pem: certificates.ca_pem,
             mqtt_address,
+            amqp_address,
             stop: Some(stop),
             stopped: Mutex::new(stopped),
             doors,
@@ -153,6 +159,11 @@ impl Emulator {
     /// Where the MQTT door listens.
     pub fn mqtt_address(&self) -> SocketAddr {
         self.mqtt_address
+    }
+
+    /// Where the AMQP door listens.
+    pub fn amqp_address(&self) -> SocketAddr {
+        self.amqp_address
     }
 
     /// The trust anchor for the server certificate, in PEM.
@@ -201,6 +212,7 @@ impl Emulator {
         Summary {
             id_scope: self.id_scope().to_owned(),
             mqtt: EndpointSummary::new(self.mqtt_address),
+            amqp: EndpointSummary::new(self.amqp_address),
             ca_pem: self.ca_pem.clone(),
             enrollment_groups: self.groups().iter().map(EnrollmentGroupSummary::new).collect(),
             enrollments: self.enrollments().iter().map(IndividualEnrollmentSummary::new).collect(),
@@ -232,6 +244,7 @@ impl fmt::Debug for Emulator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Emulator")
             .field("mqtt_address", &self.mqtt_address)
+            .field("amqp_address", &self.amqp_address)
             .field("id_scope", &self.id_scope())
             .finish_non_exhaustive()
     }

@@ -1,6 +1,7 @@
 //! The sockets: accepts TCP connections, does TLS, and moves bytes between a socket and a
 //! door's state machine.
 
+use crate::doors::amqp::AmqpConnection;
 use crate::doors::mqtt::MqttConnection;
 use crate::doors::{Connection, Door};
 use crate::service::Service;
@@ -91,6 +92,11 @@ async fn serve_connection(
         Door::Mqtt => {
             let connection =
                 MqttConnection::new(service, now()).with_peer_certificates(certificates);
+            converse(stream, connection).await
+        }
+        Door::Amqp => {
+            let connection =
+                AmqpConnection::new(service, now()).with_peer_certificates(certificates);
             converse(stream, connection).await
         }
     }
