@@ -23,6 +23,9 @@ pub(crate) fn run(options: &arguments::Emulator) -> Result<(), Failure> {
     if let Some(port) = options.mqtt_port {
         config.mqtt_port = port;
     }
+    if options.amqp_port.is_some() {
+        config.amqp_port = options.amqp_port;
+    }
     config.server_names.extend(options.server_name.iter().cloned());
     // Scripts wait for this file to appear: one of an earlier run must not deceive them.
     if let Some(path) = &options.ready_file
@@ -90,11 +93,12 @@ fn read_config(path: &Path) -> Result<EmulatorConfig, Failure> {
 }
 
 fn print_text(summary: &Summary, ca_out: Option<&Path>) {
-    let mqtt = &summary.mqtt;
     output::line("Provisioning service ready. Everything below is for testing only.\n");
-    // An IPv6 address needs its brackets.
-    let (open, close) = if mqtt.host.contains(':') { ("[", "]") } else { ("", "") };
-    output::line(format_args!("  MQTT over TLS     {open}{}{close}:{}", mqtt.host, mqtt.port));
+    for (name, door) in [("MQTT over TLS", &summary.mqtt), ("AMQP over TLS", &summary.amqp)] {
+        // An IPv6 address needs its brackets.
+        let (open, close) = if door.host.contains(':') { ("[", "]") } else { ("", "") };
+        output::line(format_args!("  {name:<16}  {open}{}{close}:{}", door.host, door.port));
+    }
     output::line(format_args!("  ID scope          {}", summary.id_scope));
     output::line(format_args!("  Hubs              {}", summary.hubs.join(", ")));
     for group in &summary.enrollment_groups {
