@@ -6,6 +6,7 @@
 //! * [`ConnectProxy`]: an HTTP proxy on the way
 //! * [`tls_server`]: what a TLS server needs
 //! * [`Authority`], [`KeyKind`], [`self_signed`]: certificates for devices
+//! * [`Peer`]: the service's side of a connection in memory, with TLS, a proxy or a WebSocket
 //! * [`run`]: other programs, with a time limit
 //!
 //! # Out of scope
@@ -18,9 +19,11 @@
 mod command;
 mod connect_proxy;
 mod faulty;
+mod peers;
 mod pki;
 
 pub use command::{Finished, root, run};
 pub use connect_proxy::ConnectProxy;
 pub use faulty::{Fault, FaultyService, tls_server};
+pub use peers::{Door, Peer, ProxyPeer, TlsPeer, WebSocketPeer};
 pub use pki::{Authority, KeyKind, self_signed};

@@ -9,6 +9,8 @@ use crate::x509::ChainProblem;
 pub(crate) enum Refusal {
     #[error("the request has no SAS token")]
     NoCredentials,
+    #[error("the connection is not that of a device with credentials for what it asks")]
+    Connection,
     #[error("{0}")]
     Sas(#[from] SasError),
     #[error("{0}")]
@@ -27,8 +29,20 @@ pub(crate) enum Refusal {
     OtherDevice,
     #[error("this device has no operation of that id")]
     UnknownOperation,
+    #[error("this device has never registered")]
+    NoRegistration,
     #[error("the request is invalid: {0}")]
     InvalidRequest(&'static str),
+    #[error("the service has no such path")]
+    NoSuchPath,
+    #[error("the path is not for this method")]
+    WrongMethod,
+    #[error("the body did not come in time")]
+    TooSlow,
+    #[error("the body has more than 96 KB")]
+    TooLarge,
+    #[error("the path is for WebSockets only: {0}")]
+    UpgradeRequired(&'static str),
 }
 
 impl Refusal {
@@ -36,12 +50,21 @@ impl Refusal {
     pub(crate) fn status(&self) -> u16 {
         match self {
             Self::NoCredentials
+            | Self::Connection
             | Self::Sas(_)
             | Self::Disabled
             | Self::Certificate(_)
             | Self::OtherAttestation => 401,
-            Self::UnknownScope | Self::NoEnrollment | Self::UnknownOperation => 404,
+            Self::UnknownScope
+            | Self::NoEnrollment
+            | Self::UnknownOperation
+            | Self::NoRegistration
+            | Self::NoSuchPath => 404,
             Self::BadBody | Self::OtherDevice | Self::InvalidRequest(_) => 400,
+            Self::WrongMethod => 405,
+            Self::TooSlow => 408,
+            Self::TooLarge => 413,
+            Self::UpgradeRequired(_) => 426,
         }
     }
 
@@ -50,14 +73,21 @@ impl Refusal {
         match self {
             Self::Sas(SasError::Signature) => 401_000,
             Self::NoCredentials
+            | Self::Connection
             | Self::Sas(_)
             | Self::Disabled
             | Self::Certificate(_)
             | Self::OtherAttestation => 401_002,
-            Self::UnknownScope | Self::NoEnrollment => 404_201,
+            Self::UnknownScope | Self::NoEnrollment | Self::NoRegistration => 404_201,
             Self::UnknownOperation => 404_203,
             Self::InvalidRequest(_) => 400_002,
             Self::BadBody | Self::OtherDevice => 400_004,
+            // Of these only the status is known.
+            Self::NoSuchPath
+            | Self::WrongMethod
+            | Self::TooSlow
+            | Self::TooLarge
+            | Self::UpgradeRequired(_) => u32::from(self.status()) * 1000,
         }
     }
 
@@ -67,13 +97,20 @@ impl Refusal {
             Self::NoCredentials | Self::Sas(_) | Self::Disabled | Self::OtherAttestation => {
                 "Unauthorized"
             }
+            // `wire-protocol.md` section 4.1.
+            Self::Connection => "IotHubUnauthorizedAccess",
             // `wire-protocol.md` section 2.6.
             Self::Certificate(_) => "Invalid certificate.",
             Self::UnknownScope | Self::NoEnrollment => "Enrollment not found.",
             Self::UnknownOperation => "Operation not found.",
             Self::BadBody => "The request body is not a valid DeviceRegistration.",
             Self::OtherDevice => "The registrationId of the body is not that of the request.",
-            Self::InvalidRequest(problem) => problem,
+            Self::NoRegistration => "Registration not found.",
+            Self::InvalidRequest(problem) | Self::UpgradeRequired(problem) => problem,
+            Self::NoSuchPath => "Path not found.",
+            Self::WrongMethod => "Method not allowed.",
+            Self::TooSlow => "The request body did not come in time.",
+            Self::TooLarge => "The request body is larger than 96 KB.",
         }
     }
 }
