@@ -113,13 +113,31 @@ fn assert_assigned((code, value): &(Option<i32>, Value), device: &str) {
     assert_eq!(value["deviceId"], device, "{value}");
 }
 
-/// The client names the kind of error and hands on what the service said.
+/// What the client calls a refusal: its own name for the error, or by AMQP the condition.
+fn kind(transport: &str, error_code: u64) -> &'static str {
+    match (transport, error_code / 1000) {
+        ("amqp" | "amqp-ws", 401) => "amqp:unauthorized-access",
+        ("amqp" | "amqp-ws", 404) => "amqp:not-found",
+        (_, 401) => "UnauthorizedError",
+        // It has no name of its own for the status by HTTP.
+        ("http", 404) => "Error",
+        (_, 404) => "DeviceNotFoundError",
+        other => panic!("{other:?}"),
+    }
+}
+
 #[track_caller]
-fn assert_refused((code, value): &(Option<i32>, Value), name: &str, error_code: u64, text: &str) {
+fn assert_refused(
+    (code, value): &(Option<i32>, Value),
+    transport: &str,
+    error_code: u64,
+    text: &str,
+) {
     assert_eq!(*code, Some(3), "{value}");
-    assert_eq!(value["name"], name, "{value}");
-    assert_eq!(value["result"]["errorCode"], error_code, "{value}");
-    assert_eq!(value["result"]["message"], text, "{value}");
+    assert_eq!(value["kind"], kind(transport, error_code), "{value}");
+    assert_eq!(value["service"]["errorCode"], error_code, "{value}");
+    assert_eq!(value["service"]["message"], text, "{value}");
+    assert_eq!(value["service"]["trackingId"].as_str().map(str::len), Some(36), "{value}");
 }
 
 macro_rules! scenarios {
@@ -151,20 +169,20 @@ macro_rules! scenarios {
             fn a_wrong_key_is_refused() {
                 let wrong = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
                 let refused = SERVICE.symmetric($transport, "my-symkey-device", wrong);
-                assert_refused(&refused, "UnauthorizedError", 401_000, "Unauthorized");
+                assert_refused(&refused, $transport, 401_000, "Unauthorized");
             }
 
             #[test]
             fn an_unknown_registration_id_is_refused() {
                 let refused = SERVICE.symmetric($transport, "nobody", &SERVICE.device_key());
-                assert_refused(&refused, "DeviceNotFoundError", 404_201, "Enrollment not found.");
+                assert_refused(&refused, $transport, 404_201, "Enrollment not found.");
             }
 
             #[test]
             fn a_stranger_s_certificate_is_refused() {
                 let chain = SERVICE.stranger.device("sn-8", KeyKind::P256);
                 let refused = SERVICE.x509($transport, "sn-8", &chain, KeyKind::P256);
-                assert_refused(&refused, "UnauthorizedError", 401_002, "Invalid certificate.");
+                assert_refused(&refused, $transport, 401_002, "Invalid certificate.");
             }
         }
     )*};
@@ -172,4 +190,8 @@ macro_rules! scenarios {
 
 scenarios! {
     mqtt: "mqtt",
+    mqtt_ws: "mqtt-ws",
+    http: "http",
+    amqp: "amqp",
+    amqp_ws: "amqp-ws",
 }

@@ -76,6 +76,10 @@ pub(crate) struct Demo {
     #[arg(long)]
     pub(crate) corrupt_key: bool,
 
+    /// The protocol to reach the service by
+    #[arg(long, default_value = Transport::Mqtt.as_str(), value_parser = transport())]
+    pub(crate) transport: Transport,
+
     /// Registration id of the device
     #[arg(long, default_value = "sn-007-888-abc-mac-a1-b2-c3-d4-e5-f6")]
     pub(crate) registration_id: String,

@@ -36,13 +36,13 @@ if (rest.length > 0) {
 client.register((error, result) => {
   let outcome;
   if (error) {
+    // By MQTT the service's words are a member, by HTTP the body, by AMQP the description.
+    const said = error.result || error.responseBody || error.description;
     outcome = {
       status: 'error',
-      name: error.name,
+      kind: error.condition || error.name,
       message: error.message,
-      // What the service said, as far as the client hands it on.
-      result: error.result,
-      inner: error.innerError && `${error.innerError.name}: ${error.innerError.message}`,
+      service: typeof said === 'string' ? JSON.parse(said) : said,
     };
   } else {
     outcome = {
