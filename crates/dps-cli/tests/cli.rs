@@ -168,6 +168,21 @@ fn demo_prints_one_json_document() {
     assert_eq!(value["statuses"], serde_json::json!(["CONNECTED", "ASSIGNING"]));
 }
 
+const TRANSPORTS: [&str; 5] = ["mqtt", "mqtt-ws", "http", "amqp", "amqp-ws"];
+
+#[test]
+fn demo_registers_by_each_transport() {
+    for transport in TRANSPORTS {
+        let finished = finish(dps(&["demo", "--json", "--transport", transport])).success();
+        let value: Value = serde_json::from_str(&finished.stdout).unwrap();
+        assert_eq!(value["result"]["status"], "assigned", "{transport}: {value}");
+        assert_eq!(value["transport"], transport);
+    }
+    let refused = finish(dps(&["demo", "--transport", "coap"]));
+    assert_eq!(refused.code, Some(2));
+    assert!(refused.stderr.contains("mqtt, mqtt-ws, http, amqp, amqp-ws"), "{}", refused.stderr);
+}
+
 #[test]
 fn demo_with_a_corrupt_key_is_refused_with_the_reason() {
     let finished = finish(dps(&["demo", "--corrupt-key"]));
@@ -296,6 +311,44 @@ fn register_talks_to_an_emulator_started_from_the_command_line() {
     assert_eq!(finished.code, Some(4), "{}", finished.stderr);
     assert!(finished.stderr.contains("refused"), "{}", finished.stderr);
     assert!(finished.stderr.contains("stage:   deadline"), "{}", finished.stderr);
+}
+
+#[test]
+fn register_takes_each_transport_with_a_key_and_with_a_certificate() {
+    let folder = Folder::new("transports");
+    let (root, root_key) = root_authority(&folder);
+    let (device, device_key) = (folder.path("device.pem"), folder.path("device.key"));
+    let mut make = dps(&["cert", "device", "--name", "sn-7", "--ca", &root]);
+    make.args(["--ca-key", &root_key, "--out", &device, "--key-out", &device_key]);
+    finish(make).success();
+    let key = folder.file("key", DEVICE_KEY);
+    let both = x509_config(&root)
+        + &format!(
+            "enrollments: [{{registrationId: {ID}, attestation: {{type: symmetricKey, symmetricKey: {{primaryKey: {DEVICE_KEY}}}}}}}]"
+        );
+    let service = Service::start("transports-service", &both);
+    for transport in TRANSPORTS {
+        let door = match transport {
+            "mqtt" | "amqp" => &service.ready[transport],
+            _ => &service.ready["https"],
+        };
+        let endpoint = format!("{}:{}", door["host"].as_str().unwrap(), door["port"]);
+        let register = |more: &[&str]| {
+            let mut command = dps(&["register", "--transport", transport, "--output", "json"]);
+            command.args(["--endpoint", &endpoint, "--trusted-cert", &service.ca]);
+            command.args(["--id-scope", service.ready["idScope"].as_str().unwrap()]).args(more);
+            let finished = finish(command);
+            let value: Value = serde_json::from_str(&finished.stdout).unwrap();
+            (finished.code, value)
+        };
+        let (code, value) = register(&["--registration-id", ID, "--key-file", &key]);
+        assert_eq!((code, &value["deviceId"]), (Some(0), &Value::from(ID)), "{transport}: {value}");
+        let (code, value) = register(&["--cert", &device, "--cert-key", &device_key]);
+        assert_eq!((code, &value["deviceId"]), (Some(0), &"sn-7".into()), "{transport}: {value}");
+        let (code, value) = register(&["--registration-id", "nobody", "--key-file", &key]);
+        assert_eq!(code, Some(7), "{transport}: {value}");
+        assert_eq!(value["service"]["errorCode"], 404_201, "{transport}: {value}");
+    }
 }
 
 #[test]
