@@ -28,5 +28,5 @@ pub use command::{Finished, root, run};
 pub use faulty::{Fault, FaultyService, tls_server};
 pub use fleet::{Fleet, Proof};
 pub use peers::{Door, Peer, ProxyPeer, TlsPeer, WebSocketPeer};
-pub use pki::{Authority, KeyKind, self_signed, self_signed_server};
+pub use pki::{Authority, KeyKind, ServerKind, self_signed, self_signed_server};
 pub use proxy::RunningProxy;
