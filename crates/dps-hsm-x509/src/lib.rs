@@ -95,7 +95,8 @@ impl X509Hsm {
         let missing_issuer =
             parsed.last().filter(|last| !last.is_issued_by(last)).map(|last| last.issuer.clone());
         let key = SoftwareKey::new(&pem::private_key(key)?, passphrase, &leaf)?;
-        let identity = ClientIdentity::new(chain, Arc::new(key));
+        let identity =
+            ClientIdentity::new(chain, Arc::new(key)).with_missing_issuer(missing_issuer.clone());
         Ok(Self { leaf, missing_issuer, identity })
     }
 

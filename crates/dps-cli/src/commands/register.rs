@@ -6,8 +6,8 @@ use crate::failure::Failure;
 use crate::proxy::Choice;
 use crate::{key_source, output, report};
 use dps_client::{
-    Builder, Endpoint, Error, ErrorKind, IdScope, Policy, ProvisioningClient, RegistrationId,
-    SymmetricKey, TlsVersions, TrustAnchors,
+    Builder, Endpoint, IdScope, Policy, ProvisioningClient, RegistrationId, SymmetricKey,
+    TlsVersions, TrustAnchors,
 };
 use dps_hsm_symm_key::SymmetricKeyHsm;
 use dps_hsm_x509::{X509Error, X509Hsm};
@@ -35,7 +35,7 @@ pub(crate) fn run(options: &Register) -> Result<(), Failure> {
             if !text {
                 output::line(report::error(&error));
             }
-            let failure = refused(&error, &proof);
+            let failure = Failure::registration(&error);
             return Err(if text { failure } else { failure.reported() });
         }
     };
@@ -97,24 +97,6 @@ fn unusable(error: &X509Error) -> Failure {
             failure.remedy("give the file with the passphrase by --cert-key-passphrase-file")
         }
         _ => failure,
-    }
-}
-
-/// A service only says that a certificate is invalid; what it may miss is known here.
-fn refused(error: &Error, proof: &Proof) -> Failure {
-    let failure = Failure::registration(error);
-    let missing = match proof {
-        Proof::Certificate(hsm) if *error.kind() == (ErrorKind::Service { status: 401 }) => {
-            hsm.missing_issuer()
-        }
-        _ => None,
-    };
-    match missing {
-        Some(issuer) => failure.remedy(format!(
-            "{}. Unless it is enrolled, the certificate of {issuer:?} is missing behind the others",
-            error.hint()
-        )),
-        None => failure,
     }
 }
 
