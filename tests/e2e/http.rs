@@ -160,6 +160,7 @@ fn certificates_let_devices_in_one_by_one_and_by_group() {
     let own = self_signed("single", KeyKind::P256);
     let mut config = EmulatorConfig::default();
     config.mqtt_port = 0;
+    config.retry_after_seconds = 1;
     config.assignment_delay = Duration::ZERO;
     let mut individual = IndividualEnrollmentConfig::new(RegistrationId::new("single").unwrap());
     individual.attestation = AttestationConfig::with_client_certificate(own.as_str());
