@@ -1,46 +1,11 @@
 //! Settings of a client.
 
 use crate::client::ProvisioningClient;
+use crate::transport::Transport;
 use dps_core::wire::MAX_MESSAGE_BYTES;
 use dps_core::{Error, ErrorKind, Hsm, IdScope, Policy, RegistrationId, Stage};
-use dps_transport::{Endpoint, TlsVersions, TrustAnchors};
-use dps_transport_http::{HTTPS_PORT, HttpTransport};
-use dps_transport_mqtt::{MQTT_PORT, MqttTransport};
+use dps_transport::{Endpoint, Proxy, PublicKeyPin, TlsVersions, TrustAnchors};
 use serde_json::value::RawValue;
-
-/// The protocols to reach the service by.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Transport {
-    /// MQTT 3.1.1 over TLS, port 8883.
-    #[default]
-    Mqtt,
-    /// HTTPS, port 443.
-    Http,
-}
-
-impl Transport {
-    /// The port used when the endpoint names none.
-    pub const fn default_port(self) -> u16 {
-        match self {
-            Transport::Mqtt => MQTT_PORT,
-            Transport::Http => HTTPS_PORT,
-        }
-    }
-
-    /// An engine that speaks to this host and port.
-    pub(crate) fn engine(
-        self,
-        host: &str,
-        port: u16,
-        conservative: bool,
-    ) -> Box<dyn dps_core::Transport> {
-        match self {
-            Transport::Mqtt => Box::new(MqttTransport::new().conservative(conservative)),
-            Transport::Http => Box::new(HttpTransport::new(host, port)),
-        }
-    }
-}
 
 /// Builds a [`ProvisioningClient`]. The ID scope and the security module are required; the order
 /// of the settings does not matter.
@@ -52,6 +17,8 @@ pub struct Builder {
     pub(crate) registration_id: Option<RegistrationId>,
     pub(crate) trust_anchors: TrustAnchors,
     pub(crate) tls_versions: TlsVersions,
+    pub(crate) revoked_pins: Vec<PublicKeyPin>,
+    pub(crate) proxy: Option<Proxy>,
     payload: Option<String>,
     pub(crate) policy: Policy,
     pub(crate) transport: Transport,
@@ -67,6 +34,8 @@ impl Builder {
             registration_id: None,
             trust_anchors: TrustAnchors::system(),
             tls_versions: TlsVersions::default(),
+            revoked_pins: Vec::new(),
+            proxy: None,
             payload: None,
             policy: Policy::default(),
             transport: Transport::default(),
@@ -107,6 +76,21 @@ impl Builder {
     /// The versions of TLS to offer. Default: 1.2 and 1.3.
     pub fn tls_versions(mut self, versions: TlsVersions) -> Self {
         self.tls_versions = versions;
+        self
+    }
+
+    /// Public keys of servers that are not to be trusted any more, even if a trust anchor vouches
+    /// for them: no certificate in the chain that the service presents may have one. Default:
+    /// none.
+    pub fn revoked_pins(mut self, pins: impl IntoIterator<Item = PublicKeyPin>) -> Self {
+        self.revoked_pins = pins.into_iter().collect();
+        self
+    }
+
+    /// A proxy to go through, `None` for none, which is the default. No environment variable is
+    /// looked at.
+    pub fn proxy(mut self, proxy: impl Into<Option<Proxy>>) -> Self {
+        self.proxy = proxy.into();
         self
     }
 
@@ -185,6 +169,7 @@ impl std::fmt::Debug for Builder {
             .field("registration_id", &self.registration_id)
             .field("policy", &self.policy)
             .field("transport", &self.transport)
+            .field("proxy", &self.proxy)
             .finish_non_exhaustive()
     }
 }
