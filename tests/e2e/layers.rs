@@ -37,11 +37,21 @@ fn arrows_run_as_designed() {
     let allowed: &[(&str, &[&str])] = &[
         ("dps-core", &[]),
         ("dps-transport", &["dps-core"]),
+        ("dps-transport-amqp", &["dps-core"]),
         ("dps-transport-http", &["dps-core"]),
         ("dps-transport-mqtt", &["dps-core"]),
         ("dps-hsm-symm-key", &["dps-core"]),
         ("dps-hsm-x509", &["dps-core"]),
-        ("dps-client", &["dps-core", "dps-transport", "dps-transport-http", "dps-transport-mqtt"]),
+        (
+            "dps-client",
+            &[
+                "dps-core",
+                "dps-transport",
+                "dps-transport-amqp",
+                "dps-transport-http",
+                "dps-transport-mqtt",
+            ],
+        ),
         ("dps-emulator", &["dps-core"]),
         ("dps-ffi", &["dps-client", "dps-hsm-symm-key"]),
         ("dps-cli", &["dps-client", "dps-emulator", "dps-hsm-symm-key", "dps-hsm-x509"]),

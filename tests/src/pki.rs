@@ -2,7 +2,7 @@
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType,
-    ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose, date_time_ymd,
+    ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose, SanType, date_time_ymd,
 };
 
 const RSA_KEY: &str = include_str!("../../crates/dps-hsm-x509/test-keys/rsa2048.pkcs8.pem");
@@ -52,6 +52,13 @@ fn authority_params(name: &str) -> CertificateParams {
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
     params
+}
+
+/// A server's certificate that it issued to itself, in PEM.
+pub fn self_signed_server(name: &str, key: KeyKind) -> String {
+    let mut params = params(name);
+    params.subject_alt_names = vec![SanType::DnsName(name.try_into().unwrap())];
+    params.self_signed(&KeyPair::from_pem(key.pem()).unwrap()).unwrap().pem()
 }
 
 /// A certificate that a device issued to itself, in PEM.

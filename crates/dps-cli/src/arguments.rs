@@ -314,6 +314,10 @@ pub(crate) struct Emulator {
     #[arg(long, value_name = "PORT")]
     pub(crate) https_port: Option<u16>,
 
+    /// Port of AMQP over TLS; 0 takes any free one, as does --mqtt-port 0 unless this is given
+    #[arg(long, value_name = "PORT")]
+    pub(crate) amqp_port: Option<u16>,
+
     /// Another host name or address for the service's certificate, by which clients reach it; may
     /// be given several times
     #[arg(long, value_name = "NAME")]

@@ -34,7 +34,10 @@ pub(crate) fn of(error: &Error) -> u8 {
         | ErrorKind::Silent { .. } => 4,
         ErrorKind::ServerCertificate(_) | ErrorKind::Tls => 5,
         ErrorKind::ConnectRejected { code: 3 } => 9,
-        ErrorKind::ConnectRejected { .. } | ErrorKind::ClientCertificate => 6,
+        ErrorKind::ConnectRejected { .. }
+        | ErrorKind::SaslRejected { code: 1 }
+        | ErrorKind::ClientCertificate => 6,
+        ErrorKind::SaslRejected { .. } => 9,
         ErrorKind::Service { status: 401 | 403 } => 6,
         ErrorKind::Service { .. }
         | ErrorKind::RegistrationFailed

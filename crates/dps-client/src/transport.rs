@@ -3,6 +3,7 @@
 use core::fmt;
 use core::str::FromStr;
 use dps_transport::WebSocketProtocol;
+use dps_transport_amqp::{AMQPS_PORT, AmqpTransport};
 use dps_transport_http::{HTTPS_PORT, HttpTransport};
 use dps_transport_mqtt::{MQTT_PORT, MqttTransport};
 
@@ -17,6 +18,10 @@ pub enum Transport {
     MqttWs,
     /// HTTPS, port 443.
     Http,
+    /// AMQP 1.0 over TLS, port 5671.
+    Amqp,
+    /// AMQP 1.0 in a WebSocket, port 443.
+    AmqpWs,
 }
 
 /// The text names no transport.
@@ -25,7 +30,8 @@ pub struct TransportError;
 
 impl Transport {
     /// All there are.
-    pub const ALL: [Transport; 3] = [Transport::Mqtt, Transport::MqttWs, Transport::Http];
+    pub const ALL: [Transport; 5] =
+        [Transport::Mqtt, Transport::MqttWs, Transport::Http, Transport::Amqp, Transport::AmqpWs];
 
     /// Its name in lower case, for settings and logs.
     pub const fn as_str(self) -> &'static str {
@@ -33,6 +39,8 @@ impl Transport {
             Transport::Mqtt => "mqtt",
             Transport::MqttWs => "mqtt-ws",
             Transport::Http => "http",
+            Transport::Amqp => "amqp",
+            Transport::AmqpWs => "amqp-ws",
         }
     }
 
@@ -40,15 +48,17 @@ impl Transport {
     pub const fn default_port(self) -> u16 {
         match self {
             Transport::Mqtt => MQTT_PORT,
-            Transport::MqttWs | Transport::Http => HTTPS_PORT,
+            Transport::Amqp => AMQPS_PORT,
+            Transport::MqttWs | Transport::Http | Transport::AmqpWs => HTTPS_PORT,
         }
     }
 
     /// What is spoken inside a WebSocket, for those that use one.
     pub(crate) const fn web_socket(self) -> Option<WebSocketProtocol> {
         match self {
-            Transport::Mqtt | Transport::Http => None,
+            Transport::Mqtt | Transport::Http | Transport::Amqp => None,
             Transport::MqttWs => Some(WebSocketProtocol::Mqtt),
+            Transport::AmqpWs => Some(WebSocketProtocol::Amqp),
         }
     }
 
@@ -64,6 +74,9 @@ impl Transport {
                 Box::new(MqttTransport::new().conservative(conservative))
             }
             Transport::Http => Box::new(HttpTransport::new(host, port)),
+            Transport::Amqp | Transport::AmqpWs => {
+                Box::new(AmqpTransport::new(host).conservative(conservative))
+            }
         }
     }
 }

@@ -117,6 +117,11 @@ pub enum ErrorKind {
         /// Its HTTP status.
         status: u16,
     },
+    /// The service refused the credentials with this SASL outcome.
+    SaslRejected {
+        /// 1: the credentials; 2 and 3: a fault of the service; 4: one that passes.
+        code: u8,
+    },
     /// The service refused the subscription to its replies.
     SubscribeRejected,
     /// The peer broke the protocol.
@@ -277,6 +282,7 @@ impl Error {
             ErrorKind::ProxyRejected { status } | ErrorKind::WebSocketRejected { status } => {
                 status == 429 || status >= 500
             }
+            ErrorKind::SaslRejected { code } => code == 4,
             _ => false,
         }
     }
@@ -335,7 +341,7 @@ impl Error {
             }
             ErrorKind::Tls => "check that the endpoint's port speaks TLS 1.2 or 1.3",
             ErrorKind::ConnectRejected { code: 3 } => "the service is unavailable: try later",
-            ErrorKind::ConnectRejected { .. } => {
+            ErrorKind::ConnectRejected { .. } | ErrorKind::SaslRejected { code: 1 } => {
                 "check the ID scope, the registration id and the key"
             }
             ErrorKind::ProxyRejected { status: 407 } => {
@@ -356,6 +362,7 @@ impl Error {
             ErrorKind::Protocol if self.0.stage == Stage::Proxy => {
                 "check that an HTTP proxy listens at this host and port, and whether it speaks http or https"
             }
+            ErrorKind::SaslRejected { .. } => "the service has a fault: try later",
             ErrorKind::SubscribeRejected
             | ErrorKind::Protocol
             | ErrorKind::MalformedReply
@@ -471,6 +478,15 @@ impl Error {
             }
             ErrorKind::WebSocketRejected { status } => {
                 format!("the server refused the WebSocket (status {status})")
+            }
+            ErrorKind::SaslRejected { code } => {
+                let words = match code {
+                    1 => "bad credentials",
+                    2 | 3 => "a fault of the service",
+                    4 => "a passing fault of the service",
+                    _ => "unknown reason",
+                };
+                format!("the service refused the connection: {words} (SASL outcome {code})")
             }
             ErrorKind::SubscribeRejected => "the service refused the subscription".into(),
             ErrorKind::Protocol => "the peer broke the protocol".into(),
@@ -624,6 +640,9 @@ mod tests {
         assert!(transient(ErrorKind::Unavailable { status: 503 }));
         for code in [1, 2, 4, 5, 6] {
             assert!(!transient(ErrorKind::ConnectRejected { code }), "{code}");
+        }
+        for code in [1, 2, 3, 4, 5] {
+            assert_eq!(transient(ErrorKind::SaslRejected { code }), code == 4, "{code}");
         }
         assert!(!transient(ErrorKind::Service { status: 401 }));
         assert!(!transient(ErrorKind::Disabled));

@@ -222,7 +222,8 @@ impl Registration {
                 self.progress = now.at;
             }
             (Event::Connected, State::Connecting) => self.connected(now),
-            (Event::Reply(reply), State::Awaiting) => self.reply(now, &reply),
+            // Some protocols refuse the connection itself with a reply.
+            (Event::Reply(reply), State::Connecting | State::Awaiting) => self.reply(now, &reply),
             (Event::Lost(error), State::Connecting | State::Awaiting) => {
                 self.open = false;
                 self.lost(now, error);

@@ -41,6 +41,9 @@ pub struct EmulatorConfig {
     /// any free one where only privileged programs may listen there, or when
     /// [`mqtt_port`](Self::mqtt_port) is 0: a service on free ports has all its doors on them.
     pub https_port: Option<u16>,
+    /// Port of the AMQP door; 0 takes any free one. Default 5671, or any free one when
+    /// [`mqtt_port`](Self::mqtt_port) is 0: a service on free ports has all its doors on such.
+    pub amqp_port: Option<u16>,
     /// More host names or IP addresses for the server certificate. `localhost`, the loopback
     /// addresses and the service's own names are always in it.
     pub server_names: Vec<String>,
@@ -78,6 +81,7 @@ impl Default for EmulatorConfig {
             address: IpAddr::V4(Ipv4Addr::LOCALHOST),
             mqtt_port: 8883,
             https_port: None,
+            amqp_port: None,
             server_names: Vec::new(),
             id_scope,
             hubs: vec![DEFAULT_HUB.to_owned()],

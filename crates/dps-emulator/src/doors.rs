@@ -1,6 +1,7 @@
 //! The protocols through which devices come in. Each door is a sans-I/O state machine over its
 //! own code and third-party codecs; none shares code with the client's engines.
 
+pub(crate) mod amqp;
 pub(crate) mod https;
 pub(crate) mod mqtt;
 
@@ -11,6 +12,7 @@ use core::time::Duration;
 pub(crate) enum Door {
     Mqtt,
     /// The device API and WebSockets.
+    Amqp,
     Https,
 }
 

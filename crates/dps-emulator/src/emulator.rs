@@ -80,6 +80,7 @@ impl OpenDoor {
         let (protocol, setting) = match door {
             Door::Mqtt => ("MQTT", "mqttPort"),
             Door::Https => ("HTTPS", "httpsPort"),
+            Door::Amqp => ("AMQP", "amqpPort"),
         };
         let failed = |source| EmulatorError::Listen { protocol, setting, address, source };
         let listener = TcpListener::bind(address).map_err(failed)?;
@@ -121,6 +122,7 @@ pub struct Emulator {
     ca_pem: String,
     mqtt_address: SocketAddr,
     https_address: SocketAddr,
+    amqp_address: SocketAddr,
     /// Dropping it tells the doors to close.
     stop: Option<watch::Sender<()>>,
     /// Disconnects when all doors are closed.
@@ -146,6 +148,8 @@ impl Emulator {
         let mqtt_address = mqtt.address;
         let https = OpenDoor::open_at(Door::Https, &config, config.https_port, 443)?;
         let https_address = https.address;
+        let amqp = OpenDoor::open_at(Door::Amqp, &config, config.amqp_port, 5671)?;
+        let amqp_address = amqp.address;
 
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
@@ -156,7 +160,7 @@ impl Emulator {
         let (stop, stopping) = watch::channel(());
         let (alive, stopped) = mpsc::channel::<()>();
         let mut doors = Vec::new();
-        for OpenDoor { door, address, listener } in [mqtt, https] {
+        for OpenDoor { door, address, listener } in [mqtt, amqp, https] {
             let listener = {
                 let _inside = runtime.enter();
                 tokio::net::TcpListener::from_std(listener).map_err(EmulatorError::Runtime)?
@@ -174,6 +178,7 @@ impl Emulator {
             ca_pem: certificates.ca_pem,
             mqtt_address,
             https_address,
+            amqp_address,
             stop: Some(stop),
             stopped: Mutex::new(stopped),
             doors,
@@ -189,6 +194,11 @@ impl Emulator {
     /// Where the HTTPS door listens, which also takes WebSockets.
     pub fn https_address(&self) -> SocketAddr {
         self.https_address
+    }
+
+    /// Where the AMQP door listens.
+    pub fn amqp_address(&self) -> SocketAddr {
+        self.amqp_address
     }
 
     /// The trust anchor for the server certificate, in PEM.
@@ -238,6 +248,7 @@ impl Emulator {
             id_scope: self.id_scope().to_owned(),
             mqtt: EndpointSummary::new(self.mqtt_address),
             https: EndpointSummary::new(self.https_address),
+            amqp: EndpointSummary::new(self.amqp_address),
             ca_pem: self.ca_pem.clone(),
             enrollment_groups: self.groups().iter().map(EnrollmentGroupSummary::new).collect(),
             enrollments: self.enrollments().iter().map(IndividualEnrollmentSummary::new).collect(),
@@ -270,6 +281,7 @@ impl fmt::Debug for Emulator {
         f.debug_struct("Emulator")
             .field("mqtt_address", &self.mqtt_address)
             .field("https_address", &self.https_address)
+            .field("amqp_address", &self.amqp_address)
             .field("id_scope", &self.id_scope())
             .finish_non_exhaustive()
     }

@@ -28,6 +28,7 @@
 //! * [`Service`]: registration and polling without any protocol, time as an argument
 //! * [`MqttConnection`]: the MQTT 3.1.1 door as a sans-I/O state machine
 //! * [`serve_https`]: the HTTPS door, with WebSockets, over any stream of bytes
+//! * [`AmqpConnection`]: the AMQP 1.0 door, likewise
 //! * [`sas`]: verification of SAS tokens; parsing and checks are independent of the code that makes them
 //!
 //! # Out of scope
@@ -58,6 +59,7 @@ pub use config::{
     ProvisioningStatus, SymmetricKeyConfig, X509Config,
 };
 pub use doors::Connection;
+pub use doors::amqp::AmqpConnection;
 pub use doors::https::serve_https;
 pub use doors::mqtt::MqttConnection;
 pub use emulator::{Emulator, EmulatorError};

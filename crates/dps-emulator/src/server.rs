@@ -1,6 +1,7 @@
 //! The sockets: accepts TCP connections, does TLS, and moves bytes between a socket and a
 //! door's state machine.
 
+use crate::doors::amqp::AmqpConnection;
 use crate::doors::https::serve_https;
 use crate::doors::mqtt::MqttConnection;
 use crate::doors::{Connection, Door};
@@ -95,6 +96,11 @@ async fn serve_connection(
             converse(stream, connection).await
         }
         Door::Https => serve_https(stream, service, certificates).await,
+        Door::Amqp => {
+            let connection =
+                AmqpConnection::new(service, now()).with_peer_certificates(certificates);
+            converse(stream, connection).await
+        }
     }
 }
 

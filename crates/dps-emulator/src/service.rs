@@ -330,6 +330,16 @@ impl Service {
         self.state().random.guid()
     }
 
+    /// The document for a connection or link that is refused as such.
+    pub(crate) fn refuse_connection(&self, now: Duration) -> Reply {
+        Reply::error(&Refusal::Connection, self.state().random.guid(), now)
+    }
+
+    /// 32 hexadecimal digits.
+    pub(crate) fn random_hex(&self) -> String {
+        self.state().random.guid().replace('-', "")
+    }
+
     fn check_scope(&self, identity: &DeviceIdentity) -> Result<(), Refusal> {
         match identity.id_scope.eq_ignore_ascii_case(&self.settings.id_scope) {
             true => Ok(()),

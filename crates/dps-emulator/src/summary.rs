@@ -19,6 +19,8 @@ pub struct Summary {
     pub mqtt: EndpointSummary,
     /// Where the HTTPS door is, which also takes WebSockets.
     pub https: EndpointSummary,
+    /// Where the AMQP door is.
+    pub amqp: EndpointSummary,
     /// The trust anchor for the server certificate, in PEM.
     pub ca_pem: String,
     /// The groups and their keys.

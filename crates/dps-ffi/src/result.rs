@@ -9,9 +9,9 @@ pub(crate) fn result_of(error: &Error) -> PROV_DEVICE_RESULT {
     match error.kind() {
         // Without a document that says why, the original takes the reply for a damaged one.
         ErrorKind::Service { .. } if error.service().is_none() => PROV_DEVICE_RESULT_TRANSPORT,
-        ErrorKind::Service { .. } | ErrorKind::ConnectRejected { .. } => {
-            PROV_DEVICE_RESULT_DEV_AUTH_ERROR
-        }
+        ErrorKind::Service { .. }
+        | ErrorKind::ConnectRejected { .. }
+        | ErrorKind::SaslRejected { .. } => PROV_DEVICE_RESULT_DEV_AUTH_ERROR,
         ErrorKind::RegistrationFailed => {
             match error.service().and_then(|service| service.error_code) {
                 Some(400_208) => PROV_DEVICE_RESULT_HUB_NOT_SPECIFIED,

@@ -26,6 +26,9 @@ pub(crate) fn run(options: &arguments::Emulator) -> Result<(), Failure> {
     if options.https_port.is_some() {
         config.https_port = options.https_port;
     }
+    if options.amqp_port.is_some() {
+        config.amqp_port = options.amqp_port;
+    }
     config.server_names.extend(options.server_name.iter().cloned());
     // Scripts wait for this file to appear: one of an earlier run must not deceive them.
     if let Some(path) = &options.ready_file
@@ -94,9 +97,11 @@ fn read_config(path: &Path) -> Result<EmulatorConfig, Failure> {
 
 fn print_text(summary: &Summary, ca_out: Option<&Path>) {
     output::line("Provisioning service ready. Everything below is for testing only.\n");
-    for (protocol, door) in
-        [("MQTT over TLS", &summary.mqtt), ("HTTPS, WebSockets", &summary.https)]
-    {
+    for (protocol, door) in [
+        ("MQTT over TLS", &summary.mqtt),
+        ("AMQP over TLS", &summary.amqp),
+        ("HTTPS, WebSockets", &summary.https),
+    ] {
         // An IPv6 address needs its brackets.
         let (open, close) = if door.host.contains(':') { ("[", "]") } else { ("", "") };
         output::line(format_args!("  {protocol:<17} {open}{}{close}:{}", door.host, door.port));

@@ -19,6 +19,7 @@ struct Document {
     address: Option<IpAddr>,
     mqtt_port: Option<u16>,
     https_port: Option<u16>,
+    amqp_port: Option<u16>,
     server_names: Option<Vec<String>>,
     #[serde(deserialize_with = "some_parsed")]
     id_scope: Option<IdScope>,
@@ -51,6 +52,7 @@ pub(super) fn read(text: &str) -> Result<EmulatorConfig, ConfigError> {
         address: document.address.unwrap_or(default.address),
         mqtt_port: document.mqtt_port.unwrap_or(default.mqtt_port),
         https_port: document.https_port,
+        amqp_port: document.amqp_port.or(default.amqp_port),
         server_names: document.server_names.unwrap_or(default.server_names),
         id_scope: document.id_scope.unwrap_or(default.id_scope),
         hubs: document.hubs.unwrap_or(default.hubs),

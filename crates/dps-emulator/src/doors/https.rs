@@ -9,6 +9,7 @@ mod patience;
 mod tests;
 mod tunnel;
 
+use crate::doors::amqp::AmqpConnection;
 use crate::doors::mqtt::MqttConnection;
 use crate::server::{converse, now};
 use crate::service::{Refusal, Service};
@@ -86,6 +87,11 @@ pub async fn serve_https(
         Subprotocol::Mqtt => {
             let connection =
                 MqttConnection::new(service, now()).with_peer_certificates(certificates);
+            converse(tunnel, connection).await
+        }
+        Subprotocol::Amqp => {
+            let connection =
+                AmqpConnection::new(service, now()).with_peer_certificates(certificates);
             converse(tunnel, connection).await
         }
     }

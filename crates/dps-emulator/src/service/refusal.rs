@@ -9,6 +9,8 @@ use crate::x509::ChainProblem;
 pub(crate) enum Refusal {
     #[error("the request has no SAS token")]
     NoCredentials,
+    #[error("the connection is not that of a device with credentials for what it asks")]
+    Connection,
     #[error("{0}")]
     Sas(#[from] SasError),
     #[error("{0}")]
@@ -48,6 +50,7 @@ impl Refusal {
     pub(crate) fn status(&self) -> u16 {
         match self {
             Self::NoCredentials
+            | Self::Connection
             | Self::Sas(_)
             | Self::Disabled
             | Self::Certificate(_)
@@ -70,6 +73,7 @@ impl Refusal {
         match self {
             Self::Sas(SasError::Signature) => 401_000,
             Self::NoCredentials
+            | Self::Connection
             | Self::Sas(_)
             | Self::Disabled
             | Self::Certificate(_)
@@ -93,6 +97,8 @@ impl Refusal {
             Self::NoCredentials | Self::Sas(_) | Self::Disabled | Self::OtherAttestation => {
                 "Unauthorized"
             }
+            // `wire-protocol.md` section 4.1.
+            Self::Connection => "IotHubUnauthorizedAccess",
             // `wire-protocol.md` section 2.6.
             Self::Certificate(_) => "Invalid certificate.",
             Self::UnknownScope | Self::NoEnrollment => "Enrollment not found.",

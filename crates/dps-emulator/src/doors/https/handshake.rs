@@ -16,12 +16,14 @@ pub(super) const PATHS: [&str; 3] = ["/$iothub/websocket", "/", "/mqtt"];
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Subprotocol {
     Mqtt,
+    Amqp,
 }
 
 /// The names of the subprotocols, in any case.
-const SPOKEN: [(&str, Subprotocol); 1] = [("mqtt", Subprotocol::Mqtt)];
+const SPOKEN: [(&str, Subprotocol); 2] =
+    [("mqtt", Subprotocol::Mqtt), ("AMQPWSB10", Subprotocol::Amqp)];
 const NONE_SPOKEN: Refusal = Refusal::InvalidRequest(
-    "Sec-WebSocket-Protocol names no subprotocol that is spoken here, which is: mqtt.",
+    "Sec-WebSocket-Protocol names no subprotocol that is spoken here, which are: mqtt, AMQPWSB10.",
 );
 
 /// What makes the accept key of another one.

@@ -1,0 +1,156 @@
+//! The SASL layer (`wire-protocol.md` section 4.1).
+
+use crate::frame::{self, Layer};
+use crate::value::{self, Composite};
+use crate::violation::Violation;
+use bytes::BytesMut;
+use dps_core::{Error, ErrorKind, Identity, Stage};
+use serde_amqp::Value;
+use zeroize::Zeroizing;
+
+pub(crate) const MECHANISMS: u64 = 0x40;
+pub(crate) const OUTCOME: u64 = 0x44;
+
+/// How the device proves who it is on this layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mechanism {
+    /// With a SAS token as password.
+    Plain,
+    /// With the certificate of the TLS handshake; for servers that insist on this layer.
+    External,
+}
+
+impl Mechanism {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "PLAIN",
+            Self::External => "EXTERNAL",
+        }
+    }
+
+    /// Whether a sasl-mechanisms frame has this one.
+    pub(crate) fn check_offered(self, mut frame: Composite) -> Result<(), Violation> {
+        let is_this =
+            |offer: &Value| matches!(offer, Value::Symbol(name) if name.as_str() == self.name());
+        let offered = match frame.take(0) {
+            Value::Array(offers) => offers.0.iter().any(is_this),
+            // A single one may stand for itself.
+            offer => is_this(&offer),
+        };
+        if offered { Ok(()) } else { Err(Violation::MechanismNotOffered(self.name())) }
+    }
+}
+
+/// The name of a device as user, and of the node that serves it.
+pub(crate) fn address(identity: &Identity) -> String {
+    format!("{}/registrations/{}", identity.id_scope, identity.registration_id)
+}
+
+/// The sasl-init frame. Written without the codec and without reallocation, so that no copy of
+/// the token stays behind.
+pub(crate) fn init(
+    mechanism: Mechanism,
+    address: &str,
+    token: &str,
+    host: &str,
+) -> Zeroizing<Vec<u8>> {
+    let mut fields =
+        Zeroizing::new(Vec::with_capacity(64 + address.len() + token.len() + host.len()));
+    let name = mechanism.name().as_bytes();
+    fields.push(0xa3);
+    fields.push(u8::try_from(name.len()).unwrap_or_default());
+    fields.extend_from_slice(name);
+    let response: [&[u8]; 4] = match mechanism {
+        // No authorization identity.
+        Mechanism::Plain => [b"\0", address.as_bytes(), b"\0", token.as_bytes()],
+        Mechanism::External => [b""; 4],
+    };
+    variable(&mut fields, 0xb0, &response);
+    variable(&mut fields, 0xb1, &[host.as_bytes()]);
+    let mut init = Zeroizing::new(Vec::with_capacity(16 + fields.len()));
+    init.extend_from_slice(&[0x00, 0x53, 0x41, 0xd0]);
+    init.extend_from_slice(&length(fields.len() + 4));
+    init.extend_from_slice(&[0, 0, 0, 3]);
+    init.extend_from_slice(&fields);
+    init
+}
+
+/// A value with a size of four bytes.
+fn variable(out: &mut Vec<u8>, constructor: u8, parts: &[&[u8]]) {
+    out.push(constructor);
+    out.extend_from_slice(&length(parts.iter().map(|part| part.len()).sum()));
+    parts.iter().for_each(|part| out.extend_from_slice(part));
+}
+
+fn length(bytes: usize) -> [u8; 4] {
+    u32::try_from(bytes).unwrap_or(u32::MAX).to_be_bytes()
+}
+
+pub(crate) fn write(out: &mut BytesMut, performative: &[u8]) {
+    frame::write(out, Layer::Sasl, &[performative]);
+}
+
+/// What a sasl-outcome says. `pipelined`: the AMQP layer was opened ahead of it, which some
+/// server's SASL layer might take for a fault.
+pub(crate) fn judge(mut outcome: Composite, pipelined: bool) -> Result<(), Error> {
+    let code = match value::number(&outcome.take(0)) {
+        Some(0) => return Ok(()),
+        Some(code) => u8::try_from(code).unwrap_or(u8::MAX),
+        None => return Err(Violation::Field("code").at(Stage::Authenticate)),
+    };
+    let kind = match code {
+        2 if pipelined => ErrorKind::ConnectionLost,
+        code => ErrorKind::SaslRejected { code },
+    };
+    Err(Error::new(Stage::Authenticate, kind))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_init_has_an_empty_authzid_then_address_and_token() {
+        let init = init(Mechanism::Plain, "s/registrations/d", "t0ken", "host");
+        let (init, length) = value::read(&init)
+            .map(|(value, length)| (Composite::from_value(value).unwrap(), (length, init.len())))
+            .unwrap();
+        assert_eq!(length.0, length.1);
+        let mut init = init;
+        assert_eq!(init.code, 0x41);
+        assert_eq!(init.take(0), value::symbol("PLAIN"));
+        assert_eq!(init.take(1), value::binary(b"\0s/registrations/d\0t0ken".to_vec()));
+        assert_eq!(init.take(2), value::string("host"));
+    }
+
+    #[test]
+    fn a_mechanism_is_found_alone_or_among_others() {
+        let frame =
+            |field| Composite::from_value(value::composite(MECHANISMS, vec![field])).unwrap();
+        let array = Value::Array(vec![value::symbol("TPM"), value::symbol("PLAIN")].into());
+        assert_eq!(Mechanism::Plain.check_offered(frame(array.clone())), Ok(()));
+        assert_eq!(Mechanism::Plain.check_offered(frame(value::symbol("PLAIN"))), Ok(()));
+        for field in [array, value::symbol("PLAIN"), Value::Null, value::string("EXTERNAL")] {
+            assert_eq!(
+                Mechanism::External.check_offered(frame(field)),
+                Err(Violation::MechanismNotOffered("EXTERNAL"))
+            );
+        }
+    }
+
+    #[test]
+    fn outcomes_are_told_apart() {
+        let outcome = |code, pipelined| {
+            let frame = value::composite(OUTCOME, vec![Value::Ubyte(code)]);
+            judge(Composite::from_value(frame).unwrap(), pipelined).map_err(|e| e.kind().clone())
+        };
+        for pipelined in [false, true] {
+            assert_eq!(outcome(0, pipelined), Ok(()));
+            for code in [1, 3, 4, 9] {
+                assert_eq!(outcome(code, pipelined), Err(ErrorKind::SaslRejected { code }));
+            }
+        }
+        assert_eq!(outcome(2, false), Err(ErrorKind::SaslRejected { code: 2 }));
+        assert_eq!(outcome(2, true), Err(ErrorKind::ConnectionLost));
+    }
+}
