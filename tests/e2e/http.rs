@@ -160,6 +160,7 @@ fn certificates_let_devices_in_one_by_one_and_by_group() {
     let own = self_signed("single", KeyKind::P256);
     let mut config = EmulatorConfig::default();
     config.mqtt_port = 0;
+    config.retry_after_seconds = 1;
     config.assignment_delay = Duration::ZERO;
     let mut individual = IndividualEnrollmentConfig::new(RegistrationId::new("single").unwrap());
     individual.attestation = AttestationConfig::with_client_certificate(own.as_str());
@@ -174,7 +175,7 @@ fn certificates_let_devices_in_one_by_one_and_by_group() {
     };
     for version in [TlsVersion::V1_2, TlsVersion::V1_3] {
         let versions = TlsVersions::only(version);
-        let single = builder(&emulator, hsm(&own, KeyKind::P256)).tls_versions(versions.clone());
+        let single = builder(&emulator, hsm(&own, KeyKind::P256)).tls_versions(versions);
         assert_eq!(single.build().unwrap().register().unwrap().device_id, "single");
         let chain = factory.device("sn-7", KeyKind::Rsa) + &factory.pem();
         let member = builder(&emulator, hsm(&chain, KeyKind::Rsa)).tls_versions(versions);

@@ -1,11 +1,18 @@
-//! MQTT over WebSocket at the local service's HTTPS door, by a WebSocket client that is not ours.
+//! MQTT over WebSocket at the local service's HTTPS door: by a WebSocket client that is not ours,
+//! in odd pieces, and by our own.
 // A helper of a test may stop the test where it stands.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use bytes::BytesMut;
 use dps_client::dps_core::sas::{UnsignedToken, registration_resource};
-use dps_client::{IdScope, RegistrationId};
-use dps_emulator::{Emulator, EmulatorConfig};
+use dps_client::{
+    Builder, Endpoint, ErrorKind, Hsm, IdScope, Policy, ProvisioningClient, RegistrationId, Stage,
+    Status, Transport, TrustAnchors,
+};
+use dps_emulator::{AttestationConfig, Emulator, EmulatorConfig, EnrollmentGroupConfig};
+use dps_hsm_symm_key::SymmetricKeyHsm;
+use dps_hsm_x509::X509Hsm;
+use dps_tests::{Authority, KeyKind};
 use rumqttc::mqttbytes::QoS;
 use rumqttc::mqttbytes::v4::{Connect, Packet, Publish, Subscribe};
 use rustls::pki_types::pem::PemObject as _;
@@ -182,4 +189,52 @@ fn what_is_not_a_stream_of_bytes_ends_the_connection() {
     socket.send(Message::binary(b"GET / HTTP/1.1\r\n\r\n".to_vec())).unwrap();
     assert!(!matches!(socket.read(), Ok(Message::Binary(_))));
     assert!(emulator.registrations().is_empty());
+}
+
+fn client(emulator: &Emulator, hsm: impl Hsm + 'static) -> Builder {
+    ProvisioningClient::builder()
+        .transport(Transport::MqttWs)
+        .endpoint(Endpoint::parse(&emulator.https_address().to_string()).unwrap())
+        .id_scope(IdScope::new(emulator.id_scope()).unwrap())
+        .hsm(hsm)
+        .trust_anchors(TrustAnchors::pem(emulator.ca_pem()))
+        .policy(Policy { deadline: Some(Duration::from_secs(20)), ..Policy::default() })
+}
+
+#[test]
+fn our_client_registers_with_a_key() {
+    let emulator = emulator();
+    let id = RegistrationId::new("Device:1.a_b-c").unwrap();
+    let group = emulator.groups()[0].symmetric_keys().unwrap().primary.clone();
+    let hsm = SymmetricKeyHsm::derived(id.clone(), &group);
+    let mut statuses = Vec::new();
+    let mut device = client(&emulator, hsm).build().unwrap();
+    let assignment = device.register_with(|status| statuses.push(status)).unwrap();
+    assert_eq!(assignment.device_id, id.as_str());
+    assert_eq!(statuses, [Status::Connected, Status::Assigning]);
+
+    let wrong = client(&emulator, SymmetricKeyHsm::new(id, group));
+    let error = wrong.build().unwrap().register().unwrap_err();
+    assert_eq!(*error.kind(), ErrorKind::Service { status: 401 });
+    assert_eq!(
+        (error.stage(), error.service().unwrap().error_code),
+        (Stage::Register, Some(401_000))
+    );
+}
+
+#[test]
+fn our_client_registers_with_a_certificate() {
+    let root = Authority::root("root");
+    let mut config = EmulatorConfig::default();
+    config.mqtt_port = 0;
+    config.assignment_delay = Duration::ZERO;
+    let mut group = EnrollmentGroupConfig::new("fleet");
+    group.attestation = AttestationConfig::with_signing_certificate(root.pem().as_str());
+    config.enrollment_groups = vec![group];
+    let emulator = Emulator::start(config).unwrap();
+    let chain = root.device("sn-7", KeyKind::P256);
+    let hsm = X509Hsm::from_pem(chain.as_bytes(), KeyKind::P256.pem().as_bytes()).unwrap();
+    let assignment = client(&emulator, hsm).build().unwrap().register().unwrap();
+    assert_eq!(assignment.device_id, "sn-7");
+    assert_eq!(assignment.enrollment_group_id.as_deref(), Some("fleet"));
 }

@@ -57,10 +57,12 @@ impl Client {
     fn new() -> Self {
         let id = RegistrationId::new("dev1").unwrap();
         let key = SymmetricKey::from_base64(KEY).unwrap();
-        let mut config = EmulatorConfig::default();
-        config.assignment_delay = Duration::ZERO;
-        config.enrollment_groups.clear();
-        config.enrollments = vec![IndividualEnrollmentConfig::new(id).with_keys(key.clone(), key)];
+        let config = EmulatorConfig {
+            assignment_delay: Duration::ZERO,
+            enrollment_groups: Vec::new(),
+            enrollments: vec![IndividualEnrollmentConfig::new(id).with_keys(key.clone(), key)],
+            ..EmulatorConfig::default()
+        };
         let service = Service::new(&config, Random::from_seed([4; 32])).unwrap();
         let (stream, other) = duplex(1 << 20);
         Self { stream, door: tokio::spawn(serve_https(other, Arc::new(service), Vec::new())) }
