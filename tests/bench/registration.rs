@@ -14,7 +14,7 @@ use dps_core::{Attestation, RegistrationConfig};
 use dps_emulator::{Connection as _, EmulatorConfig, MqttConnection, Random, Service};
 use dps_hsm_symm_key::SymmetricKeyHsm;
 use dps_tests::tls_server;
-use dps_transport::{Link, TlsSettings};
+use dps_transport::{Link, LinkSettings, TlsSettings};
 use dps_transport_mqtt::MqttTransport;
 use rustls::{ServerConfig, ServerConnection};
 use std::io::{Read as _, Write as _};
@@ -53,7 +53,7 @@ impl Rig {
     /// A new client's settings, as at a device's boot: no session to resume.
     fn link(&self) -> Link {
         let settings = TlsSettings::new(&TrustAnchors::pem(self.ca_pem.as_bytes()), None).unwrap();
-        settings.link(now(0), &self.endpoint).unwrap()
+        LinkSettings::new(settings).link(now(0), &self.endpoint, 8883).unwrap()
     }
 
     fn handshake(&self) {

@@ -1,5 +1,5 @@
-//! The client's session against the service's MQTT door, both without I/O, in virtual time: the
-//! conversation is cut at every byte in both directions.
+//! The client's session against the service's doors, both without I/O, in virtual time: for each
+//! engine and each layer of a link, the conversation is cut at every byte in both directions.
 // A helper of a test may stop the test where it stands.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -8,14 +8,62 @@ use dps_client::{
     Session, Stage, Status, SymmetricKey, Timestamp,
 };
 use dps_core::{Attestation, RegistrationConfig};
-use dps_emulator::{Connection as _, EmulatorConfig, MqttConnection, Random, Service};
+use dps_emulator::{EmulatorConfig, MqttConnection, Random, Service};
 use dps_hsm_symm_key::SymmetricKeyHsm;
-use dps_transport::Link;
+use dps_tests::{Door, Peer, ProxyPeer, TlsPeer, WebSocketPeer, tls_server};
+use dps_transport::{
+    Endpoint, Link, LinkSettings, Proxy, TlsSettings, TrustAnchors, Tunnel, WebSocket,
+    WebSocketProtocol,
+};
 use dps_transport_mqtt::MqttTransport;
-use std::sync::Arc;
+use rustls::ServerConfig;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 const START: u64 = 1_900_000_000;
+
+/// What stands between the engine and the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Layers {
+    None,
+    Tls,
+    Proxy,
+    WebSocket,
+}
+
+const LAYERS: [Layers; 4] = [Layers::None, Layers::Tls, Layers::Proxy, Layers::WebSocket];
+
+/// The server's TLS settings, and the authority to trust.
+static TLS: LazyLock<(Arc<ServerConfig>, TlsSettings)> = LazyLock::new(|| {
+    let (server, ca_pem) = tls_server();
+    (server, TlsSettings::new(&TrustAnchors::pem(ca_pem), None).unwrap())
+});
+
+impl Layers {
+    fn link(self, now: Now) -> Link {
+        let endpoint = Endpoint::parse("localhost").unwrap();
+        match self {
+            Layers::None => Link::plain(),
+            Layers::Tls => LinkSettings::new(TLS.1.clone()).link(now, &endpoint, 8883).unwrap(),
+            Layers::Proxy => {
+                let proxy = Proxy::parse("http://user:password@proxy.example").unwrap();
+                Link::plain().with(Tunnel::new(&proxy, &endpoint, 8883))
+            }
+            Layers::WebSocket => {
+                Link::plain().with(WebSocket::new(WebSocketProtocol::Mqtt, &endpoint, 443))
+            }
+        }
+    }
+
+    fn peer(self, door: impl Peer + 'static) -> Box<dyn Peer> {
+        match self {
+            Layers::None => Box::new(door),
+            Layers::Tls => Box::new(TlsPeer::new(TLS.0.clone(), door)),
+            Layers::Proxy => Box::new(ProxyPeer::new(door)),
+            Layers::WebSocket => Box::new(WebSocketPeer::new(door)),
+        }
+    }
+}
 
 /// Where a connection breaks: after so many bytes in one direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,10 +75,20 @@ enum Cut {
 
 /// One connection as the network sees it.
 struct Pipe {
-    door: MqttConnection,
+    door: Box<dyn Peer>,
     cut: Cut,
     to_service: usize,
     to_client: usize,
+}
+
+impl Pipe {
+    fn is_broken(&self) -> bool {
+        match self.cut {
+            Cut::Never => false,
+            Cut::ToService(at) => self.to_service >= at,
+            Cut::ToClient(at) => self.to_client >= at,
+        }
+    }
 }
 
 /// What a run gave.
@@ -46,6 +104,7 @@ struct Outcome {
 }
 
 struct World {
+    layers: Layers,
     conservative: bool,
     /// Bytes handed over at a time.
     chunk: usize,
@@ -62,6 +121,7 @@ impl World {
         let group = service.groups()[0].symmetric_keys().unwrap().primary.clone();
         let key = group.derive(&RegistrationId::new("device").unwrap());
         Self {
+            layers: Layers::None,
             conservative: false,
             chunk: usize::MAX,
             policy: Policy::default(),
@@ -107,20 +167,24 @@ impl World {
                     Output::Sign(text) => session.signed(now, hsm.sign(text.as_bytes())),
                     Output::Connect => {
                         let wall = Duration::from_secs(now.unix_seconds);
+                        let door = Door(MqttConnection::new(self.service.clone(), wall));
                         pipe = Some(Pipe {
-                            door: MqttConnection::new(self.service.clone(), wall),
+                            door: self.layers.peer(door),
                             cut: cut(connections),
                             to_service: 0,
                             to_client: 0,
                         });
                         connections += 1;
-                        session.opened(now, Link::plain());
+                        session.opened(now, self.layers.link(now));
                     }
                     Output::Disconnect { farewell } => {
                         if let Some(mut gone) = pipe.take() {
-                            let wall = Duration::from_secs(now.unix_seconds);
-                            gone.door.receive(wall, &farewell);
-                            gone.to_service += farewell.len();
+                            // What was cut off stays so.
+                            if !gone.is_broken() {
+                                let wall = Duration::from_secs(now.unix_seconds);
+                                gone.door.receive(wall, &farewell);
+                                gone.to_service += farewell.len();
+                            }
                             if connections == 1 {
                                 first = (gone.to_service, gone.to_client);
                             }
@@ -177,12 +241,7 @@ impl World {
             session.receive(now, &chunk[..taken]);
             open.to_client += taken;
         }
-        let broken = match open.cut {
-            Cut::Never => false,
-            Cut::ToService(at) => open.to_service >= at,
-            Cut::ToClient(at) => open.to_client >= at,
-        };
-        if broken || open.door.is_closed() {
+        if open.is_broken() || open.door.is_closed() {
             // Both sides learn that the connection is gone.
             session.closed(now, None);
             return true;
@@ -191,15 +250,20 @@ impl World {
     }
 }
 
+/// Everything pipelined and everything step by step.
+fn both<T: Copy>(all: impl IntoIterator<Item = T>) -> impl Iterator<Item = (bool, T)> {
+    all.into_iter().flat_map(|one| [(false, one), (true, one)])
+}
+
 fn offsets(to_service: usize, to_client: usize) -> impl Iterator<Item = Cut> {
     (0..=to_service).map(Cut::ToService).chain((0..=to_client).map(Cut::ToClient))
 }
 
 #[test]
 fn a_whole_conversation() {
-    for conservative in [false, true] {
+    for (conservative, layers) in both(LAYERS) {
         for chunk in [usize::MAX, 7, 1] {
-            let world = World { conservative, chunk, ..World::new() };
+            let world = World { layers, conservative, chunk, ..World::new() };
             let outcome = world.run(|_| Cut::Never);
             let assignment = outcome.result.unwrap();
             assert_eq!(assignment.hub, "contoso-hub.localhost");
@@ -213,16 +277,16 @@ fn a_whole_conversation() {
 
 #[test]
 fn a_first_connection_cut_anywhere_still_ends_in_success() {
-    for conservative in [false, true] {
-        let world = World { conservative, ..World::new() };
+    for (conservative, layers) in both(LAYERS) {
+        let world = World { layers, conservative, ..World::new() };
         let clean = world.run(|_| Cut::Never);
         assert!(clean.to_service > 300 && clean.to_client > 300);
         let mut cuts = 0;
         for cut in offsets(clean.to_service, clean.to_client) {
             let outcome = world.run(|n| if n == 0 { cut } else { Cut::Never });
-            let assignment = outcome
-                .result
-                .unwrap_or_else(|error| panic!("{cut:?}, conservative {conservative}: {error}"));
+            let assignment = outcome.result.unwrap_or_else(|error| {
+                panic!("{layers:?}, {cut:?}, conservative {conservative}: {error}")
+            });
             assert_eq!(assignment.hub, "contoso-hub.localhost", "{cut:?}");
             let told = outcome.statuses.iter().filter(|s| **s == Status::Connected).count();
             assert_eq!(told, 1, "{cut:?}: {:?}", outcome.statuses);
@@ -235,25 +299,29 @@ fn a_first_connection_cut_anywhere_still_ends_in_success() {
 
 #[test]
 fn every_connection_cut_at_the_same_place_has_one_outcome() {
-    let world = World::new();
-    let clean = world.run(|_| Cut::Never);
-    let (mut succeeded, mut failed) = (0, 0);
-    for cut in offsets(clean.to_service, clean.to_client) {
-        let outcome = world.run(|_| cut);
-        match outcome.result {
-            Ok(_) => succeeded += 1,
-            Err(error) => {
-                failed += 1;
-                assert_eq!(error.stage(), Stage::Deadline, "{cut:?}: {error}");
-                assert!(matches!(error.kind(), ErrorKind::DeadlineExceeded { .. }));
-                assert!(error.to_string().contains("connection was lost"), "{cut:?}: {error}");
-                assert_eq!(outcome.elapsed, Duration::from_secs(120), "{cut:?}");
+    // Without TLS, whose handshakes would take too long in such numbers.
+    for layers in [Layers::None, Layers::Proxy, Layers::WebSocket] {
+        let world = World { layers, ..World::new() };
+        let clean = world.run(|_| Cut::Never);
+        let (mut succeeded, mut failed) = (0, 0);
+        for cut in offsets(clean.to_service, clean.to_client) {
+            let outcome = world.run(|_| cut);
+            match outcome.result {
+                Ok(_) => succeeded += 1,
+                Err(error) => {
+                    failed += 1;
+                    assert_eq!(error.stage(), Stage::Deadline, "{layers:?}, {cut:?}: {error}");
+                    assert!(matches!(error.kind(), ErrorKind::DeadlineExceeded { .. }));
+                    let text = error.to_string();
+                    assert!(text.contains("connection was lost"), "{layers:?}, {cut:?}: {text}");
+                    assert_eq!(outcome.elapsed, Duration::from_secs(120), "{cut:?}");
+                }
             }
         }
+        // Cuts before the reply to the register request can never succeed; cuts after it can,
+        // because the next connection carries on with the poll.
+        assert!(succeeded > 100 && failed > 100, "{succeeded} succeeded, {failed} failed");
     }
-    // Cuts before the reply to the register request can never succeed; cuts after it can,
-    // because the next connection carries on with the poll.
-    assert!(succeeded > 100 && failed > 100, "{succeeded} succeeded, {failed} failed");
 }
 
 #[test]

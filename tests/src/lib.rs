@@ -5,6 +5,7 @@
 //! * [`FaultyService`]: a provisioning service that misbehaves on purpose, over real TLS
 //! * [`tls_server`]: what a TLS server needs
 //! * [`Authority`], [`KeyKind`], [`self_signed`]: certificates for devices
+//! * [`Peer`]: the service's side of a connection in memory, with TLS, a proxy or a WebSocket
 //! * [`run`]: other programs, with a time limit
 //!
 //! # Out of scope
@@ -16,8 +17,10 @@
 
 mod command;
 mod faulty;
+mod peers;
 mod pki;
 
 pub use command::{Finished, root, run};
 pub use faulty::{Fault, FaultyService, tls_server};
+pub use peers::{Door, Peer, ProxyPeer, TlsPeer, WebSocketPeer};
 pub use pki::{Authority, KeyKind, self_signed};

@@ -40,6 +40,7 @@ impl Command {
         match self {
             Command::Demo(options) => options.json,
             Command::Register(options) => options.output == OutputFormat::Json,
+            Command::Doctor(options) => options.output == OutputFormat::Json,
             Command::Cert(_) | Command::DeriveKey(_) | Command::Emulator(_) => false,
         }
     }
@@ -53,6 +54,8 @@ pub(crate) enum Command {
     DeriveKey(DeriveKey),
     /// Register a device and print the hub it is assigned to
     Register(Register),
+    /// Find out what stands between this machine and the service
+    Doctor(Doctor),
     /// Make certificates for trying out X.509: authorities and devices
     #[command(subcommand)]
     Cert(Cert),
@@ -162,6 +165,72 @@ pub(crate) struct Register {
     /// How to print the result
     #[arg(long, value_enum, default_value_t = OutputFormat::Text)]
     pub(crate) output: OutputFormat,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = exit::HELP)]
+pub(crate) struct Doctor {
+    /// The service's host, with a port if it is not the usual one
+    #[arg(
+        long,
+        value_name = "HOST[:PORT]",
+        env = "PROVISIONING_HOST",
+        default_value = dps_client::GLOBAL_ENDPOINT
+    )]
+    pub(crate) endpoint: String,
+
+    /// The transport to try
+    #[arg(long, default_value = "all", value_parser = TransportChoice::parse, value_name = "all|mqtt|mqtt-ws|http|amqp|amqp-ws")]
+    pub(crate) transport: TransportChoice,
+
+    /// ID scope of the service instance; without it, one that no service has
+    #[arg(long, env = "PROVISIONING_IDSCOPE")]
+    pub(crate) id_scope: Option<String>,
+
+    /// Port of MQTT over TLS, if it is not the usual one
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) mqtt_port: Option<u16>,
+
+    /// Port of AMQP over TLS, if it is not the usual one
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) amqp_port: Option<u16>,
+
+    /// Port of HTTPS and WebSockets, if it is not the usual one
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) https_port: Option<u16>,
+
+    /// PEM file with the only certificate authorities to trust, instead of the system's
+    #[arg(long, value_name = "FILE")]
+    pub(crate) trusted_cert: Option<PathBuf>,
+
+    /// Proxy to go through: http://[user:password@]host:port, or https
+    #[arg(long, value_name = "URL")]
+    pub(crate) proxy: Option<String>,
+
+    /// Seconds after which to give up each step
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
+    pub(crate) timeout: u64,
+
+    /// How to print the findings
+    #[arg(long, value_enum, default_value_t = OutputFormat::Text)]
+    pub(crate) output: OutputFormat,
+}
+
+/// One transport, or all of them.
+#[derive(Clone, Debug)]
+pub(crate) struct TransportChoice(Option<dps_client::Transport>);
+
+impl TransportChoice {
+    fn parse(text: &str) -> Result<Self, dps_client::TransportError> {
+        if text == "all" { Ok(Self(None)) } else { text.parse().map(|one| Self(Some(one))) }
+    }
+
+    pub(crate) fn transports(&self) -> Vec<dps_client::Transport> {
+        match self.0 {
+            Some(one) => vec![one],
+            None => dps_client::Transport::ALL.to_vec(),
+        }
+    }
 }
 
 #[derive(Subcommand, Debug)]

@@ -3,5 +3,6 @@
 pub(crate) mod cert;
 pub(crate) mod demo;
 pub(crate) mod derive_key;
+pub(crate) mod doctor;
 pub(crate) mod emulator;
 pub(crate) mod register;

@@ -29,6 +29,8 @@ pub(crate) fn of(error: &Error) -> u8 {
         | ErrorKind::ConnectionRefused
         | ErrorKind::ConnectFailed
         | ErrorKind::ConnectionLost
+        | ErrorKind::ProxyRejected { .. }
+        | ErrorKind::WebSocketRejected { .. }
         | ErrorKind::Silent { .. } => 4,
         ErrorKind::ServerCertificate(_) | ErrorKind::Tls => 5,
         ErrorKind::ConnectRejected { code: 3 } => 9,

@@ -5,6 +5,7 @@
 //! * `dps demo`: the whole way, from key to assignment, on one machine
 //! * `dps derive-key`: device keys of an enrollment group
 //! * `dps register`: a device's registration
+//! * `dps doctor`: what stands between this machine and the service
 //! * `dps cert`: certificates for trying out X.509
 //! * `dps emulator`: the local service
 //!
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
         Command::DeriveKey(options) => commands::derive_key::run(&options),
         Command::Register(options) => commands::register::run(&options),
         Command::Cert(command) => commands::cert::run(&command),
+        Command::Doctor(options) => commands::doctor::run(&options),
         Command::Emulator(options) => commands::emulator::run(&options),
     };
     match outcome.and_then(|()| output::check()) {
@@ -62,7 +64,7 @@ fn start_logging(arguments: &Arguments) {
         _ => "trace",
     };
     let (client, service) = match arguments.command {
-        Command::Demo(_) if arguments.verbose == 0 => ("off", "off"),
+        Command::Demo(_) | Command::Doctor(_) if arguments.verbose == 0 => ("off", "off"),
         _ => (level(0), level(quiet)),
     };
     // Only our own crates: others might log what they are given.

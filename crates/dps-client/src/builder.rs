@@ -3,7 +3,7 @@
 use crate::client::ProvisioningClient;
 use dps_core::wire::MAX_MESSAGE_BYTES;
 use dps_core::{Error, ErrorKind, Hsm, IdScope, Policy, RegistrationId, Stage};
-use dps_transport::{Endpoint, TlsVersions, TrustAnchors};
+use dps_transport::{Endpoint, Proxy, PublicKeyPin, TlsVersions, TrustAnchors, WebSocketProtocol};
 use dps_transport_amqp::{AMQPS_PORT, AmqpTransport};
 use dps_transport_mqtt::{MQTT_PORT, MqttTransport};
 use serde_json::value::RawValue;
@@ -15,19 +15,68 @@ pub enum Transport {
     /// MQTT 3.1.1 over TLS, port 8883.
     #[default]
     Mqtt,
+    /// MQTT 3.1.1 in a WebSocket, port 443.
+    MqttWs,
     /// AMQP 1.0 over TLS, port 5671.
     Amqp,
 }
 
+/// The port of HTTPS, and of WebSockets over TLS (`wire-protocol.md` section 0).
+const WEB_SOCKET_PORT: u16 = 443;
+
+/// The text names no transport.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TransportError;
+
+impl std::error::Error for TransportError {}
+
+impl std::fmt::Display for TransportError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("not a transport: give one of")?;
+        Transport::ALL.iter().try_for_each(|transport| write!(f, " {}", transport.as_str()))
+    }
+}
+
+/// Reads the names that [`Transport::as_str`] gives.
+impl std::str::FromStr for Transport {
+    type Err = TransportError;
+
+    fn from_str(text: &str) -> Result<Self, TransportError> {
+        Self::ALL.into_iter().find(|transport| transport.as_str() == text).ok_or(TransportError)
+    }
+}
+
 impl Transport {
+    /// All there are.
+    pub const ALL: [Transport; 3] = [Transport::Mqtt, Transport::MqttWs, Transport::Amqp];
+
+    /// Its name in lower case, for settings and logs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Transport::Mqtt => "mqtt",
+            Transport::MqttWs => "mqtt-ws",
+            Transport::Amqp => "amqp",
+        }
+    }
+
     /// The port used when the endpoint names none.
     pub const fn default_port(self) -> u16 {
         match self {
             Transport::Mqtt => MQTT_PORT,
+            Transport::MqttWs => WEB_SOCKET_PORT,
             Transport::Amqp => AMQPS_PORT,
         }
     }
 
+    /// What is spoken inside a WebSocket, for those that use one.
+    pub(crate) const fn web_socket(self) -> Option<WebSocketProtocol> {
+        match self {
+            Transport::Mqtt | Transport::Amqp => None,
+            Transport::MqttWs => Some(WebSocketProtocol::Mqtt),
+        }
+    }
+
+    /// A protocol engine that speaks with `host` at `port`.
     pub(crate) fn engine(
         self,
         host: &str,
@@ -35,7 +84,9 @@ impl Transport {
         conservative: bool,
     ) -> Box<dyn dps_core::Transport> {
         match self {
-            Transport::Mqtt => Box::new(MqttTransport::new().conservative(conservative)),
+            Transport::Mqtt | Transport::MqttWs => {
+                Box::new(MqttTransport::new().conservative(conservative))
+            }
             Transport::Amqp => Box::new(AmqpTransport::new(host).conservative(conservative)),
         }
     }
@@ -51,6 +102,8 @@ pub struct Builder {
     pub(crate) registration_id: Option<RegistrationId>,
     pub(crate) trust_anchors: TrustAnchors,
     pub(crate) tls_versions: TlsVersions,
+    pub(crate) revoked_pins: Vec<PublicKeyPin>,
+    pub(crate) proxy: Option<Proxy>,
     payload: Option<String>,
     pub(crate) policy: Policy,
     pub(crate) transport: Transport,
@@ -66,6 +119,8 @@ impl Builder {
             registration_id: None,
             trust_anchors: TrustAnchors::system(),
             tls_versions: TlsVersions::default(),
+            revoked_pins: Vec::new(),
+            proxy: None,
             payload: None,
             policy: Policy::default(),
             transport: Transport::default(),
@@ -106,6 +161,21 @@ impl Builder {
     /// The versions of TLS to offer. Default: 1.2 and 1.3.
     pub fn tls_versions(mut self, versions: TlsVersions) -> Self {
         self.tls_versions = versions;
+        self
+    }
+
+    /// Public keys of servers that are not to be trusted any more, even if a trust anchor vouches
+    /// for them: no certificate in the chain that the service presents may have one. Default:
+    /// none.
+    pub fn revoked_pins(mut self, pins: impl IntoIterator<Item = PublicKeyPin>) -> Self {
+        self.revoked_pins = pins.into_iter().collect();
+        self
+    }
+
+    /// A proxy to go through, `None` for none, which is the default. No environment variable is
+    /// looked at.
+    pub fn proxy(mut self, proxy: impl Into<Option<Proxy>>) -> Self {
+        self.proxy = proxy.into();
         self
     }
 
@@ -184,6 +254,7 @@ impl std::fmt::Debug for Builder {
             .field("registration_id", &self.registration_id)
             .field("policy", &self.policy)
             .field("transport", &self.transport)
+            .field("proxy", &self.proxy)
             .finish_non_exhaustive()
     }
 }

@@ -14,7 +14,8 @@ use dps_core::{
     RegistrationId, Stage, Status,
 };
 use dps_transport::{
-    Endpoint, Link, SystemAnchors, TlsOptions, TlsSettings, TlsVersions, TrustAnchors,
+    Endpoint, Link, LinkSettings, Proxy, PublicKeyPin, SystemAnchors, TlsOptions, TlsSettings,
+    TlsVersions, TrustAnchors,
 };
 use serde_json::value::RawValue;
 use std::time::Duration;
@@ -56,7 +57,12 @@ pub struct ProvisioningClient {
     /// Takes the place of `trust_anchors` at the next connection.
     next_anchors: Option<TrustAnchors>,
     tls_versions: TlsVersions,
-    tls: Option<TlsSettings>,
+    revoked_pins: Vec<PublicKeyPin>,
+    proxy: Option<Proxy>,
+    /// Takes the place of `proxy` at the next connection.
+    next_proxy: Option<Option<Proxy>>,
+    /// Made for the first connection of a registration.
+    link_settings: Option<LinkSettings>,
     clock: SystemClock,
     session: Option<Session>,
     wire: Wire,
@@ -93,7 +99,10 @@ impl ProvisioningClient {
             trust_anchors: settings.trust_anchors,
             next_anchors: None,
             tls_versions: settings.tls_versions,
-            tls: None,
+            revoked_pins: settings.revoked_pins,
+            proxy: settings.proxy,
+            next_proxy: None,
+            link_settings: None,
             clock: SystemClock::new(),
             session: None,
             wire: Wire::Closed,
@@ -146,8 +155,8 @@ impl ProvisioningClient {
             payload: self.payload.clone(),
             policy: self.policy.clone(),
         };
-        let (endpoint, port) = self.endpoint();
-        let engine = self.transport.engine(endpoint.host(), port, self.conservative);
+        let port = self.port();
+        let engine = self.transport.engine(self.endpoint.host(), port, self.conservative);
         Session::new(config, engine, Box::new(SystemRandom), now)
     }
 
@@ -294,8 +303,27 @@ impl ProvisioningClient {
         self.next_anchors = Some(anchors);
     }
 
-    pub(crate) fn endpoint(&self) -> (&Endpoint, u16) {
-        (&self.endpoint, self.endpoint.port().unwrap_or(self.transport.default_port()))
+    /// Changes the proxy to go through, `None` for none, from the next connection on.
+    pub fn set_proxy(&mut self, proxy: impl Into<Option<Proxy>>) {
+        self.next_proxy = Some(proxy.into());
+    }
+
+    /// The service's port.
+    fn port(&self) -> u16 {
+        self.endpoint.port().unwrap_or(self.transport.default_port())
+    }
+
+    /// Where the socket leads to: the service, or the proxy.
+    pub(crate) fn first_hop(&self) -> (&Endpoint, u16) {
+        match &self.proxy {
+            Some(proxy) => (proxy.endpoint(), proxy.port()),
+            None => (&self.endpoint, self.port()),
+        }
+    }
+
+    /// An error on the way to the first hop. With a proxy it is the proxy's.
+    pub(crate) fn on_first_hop(&self, error: Error) -> Error {
+        if self.proxy.is_some() { error.at_stage(Stage::Proxy) } else { error }
     }
 
     #[cfg(feature = "tokio")]
@@ -308,37 +336,76 @@ impl ProvisioningClient {
         self.clock
     }
 
-    /// Whether the next link needs the system's anchors. Takes over what
-    /// [`set_trust_anchors`](Self::set_trust_anchors) has set.
-    pub(crate) fn wants_system_anchors(&mut self) -> bool {
+    /// Takes over, for a new connection, what was set since the last one.
+    pub(crate) fn adopt_settings(&mut self) {
         if let Some(anchors) = self.next_anchors.take() {
             self.trust_anchors = anchors;
-            self.tls = None;
+            self.link_settings = None;
         }
-        self.tls.is_none() && self.trust_anchors.uses_system()
+        if let Some(proxy) = self.next_proxy.take() {
+            self.proxy = proxy;
+            self.link_settings = None;
+            // It may look up another host.
+            self.preparation = None;
+        }
+    }
+
+    /// Whether the next link needs the system's anchors.
+    pub(crate) fn wants_system_anchors(&self) -> bool {
+        let of_proxy = self.proxy.as_ref().and_then(Proxy::own_trust_anchors);
+        self.link_settings.is_none()
+            && [Some(&self.trust_anchors), of_proxy]
+                .into_iter()
+                .flatten()
+                .any(TrustAnchors::uses_system)
     }
 
     /// The link of a new connection.
     pub(crate) fn link(&mut self, now: Now, system: Option<&SystemAnchors>) -> Result<Link, Error> {
-        let tls = match &self.tls {
-            Some(tls) => tls,
-            None => {
-                let mut options = TlsOptions::default();
-                options.versions = self.tls_versions;
-                options.client_identity = signing::client_identity(self.hsm.as_mut(), now)?;
-                let made = TlsSettings::with_options(&self.trust_anchors, system, &options)?;
-                self.tls.insert(made)
+        let port = self.port();
+        let settings = match self.link_settings.take() {
+            Some(settings) => settings,
+            None => self.new_link_settings(now, system)?,
+        };
+        self.link_settings.insert(settings).link(now, &self.endpoint, port)
+    }
+
+    fn new_link_settings(
+        &mut self,
+        now: Now,
+        system: Option<&SystemAnchors>,
+    ) -> Result<LinkSettings, Error> {
+        let mut options = TlsOptions::default();
+        options.versions = self.tls_versions;
+        options.revoked_pins = self.revoked_pins.clone();
+        let proxy = match &self.proxy {
+            None => None,
+            Some(proxy) => {
+                let anchors = proxy.own_trust_anchors().unwrap_or(&self.trust_anchors);
+                let tls = TlsSettings::with_options(anchors, system, &options)
+                    .map_err(|error| error.at_stage(Stage::Proxy))?;
+                Some((proxy.clone(), tls))
             }
         };
-        tls.link(now, &self.endpoint)
+        options.client_identity = signing::client_identity(self.hsm.as_mut(), now)?;
+        let tls = TlsSettings::with_options(&self.trust_anchors, system, &options)?;
+        let mut settings = LinkSettings::new(tls);
+        if let Some((proxy, tls)) = proxy {
+            settings = settings.proxy(proxy, tls);
+        }
+        if let Some(protocol) = self.transport.web_socket() {
+            settings = settings.web_socket(protocol);
+        }
+        Ok(settings)
     }
 
     fn prepare(&mut self, session: &mut Session, now: Now) {
         session.reached(now, Stage::Resolve);
         self.wire = Wire::Preparing;
+        self.adopt_settings();
         let system = self.wants_system_anchors();
         if self.preparation.as_ref().is_none_or(|running| !running.is_ours()) {
-            let (endpoint, port) = self.endpoint();
+            let (endpoint, port) = self.first_hop();
             let done = self.sleeper.interrupter();
             self.preparation = Some(Preparation::start(endpoint, port, system, done));
         }
@@ -348,7 +415,7 @@ impl ProvisioningClient {
     /// of TLS goes too; registrations are far apart.
     pub(crate) fn rest(&mut self) {
         self.wire = Wire::Closed;
-        self.tls = None;
+        self.link_settings = None;
         self.buffer = Vec::new();
         self.ready = false;
         self.sleeper.release();
@@ -377,7 +444,10 @@ impl ProvisioningClient {
                     self.preparation = None;
                     match result {
                         Ok(prepared) => self.connect(session, now, prepared),
-                        Err(error) => self.give_up(session, now, error),
+                        Err(error) => {
+                            let error = self.on_first_hop(error);
+                            self.give_up(session, now, error)
+                        }
                     }
                 }
             },
@@ -395,7 +465,10 @@ impl ProvisioningClient {
                     }
                     Err(error) => self.give_up(session, now, error),
                 },
-                Step::Failed(error) => self.give_up(session, now, error),
+                Step::Failed(error) => {
+                    let error = self.on_first_hop(error);
+                    self.give_up(session, now, error)
+                }
             },
             Wire::Open(open) => {
                 session.transmit(now, &mut open.unsent);

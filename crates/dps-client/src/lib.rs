@@ -45,7 +45,7 @@ mod tokio_driver;
 mod wake;
 mod wire;
 
-pub use builder::{Builder, Transport};
+pub use builder::{Builder, Transport, TransportError};
 pub use client::{Progress, ProvisioningClient};
 pub use dps_core::{
     Assignment, Attestation, CertificateProblem, ClientIdentity, ClientKey, Error, ErrorKind, Hsm,
@@ -53,7 +53,8 @@ pub use dps_core::{
     SignatureScheme, Stage, Status, SymmetricKey, Timestamp,
 };
 pub use dps_transport::{
-    Endpoint, EndpointError, GLOBAL_ENDPOINT, TlsVersion, TlsVersions, TrustAnchors,
+    Endpoint, EndpointError, GLOBAL_ENDPOINT, PinError, Proxy, ProxyError, ProxyScheme,
+    PublicKeyPin, TlsVersion, TlsVersions, TrustAnchors,
 };
 /// For those who drive a [`Session`] themselves.
 pub use {dps_core, dps_transport, dps_transport_mqtt};

@@ -116,16 +116,17 @@ impl ProvisioningClient {
     async fn connect_async(&mut self, session: &mut Session) -> Option<Open> {
         let clock = self.clock();
         session.reached(clock.now(), Stage::Resolve);
+        self.adopt_settings();
         let system = self.wants_system_anchors();
-        let (endpoint, port) = self.endpoint();
+        let (endpoint, port) = self.first_hop();
         let lookup = prepare(endpoint.host().to_owned(), port, system);
         let result = match until(clock, session.next_timeout(), lookup).await {
             None => Err(None),
-            Some(Err(error)) => Err(Some(error)),
+            Some(Err(error)) => Err(Some(self.on_first_hop(error))),
             Some(Ok(prepared)) => match self.link(clock.now(), prepared.anchors.as_ref()) {
                 Err(error) => Err(Some(error)),
                 Ok(link) => match open_tcp(clock, session, prepared.addresses).await {
-                    Err(error) => Err(error),
+                    Err(error) => Err(error.map(|error| self.on_first_hop(error))),
                     Ok(stream) => Ok((stream, link)),
                 },
             },

@@ -112,6 +112,16 @@ pub enum ErrorKind {
         /// 1: the credentials; 2 and 3: a fault of the service; 4: one that passes.
         code: u8,
     },
+    /// The proxy did not open the tunnel.
+    ProxyRejected {
+        /// Its HTTP status: 407 for missing or wrong credentials.
+        status: u16,
+    },
+    /// The server did not take up the WebSocket.
+    WebSocketRejected {
+        /// Its HTTP status.
+        status: u16,
+    },
     /// The service refused the subscription to its replies.
     SubscribeRejected,
     /// The peer broke the protocol.
@@ -156,13 +166,15 @@ pub enum ErrorKind {
 pub enum CertificateProblem {
     /// No trust anchor leads to it.
     UnknownIssuer,
+    /// It vouches for itself, and is not trusted.
+    SelfSigned,
     /// It is valid for other names only.
     WrongName,
     /// It has expired.
     Expired,
     /// It is not valid yet.
     NotYetValid,
-    /// It was revoked.
+    /// It, or one of its issuers, was revoked; for example by a pin.
     Revoked,
     /// Anything else.
     Other,
@@ -201,6 +213,13 @@ impl Error {
     /// An error of this kind at this stage.
     pub fn new(stage: Stage, kind: ErrorKind) -> Self {
         Self(Box::new(Inner { stage, kind, detail: None, service: None, source: None }))
+    }
+
+    /// The same error at another stage.
+    #[must_use]
+    pub fn at_stage(mut self, stage: Stage) -> Self {
+        self.0.stage = stage;
+        self
     }
 
     /// Adds words on the particular case: an address, a file, a reason. Never a secret.
@@ -261,6 +280,9 @@ impl Error {
             | ErrorKind::Unavailable { .. } => true,
             ErrorKind::ConnectRejected { code } => code == 3,
             ErrorKind::SaslRejected { code } => code == 4,
+            ErrorKind::ProxyRejected { status } | ErrorKind::WebSocketRejected { status } => {
+                status == 429 || status >= 500
+            }
             _ => false,
         }
     }
@@ -273,6 +295,14 @@ impl Error {
         match &self.0.kind {
             ErrorKind::InvalidConfig => "correct the setting and start again",
             ErrorKind::Hsm => "check that the security module is present and holds the identity",
+            ErrorKind::NameResolution if self.0.stage == Stage::Proxy => {
+                "check the spelling of the proxy's host and that this machine can resolve names"
+            }
+            ErrorKind::ConnectionRefused | ErrorKind::ConnectFailed | ErrorKind::ConnectionLost
+                if self.0.stage == Stage::Proxy =>
+            {
+                "check the proxy's host, port and scheme (http or https), and that it is running there"
+            }
             ErrorKind::NameResolution => {
                 "check the endpoint's spelling and that this machine can resolve names"
             }
@@ -289,6 +319,9 @@ impl Error {
             ErrorKind::ServerCertificate(problem) => match problem {
                 CertificateProblem::UnknownIssuer => {
                     "if this is a local or private service, give its CA certificate as trusted; otherwise something on the way intercepts TLS"
+                }
+                CertificateProblem::SelfSigned => {
+                    "if this is your own server, give its certificate as trusted; otherwise something on the way intercepts TLS"
                 }
                 CertificateProblem::WrongName => {
                     "use a host name that the server's certificate carries"
@@ -312,6 +345,24 @@ impl Error {
                 "check the ID scope, the registration id and the key"
             }
             ErrorKind::SaslRejected { .. } => "the service has a fault: try later",
+            ErrorKind::ProxyRejected { status: 407 } => {
+                "give the proxy's user name and password; only the scheme Basic is spoken"
+            }
+            ErrorKind::ProxyRejected { status: 500.. } => {
+                "the proxy could not reach the service: check the endpoint's host and port as the proxy sees them, or try later"
+            }
+            ErrorKind::ProxyRejected { .. } => {
+                "the proxy does not allow this connection: have its operator allow the service's host and port, or choose a transport on port 443"
+            }
+            ErrorKind::WebSocketRejected { status: 429 | 500.. } => {
+                "the service has a fault or limits the rate of requests: try later"
+            }
+            ErrorKind::WebSocketRejected { .. } => {
+                "check that the endpoint is a provisioning service, and that nothing on the way filters WebSockets; or choose another transport"
+            }
+            ErrorKind::Protocol if self.0.stage == Stage::Proxy => {
+                "check that an HTTP proxy listens at this host and port, and whether it speaks http or https"
+            }
             ErrorKind::SubscribeRejected
             | ErrorKind::Protocol
             | ErrorKind::MalformedReply
@@ -393,6 +444,9 @@ impl Error {
                 CertificateProblem::UnknownIssuer => {
                     "no trust anchor leads to the server's certificate".into()
                 }
+                CertificateProblem::SelfSigned => {
+                    "the server's certificate is self-signed and not trusted".into()
+                }
                 CertificateProblem::WrongName => {
                     "the server's certificate is for another name".into()
                 }
@@ -427,6 +481,12 @@ impl Error {
                     _ => "unknown reason",
                 };
                 format!("the service refused the connection: {words} (SASL outcome {code})")
+            }
+            ErrorKind::ProxyRejected { status } => {
+                format!("the proxy refused the tunnel (status {status})")
+            }
+            ErrorKind::WebSocketRejected { status } => {
+                format!("the server refused the WebSocket (status {status})")
             }
             ErrorKind::SubscribeRejected => "the service refused the subscription".into(),
             ErrorKind::Protocol => "the peer broke the protocol".into(),

@@ -99,6 +99,22 @@ impl Endpoint {
         self.port
     }
 
+    /// The same host at this port.
+    #[must_use]
+    pub fn at(&self, port: u16) -> Self {
+        Self { host: self.host.clone(), port: Some(port) }
+    }
+
+    /// The host, in brackets if it is an IPv6 address, and `port` unless it is the `usual` one: as
+    /// an HTTP Host field has it.
+    pub(crate) fn authority(&self, port: u16, usual: u16) -> String {
+        match self.host.contains(':') {
+            _ if port != usual => self.at(port).to_string(),
+            true => format!("[{}]", self.host),
+            false => self.host.clone(),
+        }
+    }
+
     /// The host as an address, if it is one.
     pub fn address(&self) -> Option<IpAddr> {
         self.host.parse().ok()

@@ -3,19 +3,25 @@
 mod clock;
 mod failure;
 mod identity;
+mod pin;
+mod served;
 mod session;
+mod verifier;
 mod versions;
 
-use crate::{Endpoint, Link, TrustAnchors};
+use crate::{Endpoint, TrustAnchors};
 use clock::GivenClock;
 use core::fmt;
 use dps_core::{ClientIdentity, Error, ErrorKind, Now, Stage};
+pub use pin::{PinError, PublicKeyPin};
 use rustls::client::Resumption;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
+pub use served::ServedChain;
 use session::TlsSession;
 use std::sync::Arc;
+use verifier::Verifier;
 pub use versions::{TlsVersion, TlsVersions};
 
 /// The operating system's trust anchors, read once by a driver.
@@ -56,6 +62,11 @@ pub struct TlsOptions {
     pub client_identity: Option<ClientIdentity>,
     /// The versions to offer.
     pub versions: TlsVersions,
+    /// Public keys that must not be in the chain that the server presents, even if a trust anchor
+    /// vouches for it; none by default.
+    pub revoked_pins: Vec<PublicKeyPin>,
+    /// Where to keep what the server presents, for a diagnosis; nowhere by default.
+    pub served_chain: Option<ServedChain>,
 }
 
 /// What TLS connections need, made once and used for each of them.
@@ -113,10 +124,14 @@ impl TlsSettings {
         }
         let clock = Arc::new(GivenClock::default());
         let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let verifier = Verifier::new(store, provider.clone(), options)
+            .map_err(|error| refuse(error.to_string()))?;
         let builder = ClientConfig::builder_with_details(provider, clock.clone())
             .with_protocol_versions(&options.versions.supported())
             .map_err(|error| Error::new(Stage::Tls, ErrorKind::Tls).with_detail(error.to_string()))?
-            .with_root_certificates(store);
+            // Stricter than the usual verifier, which it asks first.
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier));
         let mut config = match &options.client_identity {
             Some(identity) => {
                 builder.with_client_cert_resolver(Arc::new(identity::Resolver::new(identity)?))
@@ -128,24 +143,22 @@ impl TlsSettings {
         Ok(Self { config: Arc::new(config), clock })
     }
 
-    /// A link that speaks TLS with `endpoint`.
-    ///
-    /// # Errors
-    ///
-    /// Stage tls: the host cannot stand in a certificate.
-    pub fn link(&self, now: Now, endpoint: &Endpoint) -> Result<Link, Error> {
+    /// TLS with `endpoint`, whose errors are of `stage`.
+    pub(crate) fn session(
+        &self,
+        now: Now,
+        endpoint: &Endpoint,
+        stage: Stage,
+    ) -> Result<TlsSession, Error> {
         self.clock.set(now);
-        let name = ServerName::try_from(endpoint.host().to_owned()).map_err(|_| {
-            Error::new(Stage::Tls, ErrorKind::InvalidConfig)
-                .with_detail(format!("{:?} cannot be a TLS server name", endpoint.host()))
+        let host = endpoint.host();
+        let name = ServerName::try_from(host.to_owned()).map_err(|_| {
+            Error::new(stage, ErrorKind::InvalidConfig)
+                .with_detail(format!("{host:?} cannot be a TLS server name"))
         })?;
         let connection = ClientConnection::new(self.config.clone(), name)
-            .map_err(|error| failure::translate(&error, endpoint.host()))?;
-        Ok(Link::plain().with(TlsSession::new(
-            connection,
-            self.clock.clone(),
-            endpoint.host().to_owned(),
-        )))
+            .map_err(|error| failure::translate(&error, host).at_stage(stage))?;
+        Ok(TlsSession::new(connection, self.clock.clone(), host.to_owned(), stage))
     }
 }
 

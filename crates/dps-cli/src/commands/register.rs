@@ -140,7 +140,7 @@ fn endpoint(text: &str) -> Result<Endpoint, dps_client::EndpointError> {
 }
 
 /// Looks at the file now: a mistake should not have to wait for the TLS handshake.
-fn certificates(path: &Path) -> Result<Vec<u8>, Failure> {
+pub(super) fn certificates(path: &Path) -> Result<Vec<u8>, Failure> {
     const MARK: &[u8] = b"-----BEGIN CERTIFICATE-----";
     let pem = read(path)?;
     if pem.windows(MARK.len()).any(|window| window == MARK) {

@@ -1,6 +1,7 @@
 //! rustls errors in our terms.
 
 use super::identity::signing_failure;
+use super::verifier::is_self_signed_error;
 use dps_core::{CertificateProblem, Error, ErrorKind, Stage};
 use rustls::{AlertDescription, CertificateError};
 
@@ -79,6 +80,7 @@ fn problem(reason: &CertificateError) -> CertificateProblem {
             CertificateProblem::NotYetValid
         }
         CertificateError::Revoked => CertificateProblem::Revoked,
+        reason if is_self_signed_error(reason) => CertificateProblem::SelfSigned,
         _ => CertificateProblem::Other,
     }
 }

@@ -11,10 +11,12 @@ use std::sync::Arc;
 /// More than one opening flight with the largest request in it.
 const MAX_HELD_BACK: usize = 256 * 1024;
 
-pub(super) struct TlsSession {
+pub(crate) struct TlsSession {
     connection: ClientConnection,
     clock: Arc<GivenClock>,
     host: String,
+    /// Whose errors these are: the service's or a proxy's.
+    stage: Stage,
 }
 
 impl TlsSession {
@@ -22,9 +24,10 @@ impl TlsSession {
         mut connection: ClientConnection,
         clock: Arc<GivenClock>,
         host: String,
+        stage: Stage,
     ) -> Self {
         connection.set_buffer_limit(Some(MAX_HELD_BACK));
-        Self { connection, clock, host }
+        Self { connection, clock, host, stage }
     }
 
     fn read_plaintext(&mut self, up: &mut Vec<u8>) {
@@ -33,14 +36,19 @@ impl TlsSession {
         let _ = reader.read_to_end(up);
     }
 
+    /// What concerns TLS concerns our stage; what concerns the device's key does not.
+    fn located(&self, error: Error) -> Error {
+        if error.stage() == Stage::Tls { error.at_stage(self.stage) } else { error }
+    }
+
     fn lost(&self, detail: &str) -> Error {
-        Error::new(Stage::Tls, ErrorKind::ConnectionLost).with_detail(detail)
+        Error::new(self.stage, ErrorKind::ConnectionLost).with_detail(detail)
     }
 }
 
 impl Layer for TlsSession {
     fn stage(&self) -> Stage {
-        Stage::Tls
+        self.stage
     }
 
     fn is_ready(&self) -> bool {
@@ -64,8 +72,12 @@ impl Layer for TlsSession {
                     return Err(self.lost("the server said goodbye"));
                 }
                 Ok(_) => {}
-                Err(error) if established => return Err(failure::later(&error, &self.host)),
-                Err(error) => return Err(failure::translate(&error, &self.host)),
+                Err(error) if established => {
+                    return Err(self.located(failure::later(&error, &self.host)));
+                }
+                Err(error) => {
+                    return Err(self.located(failure::translate(&error, &self.host)));
+                }
             }
         }
         Ok(())

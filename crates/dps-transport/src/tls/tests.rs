@@ -1,10 +1,13 @@
 //! TLS against a rustls server in memory.
 
 use super::*;
+use crate::{Link, LinkSettings};
 use core::time::Duration;
 use dps_core::CertificateProblem;
 use dps_core::Timestamp;
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
+use rcgen::{
+    BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, PublicKeyData, date_time_ymd,
+};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection};
 use std::io::{Read as _, Write as _};
@@ -14,6 +17,8 @@ const MIDDAY: u64 = 1_906_545_600;
 
 struct Pki {
     ca_pem: String,
+    /// The server's key.
+    pin: PublicKeyPin,
     server: Arc<ServerConfig>,
 }
 
@@ -30,6 +35,7 @@ fn pki(name: &str) -> Pki {
     leaf.not_before = date_time_ymd(2030, 3, 1);
     leaf.not_after = date_time_ymd(2030, 9, 1);
     let certificate = leaf.signed_by(&key, &issuer).unwrap();
+    let pin = PublicKeyPin::of_public_key(&key.subject_public_key_info());
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let server = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -40,7 +46,7 @@ fn pki(name: &str) -> Pki {
             PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der())),
         )
         .unwrap();
-    Pki { ca_pem: ca_certificate.pem(), server: Arc::new(server) }
+    Pki { ca_pem: ca_certificate.pem(), pin, server: Arc::new(server) }
 }
 
 fn at(unix_seconds: u64) -> Now {
@@ -76,8 +82,12 @@ fn converse(link: &mut Link, server: &mut ServerConnection, now: Now) -> Result<
     }
 }
 
+fn link_to(settings: &TlsSettings, host: &str, now: Now) -> Result<Link, Error> {
+    LinkSettings::new(settings.clone()).link(now, &Endpoint::parse(host).unwrap(), 443)
+}
+
 fn connect(settings: &TlsSettings, pki: &Pki, host: &str, now: Now) -> Result<Vec<u8>, Error> {
-    let mut link = settings.link(now, &Endpoint::parse(host).unwrap())?;
+    let mut link = link_to(settings, host, now)?;
     assert_eq!(link.pending_stage(), Some(Stage::Tls));
     link.send(now, b"ahead of the handshake").unwrap();
     let mut server = ServerConnection::new(pki.server.clone()).unwrap();
@@ -119,12 +129,54 @@ fn each_bad_certificate_has_its_own_reason() {
 }
 
 #[test]
+fn a_self_signed_certificate_has_a_reason_of_its_own() {
+    let good = pki("localhost");
+    let settings = TlsSettings::new(&TrustAnchors::pem(good.ca_pem.as_bytes()), None).unwrap();
+    for is_ca in [IsCa::NoCa, IsCa::Ca(BasicConstraints::Unconstrained)] {
+        let key = KeyPair::generate().unwrap();
+        let mut leaf = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        leaf.not_before = date_time_ymd(2030, 3, 1);
+        leaf.not_after = date_time_ymd(2030, 9, 1);
+        leaf.is_ca = is_ca;
+        let certificate = leaf.self_signed(&key).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let server = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(
+                vec![certificate.der().clone()],
+                PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der())),
+            )
+            .unwrap();
+        let pin = PublicKeyPin::of_public_key(&key.subject_public_key_info());
+        let itself = Pki { ca_pem: certificate.pem(), pin, server: Arc::new(server) };
+        let problem = problem_of(connect(&settings, &itself, "localhost", at(MIDDAY)));
+        assert_eq!(problem, CertificateProblem::SelfSigned);
+    }
+}
+
+#[test]
+fn a_key_revoked_by_its_pin_is_refused_though_an_anchor_vouches_for_it() {
+    let (good, other) = (pki("localhost"), pki("localhost"));
+    let anchors = TrustAnchors::pem(good.ca_pem.as_bytes());
+    let with_pins = |revoked_pins| {
+        let options = TlsOptions { revoked_pins, ..TlsOptions::default() };
+        let settings = TlsSettings::with_options(&anchors, None, &options).unwrap();
+        connect(&settings, &good, "localhost", at(MIDDAY))
+    };
+    let problem = problem_of(with_pins(vec![other.pin, good.pin]));
+    assert_eq!(problem, CertificateProblem::Revoked);
+    assert!(with_pins(vec![other.pin]).is_ok());
+}
+
+#[test]
 fn nothing_of_the_protocol_is_sent_to_a_server_that_is_not_trusted() {
     let good = pki("localhost");
     let stranger = pki("localhost");
     let settings = TlsSettings::new(&TrustAnchors::pem(good.ca_pem.as_bytes()), None).unwrap();
     let now = at(MIDDAY);
-    let mut link = settings.link(now, &Endpoint::parse("localhost").unwrap()).unwrap();
+    let mut link = link_to(&settings, "localhost", now).unwrap();
     link.send(now, b"a secret").unwrap();
     let mut server = ServerConnection::new(stranger.server.clone()).unwrap();
     assert!(converse(&mut link, &mut server, now).is_err());
@@ -143,7 +195,7 @@ fn a_server_that_does_not_speak_tls_is_refused() {
     let pki = pki("localhost");
     let settings = TlsSettings::new(&TrustAnchors::pem(pki.ca_pem.as_bytes()), None).unwrap();
     let now = at(MIDDAY);
-    let mut link = settings.link(now, &Endpoint::parse("localhost").unwrap()).unwrap();
+    let mut link = link_to(&settings, "localhost", now).unwrap();
     let error = link.receive(now, b"HTTP/1.1 400 Bad Request\r\n\r\n", &mut Vec::new());
     assert_eq!(*error.unwrap_err().kind(), ErrorKind::Tls);
 }
@@ -162,7 +214,7 @@ fn established() -> (Link, ServerConnection, Now) {
     let pki = pki("localhost");
     let settings = TlsSettings::new(&TrustAnchors::pem(pki.ca_pem.as_bytes()), None).unwrap();
     let now = at(MIDDAY);
-    let mut link = settings.link(now, &Endpoint::parse("localhost").unwrap()).unwrap();
+    let mut link = link_to(&settings, "localhost", now).unwrap();
     let mut server = ServerConnection::new(pki.server.clone()).unwrap();
     converse(&mut link, &mut server, now).unwrap();
     (link, server, now)
@@ -270,12 +322,15 @@ mod client_certificates {
         version: TlsVersion,
     ) -> Result<usize, Error> {
         let pki = pki("localhost");
-        let options =
-            TlsOptions { client_identity: identity, versions: TlsVersions::only(version) };
+        let options = TlsOptions {
+            client_identity: identity,
+            versions: TlsVersions::only(version),
+            ..TlsOptions::default()
+        };
         let anchors = TrustAnchors::pem(pki.ca_pem.as_bytes());
         let settings = TlsSettings::with_options(&anchors, None, &options).unwrap();
         let now = at(MIDDAY);
-        let mut link = settings.link(now, &Endpoint::parse("localhost").unwrap()).unwrap();
+        let mut link = link_to(&settings, "localhost", now).unwrap();
         link.send(now, b"hello").unwrap();
         let mut server = ServerConnection::new(demanding(&pki, root)).unwrap();
         assert_eq!(converse(&mut link, &mut server, now)?, b"hello");
