@@ -57,7 +57,7 @@ pub use dps_transport::{
     PublicKeyPin, TlsVersion, TlsVersions, TrustAnchors,
 };
 /// For those who drive a [`Session`] themselves.
-pub use {dps_core, dps_transport, dps_transport_mqtt};
+pub use {dps_core, dps_transport, dps_transport_amqp, dps_transport_mqtt};
 
 pub use session::{Output, Session};
 pub use wake::Interrupter;
