@@ -542,7 +542,7 @@ impl Transport for AmqpTransport {
         };
         self.mechanism = mechanism;
         self.init = match mechanism {
-            Some(mechanism) => sasl::init(mechanism, &self.address, token, &self.host),
+            Some(mechanism) => sasl::init(mechanism, &self.address, token),
             None => Zeroizing::default(),
         };
         // Room for the whole flight, since a buffer that grows leaves copies behind.

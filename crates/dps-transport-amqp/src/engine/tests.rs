@@ -269,6 +269,11 @@ fn the_opening_is_one_flight_and_the_request_waits_for_credit() {
 fn frames_sent_ahead_fit_into_the_least_frame_size() {
     let mut opening = opening();
     opening.identity.registration_id = RegistrationId::new("d".repeat(128)).unwrap();
+    let Identity { id_scope, registration_id } = &opening.identity;
+    let resource = dps_core::sas::registration_resource(id_scope, registration_id);
+    let token = UnsignedToken::new(resource, 1_900_000_000).key_name("registration");
+    opening.credentials =
+        Credentials::SasToken(token.sign(&SymmetricKey::from_bytes(&[7; 32]).unwrap()));
     let mut engine = AmqpTransport::new("global.azure-devices-provisioning.net");
     engine.open(now(0), opening).unwrap();
     let mut bytes = Vec::new();
