@@ -13,6 +13,7 @@ fn an_empty_document_is_the_built_in_default() {
         let config = read(text).unwrap();
         assert_eq!(config.address.to_string(), "127.0.0.1", "{text:?}");
         assert_eq!(config.mqtt_port, 8883);
+        assert_eq!(config.amqp_port(), 5671);
         assert_eq!(config.id_scope.as_str(), "0ne00111111");
         assert_eq!(config.hubs, ["contoso-hub.localhost"]);
         assert_eq!(config.enrollment_groups.len(), 1);
@@ -184,4 +185,16 @@ enrollmentGroups:
     let group = &config.enrollment_groups[0].attestation.x509;
     let certificates = group.signing_certificates.as_ref().unwrap();
     assert_eq!(certificates.primary.certificate, "one\ntwo\n");
+}
+
+#[test]
+fn a_service_on_a_free_port_has_all_doors_on_free_ports_unless_told_otherwise() {
+    for (text, port) in [
+        ("mqttPort: 0", 0),
+        ("mqttPort: 1883", 5671),
+        ("{mqttPort: 0, amqpPort: 5672}", 5672),
+        ("amqpPort: 0", 0),
+    ] {
+        assert_eq!(read(text).unwrap().amqp_port(), port, "{text}");
+    }
 }
