@@ -126,6 +126,11 @@ impl EmulatorConfig {
     pub fn from_yaml(text: &str) -> Result<Self, ConfigError> {
         yaml::read(text)
     }
+
+    /// The port of a door other than MQTT's: the given one, or the `usual` one, or any free one.
+    pub(crate) fn port(&self, given: Option<u16>, usual: u16) -> u16 {
+        given.unwrap_or(if self.mqtt_port == 0 { 0 } else { usual })
+    }
 }
 
 /// How a device with a disabled enrollment is answered, after its credentials were checked.

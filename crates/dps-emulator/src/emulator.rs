@@ -97,11 +97,7 @@ impl OpenDoor {
         usual: u16,
     ) -> Result<Self, EmulatorError> {
         let free = SocketAddr::new(config.address, 0);
-        let chosen = match port {
-            Some(port) => SocketAddr::new(config.address, port),
-            None if config.mqtt_port == 0 => free,
-            None => SocketAddr::new(config.address, usual),
-        };
+        let chosen = SocketAddr::new(config.address, config.port(port, usual));
         match Self::open(door, chosen) {
             Err(EmulatorError::Listen { address, source, .. })
                 if port.is_none() && source.kind() == io::ErrorKind::PermissionDenied =>

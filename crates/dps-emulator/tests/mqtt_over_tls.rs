@@ -195,11 +195,18 @@ fn a_port_in_use_is_an_error_with_a_remedy() {
     let emulator = Emulator::start(config()).unwrap();
     let mut second = config();
     second.mqtt_port = emulator.mqtt_address().port();
-    let error = Emulator::start(second).unwrap_err();
-    assert!(matches!(error, EmulatorError::Listen { .. }));
-    let message = error.to_string();
-    for words in [&emulator.mqtt_address().to_string(), "mqttPort", "stop it"] {
-        assert!(message.contains(words), "{message}");
+    let mut third = config();
+    third.amqp_port = Some(emulator.amqp_address().port());
+    for (config, address, setting) in [
+        (second, emulator.mqtt_address(), "mqttPort"),
+        (third, emulator.amqp_address(), "amqpPort"),
+    ] {
+        let error = Emulator::start(config).unwrap_err();
+        assert!(matches!(error, EmulatorError::Listen { .. }));
+        let message = error.to_string();
+        for words in [&address.to_string(), setting, "stop it"] {
+            assert!(message.contains(words), "{message}");
+        }
     }
 }
 
@@ -229,6 +236,7 @@ fn stopping_is_prompt_and_frees_the_port() {
     drop(idle);
 
     config.mqtt_port = address.port();
+    config.amqp_port = Some(0);
     Emulator::start(config).unwrap();
 }
 

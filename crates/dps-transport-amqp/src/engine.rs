@@ -504,6 +504,8 @@ impl AmqpTransport {
         };
         let reply = error.into_reply_or_error(self.stage, sent_ahead)?;
         self.answer(reply);
+        // The server has opened the connection, if only to close it.
+        self.phase = self.phase.max(Phase::Begin);
         self.close();
         Ok(())
     }
@@ -540,7 +542,7 @@ impl Transport for AmqpTransport {
         };
         self.mechanism = mechanism;
         self.init = match mechanism {
-            Some(mechanism) => sasl::init(mechanism, &self.address, token, &self.host),
+            Some(mechanism) => sasl::init(mechanism, &self.address, token),
             None => Zeroizing::default(),
         };
         // Room for the whole flight, since a buffer that grows leaves copies behind.
@@ -614,10 +616,13 @@ impl Transport for AmqpTransport {
     fn close(&mut self) {
         let phase = core::mem::replace(&mut self.phase, Phase::Closed);
         self.init.zeroize();
-        // Only after our own open; without the server's answer it may not even be reading yet.
-        if phase > Phase::Open {
-            let (end, close) = (p::end(), p::close());
+        // Only what the server has opened, too; otherwise it may not even be reading yet.
+        if phase > Phase::Begin {
+            let end = p::end();
             self.frame(&[&end]);
+        }
+        if phase > Phase::Open {
+            let close = p::close();
             self.frame(&[&close]);
         }
     }

@@ -47,15 +47,10 @@ pub(crate) fn address(identity: &Identity) -> String {
 }
 
 /// The sasl-init frame. Written without the codec and without reallocation, so that no copy of
-/// the token stays behind.
-pub(crate) fn init(
-    mechanism: Mechanism,
-    address: &str,
-    token: &str,
-    host: &str,
-) -> Zeroizing<Vec<u8>> {
-    let mut fields =
-        Zeroizing::new(Vec::with_capacity(64 + address.len() + token.len() + host.len()));
+/// the token stays behind. Without the optional host name, which TLS has named already: the
+/// frame must not have more than 512 bytes, and a long registration id is in it twice.
+pub(crate) fn init(mechanism: Mechanism, address: &str, token: &str) -> Zeroizing<Vec<u8>> {
+    let mut fields = Zeroizing::new(Vec::with_capacity(64 + address.len() + token.len()));
     let name = mechanism.name().as_bytes();
     fields.push(0xa3);
     fields.push(u8::try_from(name.len()).unwrap_or_default());
@@ -66,11 +61,10 @@ pub(crate) fn init(
         Mechanism::External => [b""; 4],
     };
     variable(&mut fields, 0xb0, &response);
-    variable(&mut fields, 0xb1, &[host.as_bytes()]);
     let mut init = Zeroizing::new(Vec::with_capacity(16 + fields.len()));
     init.extend_from_slice(&[0x00, 0x53, 0x41, 0xd0]);
     init.extend_from_slice(&length(fields.len() + 4));
-    init.extend_from_slice(&[0, 0, 0, 3]);
+    init.extend_from_slice(&[0, 0, 0, 2]);
     init.extend_from_slice(&fields);
     init
 }
@@ -111,7 +105,7 @@ mod tests {
 
     #[test]
     fn plain_init_has_an_empty_authzid_then_address_and_token() {
-        let init = init(Mechanism::Plain, "s/registrations/d", "t0ken", "host");
+        let init = init(Mechanism::Plain, "s/registrations/d", "t0ken");
         let (init, length) = value::read(&init)
             .map(|(value, length)| (Composite::from_value(value).unwrap(), (length, init.len())))
             .unwrap();
@@ -120,7 +114,6 @@ mod tests {
         assert_eq!(init.code, 0x41);
         assert_eq!(init.take(0), value::symbol("PLAIN"));
         assert_eq!(init.take(1), value::binary(b"\0s/registrations/d\0t0ken".to_vec()));
-        assert_eq!(init.take(2), value::string("host"));
     }
 
     #[test]

@@ -450,6 +450,28 @@ fn refusals_are_final_and_carry_the_services_words() {
 }
 
 #[test]
+fn a_connection_can_be_refused_with_a_reply() {
+    let mut rig = Rig::new(Policy::default());
+    assert!(matches!(rig.registration.poll_action(), Some(Action::Connect(_))));
+    rig.tell(Event::Reached(Stage::Authenticate));
+    rig.reply(401, None, r#"{"errorCode":401002,"message":"IotHubUnauthorizedAccess"}"#);
+    let error = rig.outcome().unwrap_err();
+    assert_eq!(error.stage(), Stage::Authenticate);
+    assert_eq!(error.service().unwrap().error_code, Some(401_002));
+
+    // One that may pass is followed by another connection.
+    let mut rig = Rig::new(Policy::default());
+    let _ = rig.actions();
+    rig.tell(Event::Reached(Stage::Authenticate));
+    rig.reply(503, Some(5), "");
+    rig.lose(Stage::Authenticate);
+    assert!(rig.actions().is_empty());
+    rig.wait();
+    rig.sign();
+    assert_eq!(rig.actions(), ["connect+register"]);
+}
+
+#[test]
 fn each_terminal_status_has_its_own_kind() {
     let cases = [
         (r#"{"status":"disabled"}"#, ErrorKind::Disabled),

@@ -12,7 +12,7 @@ fn an_empty_document_is_the_built_in_default() {
     for text in ["", "# nothing\n", "{}", "---\n"] {
         let config = read(text).unwrap();
         assert_eq!(config.address.to_string(), "127.0.0.1", "{text:?}");
-        assert_eq!((config.mqtt_port, config.https_port), (8883, None));
+        assert_eq!((config.mqtt_port, config.amqp_port, config.https_port), (8883, None, None));
         assert_eq!(config.id_scope.as_str(), "0ne00111111");
         assert_eq!(config.hubs, ["contoso-hub.localhost"]);
         assert_eq!(config.enrollment_groups.len(), 1);
@@ -185,4 +185,17 @@ enrollmentGroups:
     let group = &config.enrollment_groups[0].attestation.x509;
     let certificates = group.signing_certificates.as_ref().unwrap();
     assert_eq!(certificates.primary.certificate, "one\ntwo\n");
+}
+
+#[test]
+fn a_service_on_a_free_port_has_all_doors_on_free_ports_unless_told_otherwise() {
+    for (text, port) in [
+        ("mqttPort: 0", 0),
+        ("mqttPort: 1883", 5671),
+        ("{mqttPort: 0, amqpPort: 5672}", 5672),
+        ("amqpPort: 0", 0),
+    ] {
+        let config = read(text).unwrap();
+        assert_eq!(config.port(config.amqp_port, 5671), port, "{text}");
+    }
 }
