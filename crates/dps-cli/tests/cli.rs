@@ -405,6 +405,22 @@ fn a_proxy_comes_from_the_option_or_from_the_environment() {
     assert_eq!(open.requests().len(), seen + 1);
 }
 
+#[test]
+fn doctor_looks_at_the_way_that_register_takes() {
+    let examine = |more: &[&str]| {
+        let mut command = dps(&["doctor", "--endpoint", "dps.invalid", "--transport", "mqtt"]);
+        command.args(["--timeout", "5"]).args(more).env("HTTPS_PROXY", "http://127.0.0.1:1");
+        finish(command)
+    };
+    let through = examine(&[]);
+    assert_eq!(through.code, Some(4), "{through:?}");
+    assert!(through.stdout.contains("http://127.0.0.1:1"), "{through:?}");
+    let direct = examine(&["--no-proxy"]);
+    assert_eq!(direct.code, Some(4), "{direct:?}");
+    assert!(!direct.stdout.contains("127.0.0.1"), "{direct:?}");
+    assert!(direct.stdout.contains("could not be resolved"), "{direct:?}");
+}
+
 /// `openssl s_server` that speaks one version of TLS; says nothing above it.
 struct OneVersion(Child, String);
 
