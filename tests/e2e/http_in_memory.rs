@@ -41,6 +41,9 @@ struct World {
     runtime: Runtime,
     service: Arc<Service>,
     key: SymmetricKey,
+    /// The client's wall clock at the start of each run. The door reads the clock of this machine,
+    /// so it is near that; and always the same, since the length of a token depends on it.
+    start: u64,
 }
 
 /// The client's end of a connection to the door.
@@ -58,7 +61,8 @@ impl World {
         let group = service.groups()[0].symmetric_keys().unwrap().primary.clone();
         let key = group.derive(&RegistrationId::new("device").unwrap());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        Self { runtime, service: Arc::new(service), key }
+        let start = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        Self { runtime, service: Arc::new(service), key, start }
     }
 
     fn connect(&self) -> Pipe {
@@ -98,8 +102,7 @@ impl World {
             payload: None,
             policy: Policy::default(),
         };
-        // The door reads the clock of this machine, so the client's starts there.
-        let start = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        let start = self.start;
         let mut elapsed = Duration::ZERO;
         let reading = |at: Duration| Now::new(Timestamp::new(at), start + at.as_secs());
         let engine = Box::new(HttpTransport::new("dps.test", 443));
