@@ -1,5 +1,5 @@
-//! Microsoft's Python client, unmodified, against the local service. It knows no port but 8883,
-//! so all its runs share one service and one test.
+//! Microsoft's Python client, unmodified, against the local service. It knows no ports but 8883
+//! and 443, so all its runs share one service and one test.
 // A helper of a test may stop the test where it stands.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -77,6 +77,8 @@ disabledReply: failed
     group.attestation = AttestationConfig::with_signing_certificate(authority.pem());
     config.enrollment_groups.push(group);
     assert_eq!(config.mqtt_port, 8883, "the peer's only port");
+    // And its only one for WebSockets.
+    config.https_port = Some(443);
     let emulator = Emulator::start(config).unwrap();
     let folder = std::env::temp_dir().join(format!("dps-python-{}", std::process::id()));
     fs::create_dir_all(&folder).unwrap();
@@ -141,6 +143,22 @@ disabledReply: failed
         let refusal = value["chain"].to_string();
         assert!(refusal.contains("401"), "{refusal}");
     }
+
+    // The same over WebSocket: a key, a certificate, and a refusal.
+    let key_file = |key: &SymmetricKey| key.to_base64().as_bytes().to_vec();
+    let (finished, value) = peer.run(id, &key_file(&derived), &["--websockets"]);
+    finished.success();
+    assert_eq!(value["deviceId"], id);
+    let chain_file = folder.join("chain.pem");
+    fs::write(&chain_file, &own).unwrap();
+    let more = ["--websockets", "--x509", chain_file.to_str().unwrap()];
+    let (finished, value) = peer.run("my-x509-device", KeyKind::Rsa.pem().as_bytes(), &more);
+    finished.success();
+    assert_eq!(value["deviceId"], "my-x509-device");
+    let (finished, value) =
+        peer.run("my-symkey-device", &key_file(&group.primary), &["--websockets"]);
+    assert_eq!(finished.code, Some(3));
+    assert!(value["chain"].to_string().contains("401"), "{value}");
 
     let assigned: Vec<String> = emulator
         .registrations()

@@ -4,8 +4,11 @@
 //!
 //! * [`FaultyService`]: a provisioning service that misbehaves on purpose, over real TLS
 //! * [`tls_server`]: what a TLS server needs
+//! * [`Fleet`]: a local service with an enrollment of every kind, and its devices
 //! * [`Authority`], [`KeyKind`], [`self_signed`]: certificates for devices
 //! * [`Peer`]: the service's side of a connection in memory, with TLS, a proxy or a WebSocket
+//! * [`DelayingRelay`]: a network that is far away
+//! * [`RunningProxy`]: tinyproxy, with and without TLS
 //! * [`run`]: other programs, with a time limit
 //!
 //! # Out of scope
@@ -17,10 +20,16 @@
 
 mod command;
 mod faulty;
+mod fleet;
 mod peers;
 mod pki;
+mod proxy;
+mod relay;
 
 pub use command::{Finished, root, run};
 pub use faulty::{Fault, FaultyService, tls_server};
+pub use fleet::{Fleet, Proof};
 pub use peers::{Door, Peer, ProxyPeer, TlsPeer, WebSocketPeer};
-pub use pki::{Authority, KeyKind, self_signed};
+pub use pki::{Authority, KeyKind, ServerKind, self_signed, self_signed_server};
+pub use proxy::RunningProxy;
+pub use relay::DelayingRelay;

@@ -1,8 +1,10 @@
 //! Test material: authorities and device certificates.
 
+use dps_client::PublicKeyPin;
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType,
-    ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose, date_time_ymd,
+    ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose, PublicKeyData as _, SanType,
+    date_time_ymd,
 };
 
 const RSA_KEY: &str = include_str!("../../crates/dps-hsm-x509/test-keys/rsa2048.pkcs8.pem");
@@ -21,6 +23,12 @@ pub enum KeyKind {
 }
 
 impl KeyKind {
+    /// The pin of its public key.
+    pub fn pin(self) -> PublicKeyPin {
+        let key = KeyPair::from_pem(self.pem()).unwrap();
+        PublicKeyPin::of_public_key(&key.subject_public_key_info())
+    }
+
     /// A private key in PEM, always the same.
     pub fn pem(self) -> &'static str {
         match self {
@@ -29,6 +37,17 @@ impl KeyKind {
             Self::P384 => P384_KEY,
         }
     }
+}
+
+/// When a server's certificate is good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServerKind {
+    /// Now.
+    Valid,
+    /// Until 2021.
+    Expired,
+    /// From 2119.
+    NotYetValid,
 }
 
 fn params(name: &str) -> CertificateParams {
@@ -52,6 +71,17 @@ fn authority_params(name: &str) -> CertificateParams {
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
     params
+}
+
+fn server_params(name: &str) -> CertificateParams {
+    let mut params = params(name);
+    params.subject_alt_names = vec![SanType::DnsName(name.try_into().unwrap())];
+    params
+}
+
+/// A server's certificate that it issued to itself, in PEM.
+pub fn self_signed_server(name: &str, key: KeyKind) -> String {
+    server_params(name).self_signed(&KeyPair::from_pem(key.pem()).unwrap()).unwrap().pem()
 }
 
 /// A certificate that a device issued to itself, in PEM.
@@ -89,6 +119,17 @@ impl Authority {
     pub fn expired_device(&self, name: &str, key: KeyKind) -> String {
         let mut params = device_params(name);
         params.not_after = date_time_ymd(2021, 1, 1);
+        self.sign(params, key)
+    }
+
+    /// A server's certificate in PEM.
+    pub fn server(&self, name: &str, key: KeyKind, kind: ServerKind) -> String {
+        let mut params = server_params(name);
+        match kind {
+            ServerKind::Valid => {}
+            ServerKind::Expired => params.not_after = date_time_ymd(2021, 1, 1),
+            ServerKind::NotYetValid => params.not_before = date_time_ymd(2119, 1, 1),
+        }
         self.sign(params, key)
     }
 

@@ -310,6 +310,10 @@ pub(crate) struct Emulator {
     #[arg(long, value_name = "PORT")]
     pub(crate) mqtt_port: Option<u16>,
 
+    /// Port of HTTPS and WebSockets; 0 takes any free one
+    #[arg(long, value_name = "PORT")]
+    pub(crate) https_port: Option<u16>,
+
     /// Port of AMQP over TLS; 0 takes any free one, as does --mqtt-port 0 unless this is given
     #[arg(long, value_name = "PORT")]
     pub(crate) amqp_port: Option<u16>,

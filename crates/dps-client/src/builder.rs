@@ -1,96 +1,11 @@
 //! Settings of a client.
 
 use crate::client::ProvisioningClient;
+use crate::transport::Transport;
 use dps_core::wire::MAX_MESSAGE_BYTES;
 use dps_core::{Error, ErrorKind, Hsm, IdScope, Policy, RegistrationId, Stage};
-use dps_transport::{Endpoint, Proxy, PublicKeyPin, TlsVersions, TrustAnchors, WebSocketProtocol};
-use dps_transport_amqp::{AMQPS_PORT, AmqpTransport};
-use dps_transport_mqtt::{MQTT_PORT, MqttTransport};
+use dps_transport::{Endpoint, Proxy, PublicKeyPin, TlsVersions, TrustAnchors};
 use serde_json::value::RawValue;
-
-/// The protocols to reach the service by.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Transport {
-    /// MQTT 3.1.1 over TLS, port 8883.
-    #[default]
-    Mqtt,
-    /// MQTT 3.1.1 in a WebSocket, port 443.
-    MqttWs,
-    /// AMQP 1.0 over TLS, port 5671.
-    Amqp,
-}
-
-/// The port of HTTPS, and of WebSockets over TLS (`wire-protocol.md` section 0).
-const WEB_SOCKET_PORT: u16 = 443;
-
-/// The text names no transport.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TransportError;
-
-impl std::error::Error for TransportError {}
-
-impl std::fmt::Display for TransportError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("not a transport: give one of")?;
-        Transport::ALL.iter().try_for_each(|transport| write!(f, " {}", transport.as_str()))
-    }
-}
-
-/// Reads the names that [`Transport::as_str`] gives.
-impl std::str::FromStr for Transport {
-    type Err = TransportError;
-
-    fn from_str(text: &str) -> Result<Self, TransportError> {
-        Self::ALL.into_iter().find(|transport| transport.as_str() == text).ok_or(TransportError)
-    }
-}
-
-impl Transport {
-    /// All there are.
-    pub const ALL: [Transport; 3] = [Transport::Mqtt, Transport::MqttWs, Transport::Amqp];
-
-    /// Its name in lower case, for settings and logs.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Transport::Mqtt => "mqtt",
-            Transport::MqttWs => "mqtt-ws",
-            Transport::Amqp => "amqp",
-        }
-    }
-
-    /// The port used when the endpoint names none.
-    pub const fn default_port(self) -> u16 {
-        match self {
-            Transport::Mqtt => MQTT_PORT,
-            Transport::MqttWs => WEB_SOCKET_PORT,
-            Transport::Amqp => AMQPS_PORT,
-        }
-    }
-
-    /// What is spoken inside a WebSocket, for those that use one.
-    pub(crate) const fn web_socket(self) -> Option<WebSocketProtocol> {
-        match self {
-            Transport::Mqtt | Transport::Amqp => None,
-            Transport::MqttWs => Some(WebSocketProtocol::Mqtt),
-        }
-    }
-
-    /// A protocol engine that speaks with `host` at `port`.
-    pub(crate) fn engine(
-        self,
-        host: &str,
-        _port: u16,
-        conservative: bool,
-    ) -> Box<dyn dps_core::Transport> {
-        match self {
-            Transport::Mqtt | Transport::MqttWs => {
-                Box::new(MqttTransport::new().conservative(conservative))
-            }
-            Transport::Amqp => Box::new(AmqpTransport::new(host).conservative(conservative)),
-        }
-    }
-}
 
 /// Builds a [`ProvisioningClient`]. The ID scope and the security module are required; the order
 /// of the settings does not matter.

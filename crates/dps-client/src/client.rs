@@ -1,12 +1,13 @@
 //! Drives a [`Session`] with the system's sockets and clocks.
 
-use crate::builder::{Builder, Transport, checked_payload};
+use crate::builder::{Builder, checked_payload};
 use crate::clock::SystemClock;
 use crate::connector::{Connector, Step};
 use crate::preparation::{Preparation, Prepared};
 use crate::random::SystemRandom;
 use crate::session::{Output, Session};
 use crate::signing;
+use crate::transport::Transport;
 use crate::wake::{Interrupter, Sleeper};
 use crate::wire::{OpenWire, Received, Wire};
 use dps_core::{

@@ -42,10 +42,11 @@ mod session;
 mod signing;
 #[cfg(feature = "tokio")]
 mod tokio_driver;
+mod transport;
 mod wake;
 mod wire;
 
-pub use builder::{Builder, Transport, TransportError};
+pub use builder::Builder;
 pub use client::{Progress, ProvisioningClient};
 pub use dps_core::{
     Assignment, Attestation, CertificateProblem, ClientIdentity, ClientKey, Error, ErrorKind, Hsm,
@@ -57,7 +58,8 @@ pub use dps_transport::{
     PublicKeyPin, TlsVersion, TlsVersions, TrustAnchors,
 };
 /// For those who drive a [`Session`] themselves.
-pub use {dps_core, dps_transport, dps_transport_amqp, dps_transport_mqtt};
+pub use {dps_core, dps_transport, dps_transport_http, dps_transport_mqtt};
 
 pub use session::{Output, Session};
+pub use transport::{Transport, TransportError};
 pub use wake::Interrupter;

@@ -104,10 +104,11 @@ impl Session {
         self.link_ready = link.pending_stage().is_none();
         self.link = Some(link);
         self.registration.handle(now, Event::Reached(stage));
-        if let Err(error) = self.engine.open(now, opening) {
-            self.fail(now, error);
+        let result = self.engine.open(now, opening);
+        if result.is_ok() && self.link_ready {
+            self.engine.ready(now);
         }
-        self.act(now);
+        self.settle(now, result);
     }
 
     /// Bytes came from the wire.
@@ -118,6 +119,7 @@ impl Session {
         if !self.link_ready && link.pending_stage().is_none() {
             self.link_ready = true;
             self.registration.handle(now, Event::Reached(Stage::Authenticate));
+            self.engine.ready(now);
         }
         // What arrived before a fault counts.
         if !up.is_empty() {
@@ -183,16 +185,28 @@ impl Session {
     /// Lets the registration know what the engine has to say, then what became of the call.
     fn settle(&mut self, now: Now, result: Result<(), Error>) {
         while let Some(event) = self.engine.poll_event() {
-            let event = match event {
-                TransportEvent::Connected => Event::Connected,
-                TransportEvent::Reply(reply) => Event::Reply(reply),
-            };
-            self.registration.handle(now, event);
+            match event {
+                TransportEvent::Connected => self.registration.handle(now, Event::Connected),
+                TransportEvent::Reply(reply) => {
+                    self.registration.handle(now, Event::Reply(reply));
+                }
+                TransportEvent::Closing => self.closing(now),
+            }
         }
         self.act(now);
         if let Err(error) = result {
             self.fail(now, error);
             self.act(now);
+        }
+    }
+
+    /// The service closes the connection, and so do we; a reply before may have done so already.
+    fn closing(&mut self, now: Now) {
+        self.act(now);
+        if self.link.is_some() {
+            let farewell = self.hang_up(now);
+            self.outputs.push_back(Output::Disconnect { farewell });
+            self.registration.handle(now, Event::Closed);
         }
     }
 

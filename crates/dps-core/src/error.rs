@@ -107,11 +107,6 @@ pub enum ErrorKind {
         /// MQTT: the CONNACK return code.
         code: u8,
     },
-    /// The service refused the credentials with this SASL outcome.
-    SaslRejected {
-        /// 1: the credentials; 2 and 3: a fault of the service; 4: one that passes.
-        code: u8,
-    },
     /// The proxy did not open the tunnel.
     ProxyRejected {
         /// Its HTTP status: 407 for missing or wrong credentials.
@@ -121,6 +116,11 @@ pub enum ErrorKind {
     WebSocketRejected {
         /// Its HTTP status.
         status: u16,
+    },
+    /// The service refused the credentials with this SASL outcome.
+    SaslRejected {
+        /// 1: the credentials; 2 and 3: a fault of the service; 4: one that passes.
+        code: u8,
     },
     /// The service refused the subscription to its replies.
     SubscribeRejected,
@@ -279,10 +279,10 @@ impl Error {
             | ErrorKind::Silent { .. }
             | ErrorKind::Unavailable { .. } => true,
             ErrorKind::ConnectRejected { code } => code == 3,
-            ErrorKind::SaslRejected { code } => code == 4,
             ErrorKind::ProxyRejected { status } | ErrorKind::WebSocketRejected { status } => {
                 status == 429 || status >= 500
             }
+            ErrorKind::SaslRejected { code } => code == 4,
             _ => false,
         }
     }
@@ -344,7 +344,6 @@ impl Error {
             ErrorKind::ConnectRejected { .. } | ErrorKind::SaslRejected { code: 1 } => {
                 "check the ID scope, the registration id and the key"
             }
-            ErrorKind::SaslRejected { .. } => "the service has a fault: try later",
             ErrorKind::ProxyRejected { status: 407 } => {
                 "give the proxy's user name and password; only the scheme Basic is spoken"
             }
@@ -363,6 +362,7 @@ impl Error {
             ErrorKind::Protocol if self.0.stage == Stage::Proxy => {
                 "check that an HTTP proxy listens at this host and port, and whether it speaks http or https"
             }
+            ErrorKind::SaslRejected { .. } => "the service has a fault: try later",
             ErrorKind::SubscribeRejected
             | ErrorKind::Protocol
             | ErrorKind::MalformedReply
@@ -473,6 +473,12 @@ impl Error {
                 };
                 format!("the service refused the connection: {words} (return code {code})")
             }
+            ErrorKind::ProxyRejected { status } => {
+                format!("the proxy refused the tunnel (status {status})")
+            }
+            ErrorKind::WebSocketRejected { status } => {
+                format!("the server refused the WebSocket (status {status})")
+            }
             ErrorKind::SaslRejected { code } => {
                 let words = match code {
                     1 => "bad credentials",
@@ -481,12 +487,6 @@ impl Error {
                     _ => "unknown reason",
                 };
                 format!("the service refused the connection: {words} (SASL outcome {code})")
-            }
-            ErrorKind::ProxyRejected { status } => {
-                format!("the proxy refused the tunnel (status {status})")
-            }
-            ErrorKind::WebSocketRejected { status } => {
-                format!("the server refused the WebSocket (status {status})")
             }
             ErrorKind::SubscribeRejected => "the service refused the subscription".into(),
             ErrorKind::Protocol => "the peer broke the protocol".into(),

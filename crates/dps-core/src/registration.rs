@@ -67,6 +67,8 @@ pub enum Event {
     Connected,
     /// The engine received a reply.
     Reply(Reply),
+    /// The service has said that it closes the connection now, and the driver has closed it.
+    Closed,
     /// The connection failed or ended. Also the answer to an [`Action::Connect`] that could not
     /// be carried out.
     Lost(Error),
@@ -233,6 +235,13 @@ impl Registration {
                 if self.is_exhausted() {
                     return self.finish(Err(error));
                 }
+                self.state = State::Pausing { until, connected: false };
+            }
+            (Event::Closed, &State::Pausing { until, connected: true }) => {
+                // The service's way of ending an exchange, so none of the connections that may
+                // fail.
+                self.open = false;
+                self.connections = self.connections.saturating_sub(1);
                 self.state = State::Pausing { until, connected: false };
             }
             _ => {}

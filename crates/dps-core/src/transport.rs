@@ -89,10 +89,13 @@ impl fmt::Debug for Reply {
 /// What an engine has to tell.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TransportEvent {
-    /// The service accepted the connection and the credentials' form.
+    /// The service accepted the connection and the credentials' form. Where the protocol has no
+    /// such moment: the link is [`ready`](Transport::ready).
     Connected,
     /// The answer to the latest request.
     Reply(Reply),
+    /// The service has said that it closes the connection now. A further request needs a new one.
+    Closing,
 }
 
 /// A protocol engine: requests become bytes, bytes become replies. It never opens a socket, reads
@@ -110,12 +113,21 @@ pub trait Transport: Send {
     /// [`ErrorKind::TooLarge`](crate::ErrorKind::TooLarge) when the request does not fit.
     fn open(&mut self, now: Now, opening: Opening) -> Result<(), Error>;
 
+    /// The link's handshakes are over: what is sent reaches the service, and what is received comes
+    /// from it. The driver says so once for each connection. Most protocols have a greeting of
+    /// their own and need not know.
+    fn ready(&mut self, now: Now) {
+        let _ = now;
+    }
+
     /// Queues a further request on the open connection. Replies to earlier ones are dropped from
     /// now on.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::TooLarge`](crate::ErrorKind::TooLarge) when the request does not fit.
+    /// [`ErrorKind::ConnectionLost`](crate::ErrorKind::ConnectionLost) after
+    /// [`TransportEvent::Closing`].
     fn send(&mut self, now: Now, request: Request) -> Result<(), Error>;
 
     /// Takes bytes that came from the service. Any split of the stream is fine.

@@ -37,6 +37,10 @@ pub struct EmulatorConfig {
     pub address: IpAddr,
     /// Port of the MQTT door; 0 takes any free one. Default 8883.
     pub mqtt_port: u16,
+    /// Port of the HTTPS door, which also takes WebSockets; 0 takes any free one. Default 443, or
+    /// any free one where only privileged programs may listen there, or when
+    /// [`mqtt_port`](Self::mqtt_port) is 0: a service on free ports has all its doors on them.
+    pub https_port: Option<u16>,
     /// Port of the AMQP door; 0 takes any free one. Default 5671, or any free one when
     /// [`mqtt_port`](Self::mqtt_port) is 0: a service on free ports has all its doors on such.
     pub amqp_port: Option<u16>,
@@ -76,6 +80,7 @@ impl Default for EmulatorConfig {
         Self {
             address: IpAddr::V4(Ipv4Addr::LOCALHOST),
             mqtt_port: 8883,
+            https_port: None,
             amqp_port: None,
             server_names: Vec::new(),
             id_scope,
@@ -122,9 +127,9 @@ impl EmulatorConfig {
         yaml::read(text)
     }
 
-    /// The port of the AMQP door.
-    pub(crate) fn amqp_port(&self) -> u16 {
-        self.amqp_port.unwrap_or(if self.mqtt_port == 0 { 0 } else { 5671 })
+    /// The port of a door other than MQTT's: the given one, or the `usual` one, or any free one.
+    pub(crate) fn port(&self, given: Option<u16>, usual: u16) -> u16 {
+        given.unwrap_or(if self.mqtt_port == 0 { 0 } else { usual })
     }
 }
 

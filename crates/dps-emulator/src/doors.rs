@@ -2,6 +2,7 @@
 //! own code and third-party codecs; none shares code with the client's engines.
 
 pub(crate) mod amqp;
+pub(crate) mod https;
 pub(crate) mod mqtt;
 
 use core::time::Duration;
@@ -10,7 +11,9 @@ use core::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Door {
     Mqtt,
+    /// The device API and WebSockets.
     Amqp,
+    Https,
 }
 
 /// One client's connection: takes bytes and the time, gives bytes. It opens no socket and reads

@@ -79,6 +79,7 @@ impl OpenDoor {
     fn open(door: Door, address: SocketAddr) -> Result<Self, EmulatorError> {
         let (protocol, setting) = match door {
             Door::Mqtt => ("MQTT", "mqttPort"),
+            Door::Https => ("HTTPS", "httpsPort"),
             Door::Amqp => ("AMQP", "amqpPort"),
         };
         let failed = |source| EmulatorError::Listen { protocol, setting, address, source };
@@ -87,6 +88,28 @@ impl OpenDoor {
         let address = listener.local_addr().map_err(failed)?;
         Ok(Self { door, address, listener })
     }
+
+    /// Opens a door at the service's own port for it, unless another is configured.
+    fn open_at(
+        door: Door,
+        config: &EmulatorConfig,
+        port: Option<u16>,
+        usual: u16,
+    ) -> Result<Self, EmulatorError> {
+        let free = SocketAddr::new(config.address, 0);
+        let chosen = SocketAddr::new(config.address, config.port(port, usual));
+        match Self::open(door, chosen) {
+            Err(EmulatorError::Listen { address, source, .. })
+                if port.is_none() && source.kind() == io::ErrorKind::PermissionDenied =>
+            {
+                let opened = Self::open(door, free)?;
+                tracing::warn!(%address, instead = %opened.address,
+                    "listening there takes privileges; another port was taken");
+                Ok(opened)
+            }
+            opened => opened,
+        }
+    }
 }
 
 /// A running emulator. Stops when dropped.
@@ -94,6 +117,7 @@ pub struct Emulator {
     service: Arc<Service>,
     ca_pem: String,
     mqtt_address: SocketAddr,
+    https_address: SocketAddr,
     amqp_address: SocketAddr,
     /// Dropping it tells the doors to close.
     stop: Option<watch::Sender<()>>,
@@ -118,8 +142,9 @@ impl Emulator {
         let mqtt = SocketAddr::new(config.address, config.mqtt_port);
         let mqtt = OpenDoor::open(Door::Mqtt, mqtt)?;
         let mqtt_address = mqtt.address;
-        let amqp = SocketAddr::new(config.address, config.amqp_port());
-        let amqp = OpenDoor::open(Door::Amqp, amqp)?;
+        let https = OpenDoor::open_at(Door::Https, &config, config.https_port, 443)?;
+        let https_address = https.address;
+        let amqp = OpenDoor::open_at(Door::Amqp, &config, config.amqp_port, 5671)?;
         let amqp_address = amqp.address;
 
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -131,7 +156,7 @@ impl Emulator {
         let (stop, stopping) = watch::channel(());
         let (alive, stopped) = mpsc::channel::<()>();
         let mut doors = Vec::new();
-        for OpenDoor { door, address, listener } in Vec::from([mqtt, amqp]) {
+        for OpenDoor { door, address, listener } in [mqtt, amqp, https] {
             let listener = {
                 let _inside = runtime.enter();
                 tokio::net::TcpListener::from_std(listener).map_err(EmulatorError::Runtime)?
@@ -148,6 +173,7 @@ impl Emulator {
             service,
             ca_pem: certificates.ca_pem,
             mqtt_address,
+            https_address,
             amqp_address,
             stop: Some(stop),
             stopped: Mutex::new(stopped),
@@ -159,6 +185,11 @@ impl Emulator {
     /// Where the MQTT door listens.
     pub fn mqtt_address(&self) -> SocketAddr {
         self.mqtt_address
+    }
+
+    /// Where the HTTPS door listens, which also takes WebSockets.
+    pub fn https_address(&self) -> SocketAddr {
+        self.https_address
     }
 
     /// Where the AMQP door listens.
@@ -212,6 +243,7 @@ impl Emulator {
         Summary {
             id_scope: self.id_scope().to_owned(),
             mqtt: EndpointSummary::new(self.mqtt_address),
+            https: EndpointSummary::new(self.https_address),
             amqp: EndpointSummary::new(self.amqp_address),
             ca_pem: self.ca_pem.clone(),
             enrollment_groups: self.groups().iter().map(EnrollmentGroupSummary::new).collect(),
@@ -244,6 +276,7 @@ impl fmt::Debug for Emulator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Emulator")
             .field("mqtt_address", &self.mqtt_address)
+            .field("https_address", &self.https_address)
             .field("amqp_address", &self.amqp_address)
             .field("id_scope", &self.id_scope())
             .finish_non_exhaustive()

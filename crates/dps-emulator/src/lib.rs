@@ -27,6 +27,7 @@
 //! * [`EmulatorConfig`]: what it serves and how it behaves, from Rust or YAML
 //! * [`Service`]: registration and polling without any protocol, time as an argument
 //! * [`MqttConnection`]: the MQTT 3.1.1 door as a sans-I/O state machine
+//! * [`serve_https`]: the HTTPS door, with WebSockets, over any stream of bytes
 //! * [`AmqpConnection`]: the AMQP 1.0 door, likewise
 //! * [`sas`]: verification of SAS tokens; parsing and checks are independent of the code that makes them
 //!
@@ -59,6 +60,7 @@ pub use config::{
 };
 pub use doors::Connection;
 pub use doors::amqp::AmqpConnection;
+pub use doors::https::serve_https;
 pub use doors::mqtt::MqttConnection;
 pub use emulator::{Emulator, EmulatorError};
 pub use model::{

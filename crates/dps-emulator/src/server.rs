@@ -2,6 +2,7 @@
 //! door's state machine.
 
 use crate::doors::amqp::AmqpConnection;
+use crate::doors::https::serve_https;
 use crate::doors::mqtt::MqttConnection;
 use crate::doors::{Connection, Door};
 use crate::service::Service;
@@ -94,6 +95,7 @@ async fn serve_connection(
                 MqttConnection::new(service, now()).with_peer_certificates(certificates);
             converse(stream, connection).await
         }
+        Door::Https => serve_https(stream, service, certificates).await,
         Door::Amqp => {
             let connection =
                 AmqpConnection::new(service, now()).with_peer_certificates(certificates);

@@ -9,6 +9,7 @@ mod refusal;
 mod reply;
 
 pub use identity::{Credentials, DeviceIdentity};
+pub(crate) use refusal::Refusal;
 pub use reply::Reply;
 
 use crate::config::{ConfigError, DisabledReply, EmulatorConfig, ProvisioningStatus};
@@ -20,7 +21,6 @@ use authentication::{Enrollment, Expiry, Match};
 use core::time::Duration;
 use dps_core::wire::RegistrationStatus;
 use operations::{Operation, Operations};
-use refusal::Refusal;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The substatus of a first registration, and of each later one to the same hub
@@ -156,6 +156,40 @@ impl Service {
         }
     }
 
+    /// Answers a registration lookup with what is known of the device.
+    pub fn lookup(
+        &self,
+        identity: &DeviceIdentity,
+        credentials: &Credentials,
+        body: &[u8],
+        now: Duration,
+    ) -> Reply {
+        match self.try_lookup(identity, credentials, body, now) {
+            Ok(reply) => reply,
+            Err(refusal) => self.refuse(identity, &refusal, now),
+        }
+    }
+
+    fn try_lookup(
+        &self,
+        identity: &DeviceIdentity,
+        credentials: &Credentials,
+        body: &[u8],
+        now: Duration,
+    ) -> Result<Reply, Refusal> {
+        self.authenticate(identity, credentials, now, Expiry::Checked)?;
+        identity::check_body(identity, body)?;
+        // A certificate request belongs to registering (`wire-protocol.md` section 6.5).
+        let member =
+            |name| serde_json::from_slice::<serde_json::Value>(body).ok()?.get(name).cloned();
+        if member("csr").is_some() {
+            return Err(Refusal::BadBody);
+        }
+        let state = self.state();
+        let record = state.records.get(&identity.registration_id).ok_or(Refusal::NoRegistration)?;
+        Ok(Reply::lookup(&record.at(now)))
+    }
+
     fn try_register(
         &self,
         identity: &DeviceIdentity,
@@ -271,7 +305,7 @@ impl Service {
     fn refuse(&self, identity: &DeviceIdentity, refusal: &Refusal, now: Duration) -> Reply {
         tracing::warn!(registration_id = %identity.registration_id, reason = %refusal,
             status = refusal.status(), error_code = refusal.error_code(), "request refused");
-        Reply::error(refusal, self.state().random.guid(), now)
+        Reply::error(refusal, self.guid(), now)
     }
 
     /// Answers a request that names no request a device can make, for example a poll without an
@@ -283,6 +317,17 @@ impl Service {
         now: Duration,
     ) -> Reply {
         self.refuse(identity, &Refusal::InvalidRequest(problem), now)
+    }
+
+    /// Answers a request that never was one of a device.
+    pub(crate) fn refuse_request(&self, refusal: &Refusal, now: Duration) -> Reply {
+        tracing::warn!(reason = %refusal, status = refusal.status(), "request refused");
+        Reply::error(refusal, self.guid(), now)
+    }
+
+    /// A fresh id for a request or an error.
+    pub(crate) fn guid(&self) -> String {
+        self.state().random.guid()
     }
 
     /// The document for a connection or link that is refused as such.

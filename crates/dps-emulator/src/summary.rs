@@ -17,6 +17,8 @@ pub struct Summary {
     pub id_scope: String,
     /// Where the MQTT door is.
     pub mqtt: EndpointSummary,
+    /// Where the HTTPS door is, which also takes WebSockets.
+    pub https: EndpointSummary,
     /// Where the AMQP door is.
     pub amqp: EndpointSummary,
     /// The trust anchor for the server certificate, in PEM.

@@ -2,7 +2,7 @@
 
 Arguments: host, ID scope, registration id, file with the key, file with the CA certificate, and
 perhaps a payload. With a file of certificates after --x509 the key is that of the first one, in
-PEM.
+PEM. With --websockets before either, MQTT runs over WebSocket.
 """
 
 import json
@@ -21,6 +21,9 @@ common = {
     "server_verification_cert": ca,
 }
 rest = sys.argv[6:]
+if rest[:1] == ["--websockets"]:
+    common["websockets"] = True
+    rest = rest[1:]
 if rest[:1] == ["--x509"]:
     x509 = X509(cert_file=rest[1], key_file=key_file)
     client = ProvisioningDeviceClient.create_from_x509_certificate(x509=x509, **common)

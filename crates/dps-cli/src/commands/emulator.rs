@@ -23,6 +23,9 @@ pub(crate) fn run(options: &arguments::Emulator) -> Result<(), Failure> {
     if let Some(port) = options.mqtt_port {
         config.mqtt_port = port;
     }
+    if options.https_port.is_some() {
+        config.https_port = options.https_port;
+    }
     if options.amqp_port.is_some() {
         config.amqp_port = options.amqp_port;
     }
@@ -94,10 +97,14 @@ fn read_config(path: &Path) -> Result<EmulatorConfig, Failure> {
 
 fn print_text(summary: &Summary, ca_out: Option<&Path>) {
     output::line("Provisioning service ready. Everything below is for testing only.\n");
-    for (name, door) in [("MQTT over TLS", &summary.mqtt), ("AMQP over TLS", &summary.amqp)] {
+    for (protocol, door) in [
+        ("MQTT over TLS", &summary.mqtt),
+        ("AMQP over TLS", &summary.amqp),
+        ("HTTPS, WebSockets", &summary.https),
+    ] {
         // An IPv6 address needs its brackets.
         let (open, close) = if door.host.contains(':') { ("[", "]") } else { ("", "") };
-        output::line(format_args!("  {name:<16}  {open}{}{close}:{}", door.host, door.port));
+        output::line(format_args!("  {protocol:<17} {open}{}{close}:{}", door.host, door.port));
     }
     output::line(format_args!("  ID scope          {}", summary.id_scope));
     output::line(format_args!("  Hubs              {}", summary.hubs.join(", ")));

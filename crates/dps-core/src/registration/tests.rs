@@ -289,6 +289,28 @@ fn a_service_that_drops_after_each_assigning_uses_up_the_budget() {
 }
 
 #[test]
+fn a_service_that_closes_politely_after_each_reply_uses_up_no_budget() {
+    let mut rig = Rig::new(Policy { max_connections: Some(2), ..Policy::default() });
+    rig.connected();
+    assert_eq!(rig.actions(), ["Connected"]);
+    for _ in 0..5 {
+        rig.reply(202, Some(3), ASSIGNING);
+        rig.tell(Event::Closed);
+        assert_eq!(rig.actions(), ["Assigning"], "the driver has closed it already");
+        assert_eq!(rig.wait(), Duration::from_secs(3));
+        rig.sign();
+        rig.connected();
+    }
+    // A connection that is lost still counts.
+    rig.lose(Stage::Poll);
+    rig.wait();
+    rig.sign();
+    rig.connected();
+    rig.lose(Stage::Poll);
+    assert_eq!(*rig.outcome().unwrap_err().kind(), ErrorKind::ConnectionLost);
+}
+
+#[test]
 fn the_request_timeout_holds_after_a_connection_lost_in_a_pause() {
     let limit = Duration::from_secs(10);
     let policy = Policy { deadline: None, request_timeout: Some(limit), ..Policy::default() };

@@ -18,6 +18,7 @@ const LONGEST_SECONDS: f64 = 86_400.0;
 struct Document {
     address: Option<IpAddr>,
     mqtt_port: Option<u16>,
+    https_port: Option<u16>,
     amqp_port: Option<u16>,
     server_names: Option<Vec<String>>,
     #[serde(deserialize_with = "some_parsed")]
@@ -50,6 +51,7 @@ pub(super) fn read(text: &str) -> Result<EmulatorConfig, ConfigError> {
     Ok(EmulatorConfig {
         address: document.address.unwrap_or(default.address),
         mqtt_port: document.mqtt_port.unwrap_or(default.mqtt_port),
+        https_port: document.https_port,
         amqp_port: document.amqp_port.or(default.amqp_port),
         server_names: document.server_names.unwrap_or(default.server_names),
         id_scope: document.id_scope.unwrap_or(default.id_scope),

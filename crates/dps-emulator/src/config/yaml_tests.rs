@@ -12,8 +12,7 @@ fn an_empty_document_is_the_built_in_default() {
     for text in ["", "# nothing\n", "{}", "---\n"] {
         let config = read(text).unwrap();
         assert_eq!(config.address.to_string(), "127.0.0.1", "{text:?}");
-        assert_eq!(config.mqtt_port, 8883);
-        assert_eq!(config.amqp_port(), 5671);
+        assert_eq!((config.mqtt_port, config.amqp_port, config.https_port), (8883, None, None));
         assert_eq!(config.id_scope.as_str(), "0ne00111111");
         assert_eq!(config.hubs, ["contoso-hub.localhost"]);
         assert_eq!(config.enrollment_groups.len(), 1);
@@ -32,6 +31,7 @@ fn every_key_is_read() {
         "
 address: '::1'
 mqttPort: 0
+httpsPort: 8443
 serverNames: [dps.test, 10.0.0.1]
 idScope: 0neABCDEF00
 hubs: [hub-1.localhost, hub-2.localhost]
@@ -58,7 +58,7 @@ enrollmentGroups:
     ))
     .unwrap();
     assert_eq!(config.address.to_string(), "::1");
-    assert_eq!(config.mqtt_port, 0);
+    assert_eq!((config.mqtt_port, config.https_port), (0, Some(8443)));
     assert_eq!(config.server_names, ["dps.test", "10.0.0.1"]);
     assert_eq!(config.id_scope.as_str(), "0neABCDEF00");
     assert_eq!(config.hubs, ["hub-1.localhost", "hub-2.localhost"]);
@@ -195,6 +195,7 @@ fn a_service_on_a_free_port_has_all_doors_on_free_ports_unless_told_otherwise() 
         ("{mqttPort: 0, amqpPort: 5672}", 5672),
         ("amqpPort: 0", 0),
     ] {
-        assert_eq!(read(text).unwrap().amqp_port(), port, "{text}");
+        let config = read(text).unwrap();
+        assert_eq!(config.port(config.amqp_port, 5671), port, "{text}");
     }
 }

@@ -29,8 +29,20 @@ pub(crate) enum Refusal {
     OtherDevice,
     #[error("this device has no operation of that id")]
     UnknownOperation,
+    #[error("this device has never registered")]
+    NoRegistration,
     #[error("the request is invalid: {0}")]
     InvalidRequest(&'static str),
+    #[error("the service has no such path")]
+    NoSuchPath,
+    #[error("the path is not for this method")]
+    WrongMethod,
+    #[error("the body did not come in time")]
+    TooSlow,
+    #[error("the body has more than 96 KB")]
+    TooLarge,
+    #[error("the path is for WebSockets only: {0}")]
+    UpgradeRequired(&'static str),
 }
 
 impl Refusal {
@@ -43,8 +55,16 @@ impl Refusal {
             | Self::Disabled
             | Self::Certificate(_)
             | Self::OtherAttestation => 401,
-            Self::UnknownScope | Self::NoEnrollment | Self::UnknownOperation => 404,
+            Self::UnknownScope
+            | Self::NoEnrollment
+            | Self::UnknownOperation
+            | Self::NoRegistration
+            | Self::NoSuchPath => 404,
             Self::BadBody | Self::OtherDevice | Self::InvalidRequest(_) => 400,
+            Self::WrongMethod => 405,
+            Self::TooSlow => 408,
+            Self::TooLarge => 413,
+            Self::UpgradeRequired(_) => 426,
         }
     }
 
@@ -58,10 +78,16 @@ impl Refusal {
             | Self::Disabled
             | Self::Certificate(_)
             | Self::OtherAttestation => 401_002,
-            Self::UnknownScope | Self::NoEnrollment => 404_201,
+            Self::UnknownScope | Self::NoEnrollment | Self::NoRegistration => 404_201,
             Self::UnknownOperation => 404_203,
             Self::InvalidRequest(_) => 400_002,
             Self::BadBody | Self::OtherDevice => 400_004,
+            // Of these only the status is known.
+            Self::NoSuchPath
+            | Self::WrongMethod
+            | Self::TooSlow
+            | Self::TooLarge
+            | Self::UpgradeRequired(_) => u32::from(self.status()) * 1000,
         }
     }
 
@@ -79,7 +105,12 @@ impl Refusal {
             Self::UnknownOperation => "Operation not found.",
             Self::BadBody => "The request body is not a valid DeviceRegistration.",
             Self::OtherDevice => "The registrationId of the body is not that of the request.",
-            Self::InvalidRequest(problem) => problem,
+            Self::NoRegistration => "Registration not found.",
+            Self::InvalidRequest(problem) | Self::UpgradeRequired(problem) => problem,
+            Self::NoSuchPath => "Path not found.",
+            Self::WrongMethod => "Method not allowed.",
+            Self::TooSlow => "The request body did not come in time.",
+            Self::TooLarge => "The request body is larger than 96 KB.",
         }
     }
 }

@@ -22,6 +22,8 @@ pub struct Reply {
     pub status: u16,
     /// How long to wait before the next request, in seconds.
     pub retry_after: Option<u32>,
+    /// The errorCode of the body, when the request was refused.
+    pub error_code: Option<u32>,
     /// JSON in ASCII.
     pub body: String,
 }
@@ -34,7 +36,7 @@ impl Reply {
             status: Some(RegistrationStatus::Assigning),
             registration_state: None,
         };
-        Self { status: 202, retry_after: Some(retry_after), body: ascii_json(&document) }
+        Self::new(202, Some(retry_after), &document)
     }
 
     /// Poll: not yet.
@@ -49,38 +51,22 @@ impl Reply {
             status: Some(RegistrationStatus::Assigning),
             registration_state: Some(state),
         };
-        Self { status: 202, retry_after: Some(retry_after), body: ascii_json(&document) }
+        Self::new(202, Some(retry_after), &document)
     }
 
     /// Poll: decided, whichever way.
     pub(super) fn terminal(id: &str, record: &RegistrationRecord) -> Self {
-        let symmetric_key = match &record.enrollment {
-            EnrollmentRef::Group(group) if record.x509.is_none() => {
-                Some(SymmetricKeyResult { enrollment_group_id: Some(group.clone()) })
-            }
-            _ => None,
-        };
-        let state = DeviceRegistrationResult {
-            symmetric_key,
-            x509: record.x509.clone(),
-            registration_id: Some(record.registration_id.to_string()),
-            created_date_time_utc: Some(iso8601(record.created)),
-            assigned_hub: record.assigned_hub.clone(),
-            device_id: record.device_id.clone(),
-            status: Some(record.status.clone()),
-            substatus: record.substatus.clone(),
-            error_code: record.error_code,
-            error_message: record.error_message.clone(),
-            last_updated_date_time_utc: Some(iso8601(record.last_updated)),
-            etag: Some(record.etag.clone()),
-            payload: None,
-        };
         let document = RegistrationOperationStatus {
             operation_id: Some(id.to_owned()),
             status: Some(record.status.clone()),
-            registration_state: Some(state),
+            registration_state: Some(result(record)),
         };
-        Self { status: 200, retry_after: None, body: ascii_json(&document) }
+        Self::new(200, None, &document)
+    }
+
+    /// Lookup: what is known of the device.
+    pub(super) fn lookup(record: &RegistrationRecord) -> Self {
+        Self::new(200, None, &result(record))
     }
 
     /// Either: refused.
@@ -91,7 +77,37 @@ impl Reply {
             message: Some(refusal.message().to_owned()),
             timestamp_utc: Some(iso8601(now)),
         };
-        Self { status: refusal.status(), retry_after: None, body: ascii_json(&document) }
+        let error_code = document.error_code;
+        Self { error_code, ..Self::new(refusal.status(), None, &document) }
+    }
+
+    fn new(status: u16, retry_after: Option<u32>, document: &impl Serialize) -> Self {
+        Self { status, retry_after, error_code: None, body: ascii_json(document) }
+    }
+}
+
+/// A record as devices see it.
+fn result(record: &RegistrationRecord) -> DeviceRegistrationResult {
+    let symmetric_key = match &record.enrollment {
+        EnrollmentRef::Group(group) if record.x509.is_none() => {
+            Some(SymmetricKeyResult { enrollment_group_id: Some(group.clone()) })
+        }
+        _ => None,
+    };
+    DeviceRegistrationResult {
+        symmetric_key,
+        x509: record.x509.clone(),
+        registration_id: Some(record.registration_id.to_string()),
+        created_date_time_utc: Some(iso8601(record.created)),
+        assigned_hub: record.assigned_hub.clone(),
+        device_id: record.device_id.clone(),
+        status: Some(record.status.clone()),
+        substatus: record.substatus.clone(),
+        error_code: record.error_code,
+        error_message: record.error_message.clone(),
+        last_updated_date_time_utc: Some(iso8601(record.last_updated)),
+        etag: Some(record.etag.clone()),
+        payload: None,
     }
 }
 

@@ -1,0 +1,136 @@
+//! The HTTPS door (`wire-protocol.md` section 3), which also takes WebSockets for the other
+//! protocols (sections 2.7 and 4.6): one connection's server side.
+
+mod answer;
+mod devices;
+mod handshake;
+mod patience;
+#[cfg(test)]
+mod tests;
+mod tunnel;
+
+use crate::doors::amqp::AmqpConnection;
+use crate::doors::mqtt::MqttConnection;
+use crate::server::{converse, now};
+use crate::service::{Refusal, Service};
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::response::Response;
+use axum::routing::{get, post, put};
+use handshake::{Handshake, Subprotocol};
+use http::Method;
+use hyper::server::conn::http1;
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
+use patience::{Patience, Watched};
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tunnel::Tunnel;
+
+/// The largest head of a request.
+const MAX_HEAD_BYTES: usize = 16 * 1024;
+
+/// The client of one connection.
+#[derive(Debug)]
+struct Caller {
+    service: Arc<Service>,
+    peer_certificates: Vec<Vec<u8>>,
+    patience: Patience,
+    /// What becomes of the connection once the switch to WebSocket is answered.
+    upgrade: Mutex<Option<(OnUpgrade, Subprotocol)>>,
+}
+
+/// Serves one client: HTTP/1.1 requests one after the other until either side closes the
+/// connection, or a WebSocket after the upgrade. `stream` is what TLS has decrypted;
+/// `peer_certificates` are those of the TLS handshake in DER, the client's own first, and the
+/// layer below must have seen that the client has the key of that one.
+///
+/// # Errors
+///
+/// Those of the stream; [`io::ErrorKind::TimedOut`] when the client was silent for too long;
+/// [`io::ErrorKind::InvalidData`] when it broke the WebSocket protocol.
+pub async fn serve_https(
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    service: Arc<Service>,
+    peer_certificates: Vec<Vec<u8>>,
+) -> io::Result<()> {
+    let patience = Patience::new();
+    let caller = Arc::new(Caller {
+        service,
+        peer_certificates,
+        patience: patience.clone(),
+        upgrade: Mutex::new(None),
+    });
+    let connection = http1::Builder::new()
+        .max_buf_size(MAX_HEAD_BYTES)
+        // Our own patience covers it, and lets a device pause between two polls.
+        .header_read_timeout(None)
+        .title_case_headers(true)
+        .serve_connection(
+            TokioIo::new(Watched::new(stream, patience.clone())),
+            TowerToHyperService::new(router(caller.clone())),
+        )
+        .with_upgrades();
+    tokio::select! {
+        ended = connection => ended.map_err(io::Error::other)?,
+        () = patience.run_out() => {
+            return Err(io::Error::new(io::ErrorKind::TimedOut, "no request in time"));
+        }
+    }
+    let upgrade = caller.upgrade.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let Some((upgrade, subprotocol)) = upgrade else { return Ok(()) };
+    let tunnel = Tunnel::new(TokioIo::new(upgrade.await.map_err(io::Error::other)?)).await;
+    let (service, certificates) = (caller.service.clone(), caller.peer_certificates.clone());
+    match subprotocol {
+        Subprotocol::Mqtt => {
+            let connection =
+                MqttConnection::new(service, now()).with_peer_certificates(certificates);
+            converse(tunnel, connection).await
+        }
+        Subprotocol::Amqp => {
+            let connection =
+                AmqpConnection::new(service, now()).with_peer_certificates(certificates);
+            converse(tunnel, connection).await
+        }
+    }
+}
+
+fn router(caller: Arc<Caller>) -> Router {
+    let mut router = Router::new()
+        .route("/{scope}/registrations/{id}/register", put(devices::register))
+        .route("/{scope}/registrations/{id}/operations/{operation}", get(devices::poll))
+        .route("/{scope}/registrations/{id}", post(devices::lookup));
+    for path in handshake::PATHS {
+        router = router.route(path, get(websocket));
+    }
+    router.fallback(no_such_path).method_not_allowed_fallback(wrong_method).with_state(caller)
+}
+
+async fn websocket(State(caller): State<Arc<Caller>>, mut request: Request) -> Response {
+    let _busy = caller.patience.request();
+    // A route for GET takes HEAD, too.
+    if request.method() != Method::GET {
+        return answer::refusal(&caller, &Refusal::WrongMethod);
+    }
+    match Handshake::read(request.headers()) {
+        Ok(handshake) => {
+            let upgrade = hyper::upgrade::on(&mut request);
+            *caller.upgrade.lock().unwrap_or_else(PoisonError::into_inner) =
+                Some((upgrade, handshake.subprotocol()));
+            handshake.response()
+        }
+        Err(refusal) => answer::refusal(&caller, &refusal),
+    }
+}
+
+async fn no_such_path(State(caller): State<Arc<Caller>>) -> Response {
+    let _busy = caller.patience.request();
+    answer::refusal(&caller, &Refusal::NoSuchPath)
+}
+
+async fn wrong_method(State(caller): State<Arc<Caller>>) -> Response {
+    let _busy = caller.patience.request();
+    answer::refusal(&caller, &Refusal::WrongMethod)
+}
