@@ -61,11 +61,20 @@ fuzz_target!(|input: &[u8]| {
     if flags & 1 != 0 {
         door.receive(now, &opening());
         assert!(!door.is_closed());
-    } else if flags & 2 != 0 {
+    } else if flags & 4 != 0 {
         door = door.with_peer_certificates(vec![vec![0x30, 0]]);
     }
     for chunk in bytes.chunks(1 + usize::from(flags >> 2)) {
-        door.receive(now, chunk);
+        // Pieces as they are, or each as the body of a frame.
+        match flags & 2 {
+            0 => door.receive(now, chunk),
+            _ => {
+                let mut frame = (8 + chunk.len() as u32).to_be_bytes().to_vec();
+                frame.extend_from_slice(&[2, 0, 0, 0]);
+                frame.extend_from_slice(chunk);
+                door.receive(now, &frame);
+            }
+        }
         assert!(door.transmit().len() < 1 << 20);
     }
     if let Some(due) = door.next_timeout() {

@@ -76,6 +76,7 @@ fuzz_target!(|input: &[u8]| {
     let mut ends = 0;
     for _ in 0..10_000 {
         let now = reading(elapsed);
+        wire.clear();
         while let Some(output) = session.poll_output() {
             match output {
                 Output::Sign(text) => session.signed(now, hsm.sign(text.as_bytes())),
@@ -83,10 +84,11 @@ fuzz_target!(|input: &[u8]| {
                     session.opened(now, Link::plain());
                     connected = true;
                     if flags & 2 != 0 {
-                        session.receive(
-                            now,
-                            &opening()[if flags & 4 != 0 { SASL_LENGTH } else { 0 }..],
-                        );
+                        let skipped = if flags & 4 != 0 { SASL_LENGTH } else { 0 };
+                        session.receive(now, &opening()[skipped..]);
+                        session.transmit(now, &mut wire);
+                        let asked = wire.windows(7).any(|bytes| bytes == b"iotdps-");
+                        assert!(asked, "the opening leads to a request");
                     }
                 }
                 Output::Disconnect { .. } => connected = false,
@@ -94,7 +96,6 @@ fuzz_target!(|input: &[u8]| {
                 _ => {}
             }
         }
-        wire.clear();
         session.transmit(now, &mut wire);
         assert!(wire.len() < 1 << 20);
         if ends > 0 {
@@ -104,7 +105,11 @@ fuzz_target!(|input: &[u8]| {
             let (now_bytes, later) =
                 bytes.split_at(bytes.len().min(1 + usize::from(bytes[0]) % 97));
             bytes = later;
-            session.receive(now, now_bytes);
+            // Pieces as they are, or each as the body of a frame.
+            match flags & 8 {
+                0 => session.receive(now, now_bytes),
+                _ => session.receive(now, &frame(0, now_bytes)),
+            }
         } else if let Some(due) = session.next_timeout() {
             elapsed = elapsed.max(due.since_origin());
             session.handle_timeout(reading(elapsed));
