@@ -7,6 +7,7 @@ use core::time::Duration;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
 /// From the first byte of a request to the end of its head; also for a new connection.
@@ -18,7 +19,14 @@ const IDLE_PATIENCE: Duration = Duration::from_secs(600);
 
 /// When one connection has run out of time; shared by those who see it move forward.
 #[derive(Clone, Debug)]
-pub(super) struct Patience(Arc<Mutex<Limit>>);
+pub(super) struct Patience(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    limit: Mutex<Limit>,
+    /// Wakes the one who waits for the limit: it may have come nearer.
+    changed: Notify,
+}
 
 #[derive(Debug)]
 struct Limit {
@@ -35,20 +43,20 @@ impl Patience {
     /// For a connection that was just opened.
     pub(super) fn new() -> Self {
         let until = Instant::now() + HEAD_PATIENCE;
-        Self(Arc::new(Mutex::new(Limit { until, idle: false })))
+        let limit = Mutex::new(Limit { until, idle: false });
+        Self(Arc::new(Shared { limit, changed: Notify::new() }))
     }
 
     /// The head of a request is there.
     pub(super) fn request(&self) -> Busy {
-        *self.limit() = Limit { until: Instant::now() + ANSWER_PATIENCE, idle: false };
+        self.set(Limit { until: Instant::now() + ANSWER_PATIENCE, idle: false });
         Busy(self.clone())
     }
 
     /// Bytes have come.
     fn heard(&self) {
-        let mut limit = self.limit();
-        if limit.idle {
-            *limit = Limit { until: Instant::now() + HEAD_PATIENCE, idle: false };
+        if self.limit().idle {
+            self.set(Limit { until: Instant::now() + HEAD_PATIENCE, idle: false });
         }
     }
 
@@ -59,18 +67,26 @@ impl Patience {
             if until <= Instant::now() {
                 return;
             }
-            sleep_until(until).await;
+            tokio::select! {
+                () = sleep_until(until) => {}
+                () = self.0.changed.notified() => {}
+            }
         }
     }
 
+    fn set(&self, limit: Limit) {
+        *self.limit() = limit;
+        self.0.changed.notify_one();
+    }
+
     fn limit(&self) -> MutexGuard<'_, Limit> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.limit.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        *self.0.limit() = Limit { until: Instant::now() + IDLE_PATIENCE, idle: true };
+        self.0.set(Limit { until: Instant::now() + IDLE_PATIENCE, idle: true });
     }
 }
 
