@@ -43,8 +43,11 @@ separate_arguments(DPS_LINK_OPTIONS NATIVE_COMMAND "${linkerOption}")
 
 # What is in the library whatever the option says.
 dps_option(hsm_type_symm_key "Symmetric keys" ON)
+dps_option(hsm_type_x509 "X.509 certificates" ON)
 dps_option(use_mqtt "MQTT" ON)
-foreach(name IN ITEMS hsm_type_symm_key use_mqtt)
+dps_option(use_http "HTTP" ON)
+dps_option(use_amqp "AMQP" ON)
+foreach(name IN ITEMS hsm_type_symm_key hsm_type_x509 use_mqtt use_http use_amqp)
     if(NOT ${name})
         message(STATUS "dps: ${name}=OFF is accepted and changes nothing: "
             "the library holds it, and the program chooses at run time")
@@ -52,16 +55,12 @@ foreach(name IN ITEMS hsm_type_symm_key use_mqtt)
 endforeach()
 
 # What is not in this version.
-dps_option(hsm_type_x509 "X.509 certificates" OFF)
 dps_option(hsm_type_sastoken "Trusted platform modules" OFF)
 dps_option(hsm_type_riot "RIoT/DICE certificates" OFF)
 dps_option(use_edge_modules "Edge modules" OFF)
 dps_option(use_tpm_simulator "TPM simulator" OFF)
-dps_option(use_amqp "AMQP" OFF)
-dps_option(use_http "HTTP" OFF)
 dps_option(build_as_dynamic "Shared library" OFF)
-foreach(name IN ITEMS hsm_type_x509 hsm_type_sastoken hsm_type_riot use_edge_modules
-        use_tpm_simulator use_amqp use_http)
+foreach(name IN ITEMS hsm_type_sastoken hsm_type_riot use_edge_modules use_tpm_simulator)
     if(${name})
         message(STATUS "dps: ${name}=ON is accepted; it will be chosen at run time, "
             "but this version of the library does not have it yet")

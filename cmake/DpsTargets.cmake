@@ -4,7 +4,8 @@
 #   dps_compat    the functions and headers of the hub client and of c-utility that provisioning
 #                 programs use, for programs that are linked without them
 #   prov_device_client, prov_device_ll_client, prov_auth_client, hsm_security_client,
-#   prov_mqtt_transport
+#   prov_mqtt_transport, prov_mqtt_ws_transport, prov_http_transport, prov_amqp_transport,
+#   prov_amqp_ws_transport
 #                 the C SDK's names for parts of what dps is
 
 # Within a tree that has the C SDK's own headers, ours of the same names must stay out of sight.
@@ -38,7 +39,8 @@ target_include_directories(dps_compat PUBLIC "${CMAKE_CURRENT_LIST_DIR}/../inclu
 dps_c_settings(dps_compat)
 
 foreach(name IN ITEMS prov_device_client prov_device_ll_client prov_auth_client
-        hsm_security_client prov_mqtt_transport)
+        hsm_security_client prov_mqtt_transport prov_mqtt_ws_transport prov_http_transport
+        prov_amqp_transport prov_amqp_ws_transport)
     # A C SDK in the same tree keeps its own.
     if(NOT TARGET ${name})
         add_library(${name} INTERFACE)

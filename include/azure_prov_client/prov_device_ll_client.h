@@ -47,7 +47,8 @@ MU_DEFINE_ENUM_WITHOUT_INVALID(PROV_DEVICE_RESULT, PROV_DEVICE_RESULT_VALUE);
 
 MU_DEFINE_ENUM_WITHOUT_INVALID(PROV_DEVICE_REG_STATUS, PROV_DEVICE_REG_STATUS_VALUES);
 
-/* Options for SetOption: const char*, bool*, uint8_t* (seconds, 0 = off). */
+/* Options for SetOption: const char*, bool*, uint8_t* (seconds, 0 = off). For X.509, const char*: the
+ * device's certificate, followed by its issuers', and its private key, in PEM. */
 static const char* const PROV_REGISTRATION_ID STATIC_VAR_UNUSED = "registration_id";
 static const char* const PROV_OPTION_LOG_TRACE STATIC_VAR_UNUSED = "logtrace";
 static const char* const PROV_OPTION_TIMEOUT STATIC_VAR_UNUSED = "provisioning_timeout";
@@ -70,7 +71,7 @@ typedef const PROV_DEVICE_TRANSPORT_PROVIDER* (*PROV_DEVICE_TRANSPORT_PROVIDER_F
 
 /* Makes a client for the service at uri (host or host:port). NULL if an argument is NULL, if
  * prov_dev_security_init has not succeeded, or if the kind of proof lacks what it needs (a
- * symmetric key: prov_dev_set_symmetric_key_info). dps_ll_last_error(NULL, ...) tells which. */
+ * symmetric key: prov_dev_set_symmetric_key_info). dps_ll_last_error(NULL) tells which. */
 MOCKABLE_FUNCTION(, PROV_DEVICE_LL_HANDLE, Prov_Device_LL_Create, const char*, uri, const char*, scope_id, PROV_DEVICE_TRANSPORT_PROVIDER_FUNCTION, protocol)
 
 /* Ends the client. No callback comes any more. NULL and destroyed handles are ignored; may be

@@ -15,7 +15,11 @@
 #include "azure_prov_client/prov_device_ll_client.h"
 #include "azure_prov_client/prov_security_factory.h"
 #include "azure_prov_client/prov_transport.h"
+#include "azure_prov_client/prov_transport_amqp_client.h"
+#include "azure_prov_client/prov_transport_amqp_ws_client.h"
+#include "azure_prov_client/prov_transport_http_client.h"
 #include "azure_prov_client/prov_transport_mqtt_client.h"
+#include "azure_prov_client/prov_transport_mqtt_ws_client.h"
 #include "dps/dps.h"
 
 #ifdef __cplusplus
@@ -108,6 +112,14 @@ PROV_DEVICE_RESULT Prov_Device_Set_Provisioning_Payload(PROV_DEVICE_HANDLE prov_
 const char *Prov_Device_Get_Provisioning_Payload(PROV_DEVICE_HANDLE prov_device_handle);
 
 const PROV_DEVICE_TRANSPORT_PROVIDER *Prov_Device_MQTT_Protocol(void);
+
+const PROV_DEVICE_TRANSPORT_PROVIDER *Prov_Device_MQTT_WS_Protocol(void);
+
+const PROV_DEVICE_TRANSPORT_PROVIDER *Prov_Device_HTTP_Protocol(void);
+
+const PROV_DEVICE_TRANSPORT_PROVIDER *Prov_Device_AMQP_Protocol(void);
+
+const PROV_DEVICE_TRANSPORT_PROVIDER *Prov_Device_AMQP_WS_Protocol(void);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -53,7 +53,7 @@ fn arrows_run_as_designed() {
             ],
         ),
         ("dps-emulator", &["dps-core"]),
-        ("dps-ffi", &["dps-client", "dps-hsm-symm-key"]),
+        ("dps-ffi", &["dps-client", "dps-hsm-symm-key", "dps-hsm-x509"]),
         ("dps-cli", &["dps-client", "dps-emulator", "dps-hsm-symm-key", "dps-hsm-x509"]),
         ("dps-tests", &["dps-client", "dps-emulator", "dps-hsm-symm-key", "dps-hsm-x509"]),
     ];

@@ -3,7 +3,8 @@
 //! The hand-written headers define them for C; `include/dps/dps_abi.h` leaves them out.
 #![allow(non_camel_case_types, clippy::upper_case_acronyms)]
 
-use core::ffi::{c_char, c_void};
+use core::ffi::{c_char, c_int, c_void};
+use dps_client::Transport;
 
 /// Result of most functions, and of a registration (`c-abi.md` section 1.1).
 #[repr(C)]
@@ -75,7 +76,7 @@ pub struct PROV_DEVICE_INSTANCE_TAG {
 #[repr(C)]
 #[derive(Debug)]
 pub struct PROV_DEVICE_TRANSPORT_PROVIDER {
-    pub(crate) name: &'static str,
+    pub(crate) transport: Transport,
 }
 
 /// Handle of the low-level client.
@@ -92,6 +93,17 @@ pub type PROV_DEVICE_CLIENT_REGISTER_STATUS_CALLBACK =
 /// Names a transport.
 pub type PROV_DEVICE_TRANSPORT_PROVIDER_FUNCTION =
     Option<unsafe extern "C" fn() -> *const PROV_DEVICE_TRANSPORT_PROVIDER>;
+
+/// What the option `proxy_data` points to (`c-abi.md` section 2.1).
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+#[allow(missing_docs)]
+pub struct HTTP_PROXY_OPTIONS {
+    pub host_address: *const c_char,
+    pub port: c_int,
+    pub username: *const c_char,
+    pub password: *const c_char,
+}
 
 /// A failure, as `dps.h` documents it.
 #[repr(C)]
@@ -151,6 +163,11 @@ mod tests {
         assert_eq!(size_of::<SECURE_DEVICE_TYPE>(), 4);
         assert_eq!(PROV_DEVICE_RESULT::PROV_DEVICE_RESULT_DISABLED as u32, 13);
         assert_eq!(PROV_DEVICE_REG_STATUS::PROV_DEVICE_REG_HUB_NOT_SPECIFIED as u32, 5);
+
+        assert_eq!(size_of::<HTTP_PROXY_OPTIONS>(), 32);
+        assert_eq!(offset_of!(HTTP_PROXY_OPTIONS, port), 8);
+        assert_eq!(offset_of!(HTTP_PROXY_OPTIONS, username), 16);
+        assert_eq!(offset_of!(HTTP_PROXY_OPTIONS, password), 24);
 
         assert_eq!(size_of::<DPS_FAILURE>(), 72);
         assert_eq!(offset_of!(DPS_FAILURE, result), 8);

@@ -7,6 +7,7 @@ mod extensions;
 mod handles;
 mod ll;
 mod security;
+mod setting;
 mod threaded;
 mod transport;
 

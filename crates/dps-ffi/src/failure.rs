@@ -6,7 +6,7 @@ use core::cell::RefCell;
 use core::ffi::c_char;
 use core::fmt;
 use core::ptr;
-use dps_client::{Error, ErrorKind, Stage};
+use dps_client::{Error, ErrorKind, Stage, Transport};
 use std::ffi::CString;
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub(crate) struct Failure(Arc<Words>);
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Words {
     result: PROV_DEVICE_RESULT,
     transient: bool,
@@ -30,9 +30,14 @@ struct Words {
 }
 
 impl Failure {
-    /// A failure with the code that belongs to it.
-    pub(crate) fn new(error: &Error) -> Self {
-        Self::with_result(result_of(error), error)
+    /// What a registration over this transport ended with.
+    pub(crate) fn of_registration(error: &Error, transport: Transport) -> Self {
+        Self::with_result(result_of(error, transport), error)
+    }
+
+    /// What was found before anything was sent. The original finds it out by trying.
+    pub(crate) fn before_sending(error: &Error) -> Self {
+        Self::with_result(PROV_DEVICE_RESULT::PROV_DEVICE_RESULT_TRANSPORT, error)
     }
 
     /// A failure with a code of its own.
@@ -52,6 +57,21 @@ impl Failure {
             tracking_id: service.and_then(|service| service.tracking_id.as_deref()).map(c_text),
             time: service.and_then(|service| service.timestamp.as_deref()).map(c_text),
         }))
+    }
+
+    /// The same with another code.
+    pub(crate) fn under(self, result: PROV_DEVICE_RESULT) -> Self {
+        Self(Arc::new(Words { result, ..(*self.0).clone() }))
+    }
+
+    /// The same with other advice.
+    pub(crate) fn with_hint(self, hint: &str) -> Self {
+        let words = Words {
+            line: c_text(&format!("{}; {hint}", self.0.text.to_string_lossy())),
+            hint: c_text(hint),
+            ..(*self.0).clone()
+        };
+        Self(Arc::new(words))
     }
 
     /// A wrong call.
@@ -193,7 +213,7 @@ mod tests {
                 timestamp: None,
             },
         );
-        let failure = Failure::new(&error);
+        let failure = Failure::of_registration(&error, Transport::Mqtt);
         assert_eq!(failure.result(), PROV_DEVICE_RESULT::PROV_DEVICE_RESULT_DEV_AUTH_ERROR);
         let failure = failure.0;
         assert_eq!(failure.stage.as_c_str(), c"register");

@@ -52,3 +52,4 @@ mod session;
 mod signals;
 mod threaded;
 mod trace;
+mod x509;

@@ -1,17 +1,21 @@
-//! Failures as result codes (`c-abi.md` sections 3.3 and 3.4, MQTT column).
+//! Failures as result codes (`c-abi.md` sections 3.3 and 3.4). For some answers of the service the
+//! original gives other codes over HTTP and AMQP, and programs may depend on that.
 
 use crate::abi::PROV_DEVICE_RESULT;
 use crate::abi::PROV_DEVICE_RESULT::*;
-use dps_client::{Error, ErrorKind};
+use dps_client::{Error, ErrorKind, Transport};
 
-/// The code that a program which was written for the original expects for this failure.
-pub(crate) fn result_of(error: &Error) -> PROV_DEVICE_RESULT {
+/// The code that a program which was written for the original expects for this failure, when it
+/// has chosen this transport.
+pub(crate) fn result_of(error: &Error, transport: Transport) -> PROV_DEVICE_RESULT {
     match error.kind() {
         // Without a document that says why, the original takes the reply for a damaged one.
         ErrorKind::Service { .. } if error.service().is_none() => PROV_DEVICE_RESULT_TRANSPORT,
-        ErrorKind::Service { .. }
-        | ErrorKind::ConnectRejected { .. }
-        | ErrorKind::SaslRejected { .. } => PROV_DEVICE_RESULT_DEV_AUTH_ERROR,
+        ErrorKind::Service { status } if transport == Transport::Http && *status != 401 => {
+            PROV_DEVICE_RESULT_TRANSPORT
+        }
+        ErrorKind::Service { .. } => refused_credentials(transport),
+        ErrorKind::ConnectRejected { .. } => PROV_DEVICE_RESULT_DEV_AUTH_ERROR,
         ErrorKind::RegistrationFailed => {
             match error.service().and_then(|service| service.error_code) {
                 Some(400_208) => PROV_DEVICE_RESULT_HUB_NOT_SPECIFIED,
@@ -24,8 +28,19 @@ pub(crate) fn result_of(error: &Error) -> PROV_DEVICE_RESULT {
         ErrorKind::IncompleteReply => PROV_DEVICE_RESULT_PARSING,
         ErrorKind::DeadlineExceeded { .. } => PROV_DEVICE_RESULT_TIMEOUT,
         // Name resolution, TCP, TLS, a lost or silent connection, a refused subscription, a reply
-        // that is no JSON, a message that is too large, a key that cannot sign.
+        // that is no JSON, a message that is too large, a key that cannot sign, a refusal by a
+        // proxy or by SASL.
         _ => PROV_DEVICE_RESULT_TRANSPORT,
+    }
+}
+
+/// The code of a refusal for what the device is or has: key, certificate, id.
+pub(crate) fn refused_credentials(transport: Transport) -> PROV_DEVICE_RESULT {
+    match transport {
+        // The service refuses by SASL, or rejects the request's delivery, and the original does not
+        // ask why.
+        Transport::Amqp | Transport::AmqpWs => PROV_DEVICE_RESULT_TRANSPORT,
+        _ => PROV_DEVICE_RESULT_DEV_AUTH_ERROR,
     }
 }
 
@@ -36,12 +51,39 @@ mod tests {
     use dps_client::{CertificateProblem, ServiceError, Stage};
 
     fn result(kind: ErrorKind) -> PROV_DEVICE_RESULT {
-        result_of(&Error::new(Stage::Register, kind))
+        result_of(&Error::new(Stage::Register, kind), Transport::Mqtt)
     }
 
     fn result_with_code(kind: ErrorKind, error_code: Option<u32>) -> PROV_DEVICE_RESULT {
+        result_over(Transport::Mqtt, kind, error_code)
+    }
+
+    fn result_over(
+        transport: Transport,
+        kind: ErrorKind,
+        error_code: Option<u32>,
+    ) -> PROV_DEVICE_RESULT {
         let service = ServiceError { error_code, ..Default::default() };
-        result_of(&Error::new(Stage::Register, kind).with_service(service))
+        result_of(&Error::new(Stage::Register, kind).with_service(service), transport)
+    }
+
+    #[test]
+    fn a_refusal_has_another_code_over_http_and_amqp() {
+        let http = |status| {
+            let code = u32::from(status) * 1000;
+            result_over(Transport::Http, ErrorKind::Service { status }, Some(code))
+        };
+        assert_eq!(http(401), PROV_DEVICE_RESULT_DEV_AUTH_ERROR);
+        for status in [400, 403, 404, 409] {
+            assert_eq!(http(status), PROV_DEVICE_RESULT_TRANSPORT, "{status}");
+        }
+        for transport in [Transport::Amqp, Transport::AmqpWs] {
+            let kind = ErrorKind::Service { status: 401 };
+            let rejected = result_over(transport, kind, Some(401_002));
+            assert_eq!(rejected, PROV_DEVICE_RESULT_TRANSPORT);
+        }
+        let unexplained = Error::new(Stage::Register, ErrorKind::Service { status: 401 });
+        assert_eq!(result_of(&unexplained, Transport::Http), PROV_DEVICE_RESULT_TRANSPORT);
     }
 
     #[test]
@@ -97,6 +139,10 @@ mod tests {
             ErrorKind::ServerCertificate(CertificateProblem::UnknownIssuer),
             ErrorKind::Tls,
             ErrorKind::SubscribeRejected,
+            ErrorKind::SaslRejected { code: 1 },
+            ErrorKind::ProxyRejected { status: 407 },
+            ErrorKind::WebSocketRejected { status: 404 },
+            ErrorKind::ClientCertificate,
             ErrorKind::Protocol,
             ErrorKind::MalformedReply,
             ErrorKind::TooLarge { limit: 1 },

@@ -5,7 +5,7 @@ use core::fmt;
 use zeroize::Zeroizing;
 
 /// A C string that is wiped when dropped and that `Debug` does not show.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct SecretText(Zeroizing<Vec<u8>>);
 
 impl SecretText {

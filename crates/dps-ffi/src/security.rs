@@ -3,19 +3,20 @@
 //! The original keeps this state in globals without locks; here a mutex guards it. What programs
 //! can observe stays: a kind, once chosen, is chosen for the life of the process, a call for
 //! another available kind fails and yet changes what `prov_dev_security_get_type` answers, and
-//! deinit forgets the key but not the kind.
+//! deinit forgets the key and the certificate but not the kind.
 
 use crate::abi::SECURE_DEVICE_TYPE;
 use crate::secret::SecretText;
+use crate::x509::Material;
 use core::ffi::c_char;
 use core::ptr;
 use std::ffi::CString;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use zeroize::Zeroizing;
 
-/// Whether this build can prove an identity in this way. TPM and X.509 join here.
+/// Whether this build can prove an identity in this way. TPM joins here.
 fn available(kind: SECURE_DEVICE_TYPE) -> bool {
-    kind == SECURE_DEVICE_TYPE::SYMMETRIC_KEY
+    [SECURE_DEVICE_TYPE::SYMMETRIC_KEY, SECURE_DEVICE_TYPE::X509].contains(&kind)
 }
 
 /// What a client needs to prove its identity; copied when it is created.
@@ -27,15 +28,8 @@ pub(crate) enum Proof {
         /// Base64, not yet read.
         key: SecretText,
     },
-}
-
-impl Proof {
-    /// The registration id that the proof itself knows.
-    pub(crate) fn registration_id(&self) -> Option<&str> {
-        match self {
-            Proof::SymmetricKey { registration_name, .. } => Some(registration_name),
-        }
-    }
+    /// A certificate, which options give.
+    X509,
 }
 
 #[derive(Debug)]
@@ -52,6 +46,8 @@ pub(crate) struct Security {
     /// What was chosen first; for ever. The hub client's side of the original.
     chosen: SECURE_DEVICE_TYPE,
     key_info: Option<KeyInfo>,
+    /// The chain and the key that a client was given first.
+    x509: Material,
 }
 
 static SECURITY: Mutex<Security> = Mutex::new(Security::new());
@@ -64,19 +60,11 @@ pub(crate) fn security() -> MutexGuard<'static, Security> {
 impl Security {
     const fn new() -> Self {
         let unknown = SECURE_DEVICE_TYPE::UNKNOWN;
-        Self { asked: unknown, chosen: unknown, key_info: None }
+        Self { asked: unknown, chosen: unknown, key_info: None, x509: Material::none() }
     }
 
-    /// Chooses `kind`. On refusal tells why.
+    /// Chooses `kind`, and forgets the certificate. On refusal tells why.
     pub(crate) fn init(&mut self, kind: SECURE_DEVICE_TYPE) -> Result<(), &'static str> {
-        self.init_with(kind, available)
-    }
-
-    fn init_with(
-        &mut self,
-        kind: SECURE_DEVICE_TYPE,
-        available: impl Fn(SECURE_DEVICE_TYPE) -> bool,
-    ) -> Result<(), &'static str> {
         if !available(kind) {
             return Err("this build has no such kind of security module");
         }
@@ -87,12 +75,24 @@ impl Security {
         if self.chosen != kind {
             return Err("this process has chosen another kind of security module before");
         }
+        self.x509 = Material::none();
         Ok(())
     }
 
-    /// Forgets the key. The kind stays.
+    /// Forgets key and certificate. The kind stays.
     pub(crate) fn deinit(&mut self) {
         self.key_info = None;
+        self.x509 = Material::none();
+    }
+
+    /// Keeps what a client was given, unless an earlier one was.
+    pub(crate) fn offer_x509(&mut self, material: &Material) {
+        self.x509.fill_in(material);
+    }
+
+    /// For a client that was given no certificate and no key.
+    pub(crate) fn x509(&self) -> Material {
+        self.x509.clone()
     }
 
     /// What the last call of `init` for an available kind asked for.
@@ -129,6 +129,7 @@ impl Security {
             (SECURE_DEVICE_TYPE::SYMMETRIC_KEY, None) => {
                 Err("prov_dev_set_symmetric_key_info has not been called")
             }
+            (SECURE_DEVICE_TYPE::X509, _) => Ok(Proof::X509),
             _ => Err("prov_dev_security_init has not succeeded"),
         }
     }
@@ -145,31 +146,37 @@ mod tests {
         Zeroizing::new(text.into())
     }
 
-    /// The transcript in `c-abi.md` section 1.5, in a build that has both kinds.
+    fn registration_name(state: &Security) -> String {
+        match state.proof().unwrap() {
+            Proof::SymmetricKey { registration_name, .. } => registration_name,
+            Proof::X509 => panic!("not a key"),
+        }
+    }
+
+    /// The transcript in `c-abi.md` section 1.5.
     #[test]
     fn the_kind_never_changes_but_get_type_does() {
-        let both = |kind| kind == X509 || kind == SYMMETRIC_KEY;
         let mut state = Security::new();
         assert_eq!(state.kind(), SECURE_DEVICE_TYPE::UNKNOWN);
-        assert!(state.init_with(SYMMETRIC_KEY, both).is_ok());
-        assert!(state.init_with(X509, both).is_err());
+        assert!(state.init(SYMMETRIC_KEY).is_ok());
+        assert!(state.init(X509).is_err());
         assert_eq!((state.kind(), state.chosen), (X509, SYMMETRIC_KEY));
         state.deinit();
         assert_eq!((state.kind(), state.chosen), (X509, SYMMETRIC_KEY));
-        assert!(state.init_with(X509, both).is_err());
-        assert!(state.init_with(SYMMETRIC_KEY, both).is_ok());
+        assert!(state.init(X509).is_err());
+        assert!(state.init(SYMMETRIC_KEY).is_ok());
         assert_eq!(state.kind(), SYMMETRIC_KEY);
     }
 
     #[test]
     fn kinds_that_are_not_there_change_nothing() {
         let mut state = Security::new();
-        for kind in [0, 1, 2, 3, 5, u32::MAX] {
+        for kind in [0, 1, 3, 5, u32::MAX] {
             assert!(state.init(SECURE_DEVICE_TYPE(kind)).is_err());
             assert_eq!(state.kind(), SECURE_DEVICE_TYPE::UNKNOWN);
         }
         assert!(state.init(SYMMETRIC_KEY).is_ok() && state.init(SYMMETRIC_KEY).is_ok());
-        assert!(state.init(X509).is_err());
+        assert!(state.init(SECURE_DEVICE_TYPE::TPM).is_err());
         assert_eq!(state.kind(), SYMMETRIC_KEY);
     }
 
@@ -179,11 +186,30 @@ mod tests {
         state.set_key_info("one".into(), &key("a2V5"));
         assert!(state.proof().unwrap_err().contains("security_init"));
         state.init(SYMMETRIC_KEY).unwrap();
-        assert_eq!(state.proof().unwrap().registration_id(), Some("one"));
+        assert_eq!(registration_name(&state), "one");
         state.set_key_info("two".into(), &key("a2V5"));
-        assert_eq!(state.proof().unwrap().registration_id(), Some("two"));
+        assert_eq!(registration_name(&state), "two");
         state.deinit();
         assert!(state.proof().unwrap_err().contains("symmetric_key_info"));
         assert!(state.key_text().is_null() && state.registration_name().is_null());
+    }
+
+    #[test]
+    fn the_first_certificate_is_kept_until_deinit_or_init() {
+        let given = |text: &str| Material {
+            certificate: Some(text.into()),
+            key: Some(SecretText::new(&key(text))),
+        };
+        let mut state = Security::new();
+        state.init(X509).unwrap();
+        assert!(matches!(state.proof(), Ok(Proof::X509)), "options come after Create");
+        state.offer_x509(&given("one"));
+        state.offer_x509(&given("two"));
+        assert_eq!(state.x509().certificate.as_deref(), Some(&b"one"[..]));
+        state.init(X509).unwrap();
+        assert!(state.x509().is_none());
+        state.offer_x509(&given("three"));
+        state.deinit();
+        assert!(state.x509().is_none());
     }
 }

@@ -1,21 +1,23 @@
 //! One handle's state, and one registration after the other (`c-abi.md` sections 1.9, 2 and 3).
 //!
-//! [`drive`] has the part that serves the network and calls back.
+//! [`drive`] has the part that serves the network and calls back, [`setting`] what options do.
 
 mod drive;
+mod identity;
 mod prepare;
+mod setting;
 #[cfg(test)]
 mod tests;
 
 use crate::abi::{DPS_FAILURE, DPS_POLICY, PROV_DEVICE_RESULT};
 use crate::callbacks::Callbacks;
 use crate::failure::{Failure, LastFailure};
-use crate::options::Setting;
 use crate::security::Proof;
+use crate::x509::Material;
 use core::ffi::c_char;
 use core::ptr;
 use core::time::Duration;
-use dps_client::{Interrupter, Policy, ProvisioningClient};
+use dps_client::{Interrupter, Policy, ProvisioningClient, Proxy, TlsVersions, Transport};
 use std::ffi::CString;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -29,6 +31,7 @@ use PROV_DEVICE_RESULT::{
 struct Target {
     uri: String,
     id_scope: String,
+    transport: Transport,
     proof: Proof,
 }
 
@@ -36,6 +39,8 @@ struct Target {
 struct Settings {
     payload: Option<Vec<u8>>,
     trusted_certs: Option<Vec<u8>>,
+    tls_versions: TlsVersions,
+    proxy: Option<Proxy>,
     trace: bool,
     policy: Policy,
     conservative: bool,
@@ -48,6 +53,8 @@ impl Default for Settings {
         Self {
             payload: None,
             trusted_certs: None,
+            tls_versions: TlsVersions::default(),
+            proxy: None,
             trace: false,
             policy: Policy {
                 deadline: None,
@@ -81,6 +88,8 @@ struct State {
     target: Target,
     /// The id in force, once it was set or loaded; never changes after that.
     registration_id: Option<String>,
+    /// What the options gave, or from Register on the process's.
+    x509: Material,
     settings: Settings,
     phase: Phase,
     callbacks: Option<Callbacks>,
@@ -91,6 +100,7 @@ struct State {
     /// Settings that the client has not been told yet.
     timeout_changed: bool,
     trust_changed: bool,
+    proxy_changed: bool,
     payload_changed: bool,
     /// A pass is under way, perhaps in a callback.
     passing: bool,
@@ -101,17 +111,20 @@ struct State {
 
 /// A low-level client, or the heart of a threaded one.
 pub(crate) struct Session {
+    transport: Transport,
     state: Mutex<State>,
     /// Signalled when a sleeping worker should look at the state.
     changed: Condvar,
 }
 
 impl Session {
-    pub(crate) fn new(uri: String, id_scope: String, proof: Proof) -> Self {
+    pub(crate) fn new(uri: String, id_scope: String, transport: Transport, proof: Proof) -> Self {
         Self {
+            transport,
             state: Mutex::new(State {
-                target: Target { uri, id_scope, proof },
+                target: Target { uri, id_scope, transport, proof },
                 registration_id: None,
+                x509: Material::none(),
                 settings: Settings::default(),
                 phase: Phase::Ready,
                 callbacks: None,
@@ -119,6 +132,7 @@ impl Session {
                 interrupter: None,
                 timeout_changed: false,
                 trust_changed: false,
+                proxy_changed: false,
                 payload_changed: false,
                 passing: false,
                 destroyed: false,
@@ -138,13 +152,8 @@ impl Session {
         if state.phase != Phase::Ready {
             return state.refuse(ERROR, "a registration is under way on this handle");
         }
-        if state.registration_id.is_none() {
-            let own = state.target.proof.registration_id().map(str::to_owned);
-            if own.is_none() {
-                let missing = "there is no registration id: set the option registration_id";
-                return state.refuse(ERROR, missing);
-            }
-            state.registration_id = own;
+        if let Err(failure) = state.identify() {
+            return state.fail(failure);
         }
         state.failure.clear();
         state.service_payload = None;
@@ -162,46 +171,6 @@ impl Session {
             state.callbacks = None;
         }
         state.refuse(ERROR, detail)
-    }
-
-    /// Sets an option (`c-abi.md` section 2).
-    pub(crate) fn set_option(&self, setting: Setting) -> PROV_DEVICE_RESULT {
-        let mut state = self.lock();
-        state.trace(format_args!("option {setting:?}"));
-        match setting {
-            Setting::RegistrationId(id) => {
-                if state.phase != Phase::Ready {
-                    return state.refuse(
-                        ERROR,
-                        "registration_id cannot be set while a registration is under way",
-                    );
-                }
-                if state.registration_id.is_some() {
-                    return state.refuse(
-                        ERROR,
-                        "registration_id was set, or used by a registration, before; make a new handle",
-                    );
-                }
-                state.registration_id = Some(id);
-            }
-            Setting::LogTrace(on) => state.settings.trace = on,
-            Setting::Timeout(seconds) => {
-                let limit = (seconds > 0).then(|| Duration::from_secs(seconds.into()));
-                state.settings.policy.request_timeout = limit;
-                state.timeout_changed = true;
-            }
-            Setting::TrustedCerts(pem) => {
-                state.settings.trusted_certs = Some(pem);
-                state.trust_changed = true;
-            }
-            Setting::DoWorkFrequency(pause) => {
-                state.settings.pass_interval = Duration::from_millis(pause.into());
-            }
-        }
-        // A worker that sleeps for the old settings looks at the new ones.
-        state.wake();
-        self.changed.notify_all();
-        OK
     }
 
     /// Sets or unsets the program's payload, for the next request that carries it.
@@ -287,7 +256,13 @@ impl State {
         result: PROV_DEVICE_RESULT,
         detail: impl Into<String>,
     ) -> PROV_DEVICE_RESULT {
-        self.failure.set(Failure::usage(result, detail))
+        self.fail(Failure::usage(result, detail))
+    }
+
+    /// Remembers a failure and gives its code.
+    fn fail(&mut self, failure: Failure) -> PROV_DEVICE_RESULT {
+        self.trace(format_args!("failed: {failure}"));
+        self.failure.set(failure)
     }
 
     /// Ends the client's wait, wherever it is.

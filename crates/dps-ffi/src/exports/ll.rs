@@ -1,7 +1,8 @@
 //! `prov_device_ll_client.h` (`c-abi.md` section 1.2).
 #![allow(unsafe_code, non_snake_case)]
 
-use super::handles::{INTERFACE_VERSION, LOW_LEVEL, create, set_option};
+use super::handles::{INTERFACE_VERSION, LOW_LEVEL, create};
+use super::setting::set_option;
 use crate::abi::{
     PROV_DEVICE_CLIENT_REGISTER_DEVICE_CALLBACK, PROV_DEVICE_CLIENT_REGISTER_STATUS_CALLBACK,
     PROV_DEVICE_LL_HANDLE, PROV_DEVICE_RESULT, PROV_DEVICE_TRANSPORT_PROVIDER_FUNCTION,

@@ -25,7 +25,7 @@ pub extern "C" fn prov_dev_security_init(hsm_type: SECURE_DEVICE_TYPE) -> c_int 
     })
 }
 
-/// Forgets and wipes the symmetric key. The kind of proof stays chosen.
+/// Forgets and wipes the keys it has been given. The kind of proof stays chosen.
 #[unsafe(no_mangle)]
 pub extern "C" fn prov_dev_security_deinit() {
     guard((), || security().deinit());

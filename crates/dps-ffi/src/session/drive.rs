@@ -7,7 +7,7 @@ use crate::failure::Failure;
 use crate::{guard, signals, trace};
 use core::ops::ControlFlow;
 use core::time::Duration;
-use dps_client::{Assignment, Progress, ProvisioningClient, Status, TrustAnchors};
+use dps_client::{Assignment, Progress, ProvisioningClient, Status, Transport, TrustAnchors};
 use std::ffi::CString;
 use std::time::Instant;
 
@@ -38,8 +38,8 @@ impl Session {
         // Also when something below panics.
         let _end = EndOfPass(self);
         let served = match client {
-            Ok(client) if tracing => trace::follow(|| serve(client)),
-            Ok(client) => serve(client),
+            Ok(client) if tracing => trace::follow(|| serve(client, self.transport)),
+            Ok(client) => serve(client, self.transport),
             Err(failure) => Served { outcome: Some(Err(failure)), ..Served::default() },
         };
         let (callbacks, news) = self.check_in(served);
@@ -91,6 +91,9 @@ impl Session {
                 && let Some(pem) = &state.settings.trusted_certs
             {
                 client.set_trust_anchors(TrustAnchors::system_and_pem(pem.as_slice()));
+            }
+            if core::mem::take(&mut state.proxy_changed) {
+                client.set_proxy(state.settings.proxy.clone());
             }
             if core::mem::take(&mut state.payload_changed) {
                 prepare::set_payload(&mut client, state.settings.payload.as_deref())?;
@@ -208,18 +211,19 @@ fn begin(state: &mut State) -> Result<ProvisioningClient, Failure> {
         "registering {id:?} at {:?}, scope {:?}",
         state.target.uri, state.target.id_scope
     ));
-    let mut client = prepare::client(&state.target, id, &state.settings)?;
+    let mut client = prepare::client(&state.target, id, &state.settings, &state.x509)?;
     // The client was made with all settings.
     state.timeout_changed = false;
     state.trust_changed = false;
+    state.proxy_changed = false;
     state.payload_changed = false;
-    client.start().map_err(|error| Failure::new(&error))?;
+    client.start().map_err(|error| Failure::before_sending(&error))?;
     state.interrupter = Some(client.interrupter());
     Ok(client)
 }
 
 /// Lets the client do all it can do at once. No lock is held.
-fn serve(mut client: ProvisioningClient) -> Served {
+fn serve(mut client: ProvisioningClient, transport: Transport) -> Served {
     let served = guard::guard(None, move || {
         // The look-up of names may start a thread, which inherits the mask.
         let _quiet = signals::Blocked::new();
@@ -228,7 +232,8 @@ fn serve(mut client: ProvisioningClient) -> Served {
             match client.poll() {
                 Progress::Status(status) => served.statuses.push(status),
                 Progress::Finished(result) => {
-                    served.outcome = Some(result.map_err(|error| Failure::new(&error)));
+                    served.outcome =
+                        Some(result.map_err(|error| Failure::of_registration(&error, transport)));
                     return Some(served);
                 }
                 Progress::Pending => {
@@ -251,8 +256,7 @@ fn note(state: &mut State, outcome: Result<Assignment, Failure>) -> News {
     let assignment = match outcome {
         Ok(assignment) => assignment,
         Err(failure) => {
-            state.trace(format_args!("failed: {failure}"));
-            return News::Failed(state.failure.set(failure));
+            return News::Failed(state.fail(failure));
         }
     };
     let (hub, device_id) = (assignment.hub, assignment.device_id);
@@ -261,7 +265,7 @@ fn note(state: &mut State, outcome: Result<Assignment, Failure>) -> News {
     state.service_payload = assignment.payload.and_then(|payload| CString::new(payload).ok());
     match (CString::new(hub), CString::new(device_id)) {
         (Ok(hub), Ok(device_id)) => News::Assigned { hub, device_id },
-        _ => News::Failed(state.failure.set(internal())),
+        _ => News::Failed(state.fail(internal())),
     }
 }
 

@@ -1,10 +1,11 @@
 //! From what C gave to a client that can start.
 
 use super::{Settings, Target};
-use crate::abi::PROV_DEVICE_RESULT::PROV_DEVICE_RESULT_DEV_AUTH_ERROR;
 use crate::failure::Failure;
 use crate::payload::first_value;
+use crate::result::refused_credentials;
 use crate::security::Proof;
+use crate::x509::{Material, check_validity};
 use core::fmt::Display;
 use dps_client::{
     Endpoint, Error, ErrorKind, IdScope, KeyError, ProvisioningClient, RegistrationId, Stage,
@@ -18,10 +19,16 @@ pub(super) fn client(
     target: &Target,
     registration_id: &str,
     settings: &Settings,
+    x509: &Material,
 ) -> Result<ProvisioningClient, Failure> {
-    let endpoint = Endpoint::parse(&target.uri).map_err(|error| Failure::new(&error.into()))?;
-    let id_scope = IdScope::new(target.id_scope.as_str()).map_err(refused_by_service)?;
-    let id = RegistrationId::new(registration_id).map_err(refused_by_service)?;
+    let endpoint =
+        Endpoint::parse(&target.uri).map_err(|error| Failure::before_sending(&error.into()))?;
+    // What the service would not accept in any case; the code is the one its refusal has.
+    let refused = |reason: &dyn Display| {
+        Failure::with_result(refused_credentials(target.transport), &config(reason))
+    };
+    let id_scope = IdScope::new(target.id_scope.as_str()).map_err(|error| refused(&error))?;
+    let id = RegistrationId::new(registration_id).map_err(|error| refused(&error))?;
     let trust = match &settings.trusted_certs {
         Some(pem) => TrustAnchors::system_and_pem(pem.as_slice()),
         None => TrustAnchors::system(),
@@ -30,24 +37,32 @@ pub(super) fn client(
         .endpoint(endpoint)
         .id_scope(id_scope)
         .registration_id(id.clone())
+        .transport(target.transport)
         .trust_anchors(trust)
+        .tls_versions(settings.tls_versions)
+        .proxy(settings.proxy.clone())
         .policy(settings.policy.clone())
         .conservative(settings.conservative);
     if let Some(payload) = &settings.payload {
-        let json = first_value(payload).map_err(|error| Failure::new(&error))?;
+        let json = first_value(payload).map_err(|error| Failure::before_sending(&error))?;
         builder = builder.payload_json(json);
     }
     match &target.proof {
         Proof::SymmetricKey { key, .. } => {
             let key = SymmetricKey::from_base64(key.expose()).map_err(|error| match error {
                 // It would have signed, and the service would have refused.
-                KeyError::BadLength { .. } => refused_by_service(error),
-                _ => Failure::new(&config(error)),
+                KeyError::BadLength { .. } => refused(&error),
+                _ => Failure::before_sending(&config(error)),
             })?;
             builder = builder.hsm(SymmetricKeyHsm::new(id, key));
         }
+        Proof::X509 => {
+            let hsm = x509.hsm()?;
+            check_validity(&hsm, target.transport)?;
+            builder = builder.hsm(hsm);
+        }
     }
-    builder.build().map_err(|error| Failure::new(&error))
+    builder.build().map_err(|error| Failure::before_sending(&error))
 }
 
 /// Gives a running client another payload, or none.
@@ -55,15 +70,11 @@ pub(super) fn set_payload(
     client: &mut ProvisioningClient,
     payload: Option<&[u8]>,
 ) -> Result<(), Failure> {
-    let json = payload.map(first_value).transpose().map_err(|error| Failure::new(&error))?;
-    client.set_payload_json(json).map_err(|error| Failure::new(&error))
+    let json =
+        payload.map(first_value).transpose().map_err(|error| Failure::before_sending(&error))?;
+    client.set_payload_json(json).map_err(|error| Failure::before_sending(&error))
 }
 
 fn config(reason: impl Display) -> Error {
     Error::new(Stage::Config, ErrorKind::InvalidConfig).with_detail(reason.to_string())
-}
-
-/// What the service would not accept in any case; the code is the one its refusal has.
-fn refused_by_service(reason: impl Display) -> Failure {
-    Failure::with_result(PROV_DEVICE_RESULT_DEV_AUTH_ERROR, &config(reason))
 }

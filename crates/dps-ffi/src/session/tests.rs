@@ -1,13 +1,14 @@
 use super::*;
+use crate::options::Setting;
 use crate::secret::SecretText;
+use dps_client::TlsVersion;
 use zeroize::Zeroizing;
 
 const KEY: &str = "Jsm0lyGpjaVYVP2g3FnmnmG9dI/9qU24wNoykUmermc=";
 
 fn session_with(uri: &str, scope: &str, id: &str, key: &str) -> Session {
-    let key = SecretText::new(&Zeroizing::new(key.into()));
-    let proof = Proof::SymmetricKey { registration_name: id.into(), key };
-    Session::new(uri.into(), scope.into(), proof)
+    let proof = Proof::SymmetricKey { registration_name: id.into(), key: secret(key) };
+    Session::new(uri.into(), scope.into(), Transport::Mqtt, proof)
 }
 
 fn session() -> Session {
@@ -69,6 +70,11 @@ fn what_cannot_work_ends_with_the_originals_code() {
         assert_eq!(result, expected, "{text}");
         assert!(text.contains(words) && !text.contains("secret"), "{text}");
     }
+    // Over AMQP the original cannot tell a refusal from a failing transport.
+    let proof = Proof::SymmetricKey { registration_name: id.into(), key: secret(KEY) };
+    let amqp = Session::new(host.into(), String::new(), Transport::Amqp, proof);
+    assert_eq!(end_of(&amqp).0, TRANSPORT);
+
     let session = session();
     session.set_payload(Some(b"{secret".to_vec()));
     let (result, text) = end_of(&session);
@@ -108,8 +114,62 @@ fn options_arrive_where_they_are_used() {
     assert_eq!(session.lock().settings.policy.request_timeout, None);
     assert_eq!(session.set_option(Setting::TrustedCerts(b"pem".to_vec())), OK);
     assert_eq!(session.lock().settings.trusted_certs.as_deref(), Some(&b"pem"[..]));
+    let versions = TlsVersions::only(TlsVersion::V1_3);
+    assert_eq!(session.set_option(Setting::TlsVersions(versions)), OK);
+    assert_eq!(session.lock().settings.tls_versions, versions);
+    let proxy = Proxy::http("proxy", 3128).unwrap();
+    assert_eq!(session.set_option(Setting::Proxy(proxy.clone())), OK);
+    assert_eq!(session.lock().settings.proxy.as_ref(), Some(&proxy));
     assert_eq!(session.set_option(Setting::DoWorkFrequency(20)), OK);
     assert_eq!(session.lock().settings.pass_interval, Duration::from_millis(20));
+}
+
+fn x509_session() -> Session {
+    Session::new("localhost:1".into(), "0ne00000000".into(), Transport::Mqtt, Proof::X509)
+}
+
+fn secret(text: &str) -> SecretText {
+    SecretText::new(&Zeroizing::new(text.into()))
+}
+
+#[test]
+fn a_certificate_is_set_once_between_registrations_and_for_its_kind_only() {
+    let certificate = || Setting::Certificate(b"certificate".to_vec());
+    let key = || Setting::PrivateKey(secret("key"));
+    let keyed = session();
+    assert_eq!(keyed.set_option(certificate()), ERROR);
+    assert_eq!(keyed.set_option(key()), ERROR);
+    assert!(keyed.lock().failure.to_string().contains("SECURE_DEVICE_TYPE_X509"));
+
+    let one = x509_session();
+    assert_eq!(one.set_option(certificate()), OK);
+    assert_eq!(one.set_option(certificate()), ERROR);
+    assert_eq!(one.set_option(key()), OK);
+    assert_eq!(one.set_option(key()), ERROR);
+    // A second client has its own.
+    let other = x509_session();
+    assert_eq!(other.set_option(key()), OK);
+    assert_eq!(other.register(Callbacks::ignored()), ERROR);
+    assert!(other.lock().failure.to_string().contains("x509certificate has not been set"));
+
+    let id = || Setting::RegistrationId("device".into());
+    assert_eq!(one.set_option(id()), OK);
+    assert_eq!(one.register(Callbacks::ignored()), OK);
+    assert_eq!(one.set_option(Setting::TlsVersions(TlsVersions::default())), ERROR);
+    assert_eq!(one.set_option(certificate()), ERROR);
+}
+
+#[test]
+fn a_certificate_that_cannot_be_read_has_no_name_to_register_by() {
+    let session = x509_session();
+    assert_eq!(session.set_option(Setting::Certificate(b"nonsense".to_vec())), OK);
+    assert_eq!(session.set_option(Setting::PrivateKey(secret("nonsense"))), OK);
+    assert_eq!(session.register(Callbacks::ignored()), ERROR);
+    assert!(session.lock().failure.to_string().contains("there is no certificate"));
+    assert_eq!(session.set_option(Setting::RegistrationId("device".into())), OK);
+    let (result, text) = end_of(&session);
+    assert_eq!(result, PROV_DEVICE_RESULT::PROV_DEVICE_RESULT_TRANSPORT, "{text}");
+    assert!(text.starts_with("hsm: "), "{text}");
 }
 
 #[test]

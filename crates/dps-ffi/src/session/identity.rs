@@ -1,0 +1,42 @@
+//! Who registers (`c-abi.md` section 3.4, the rows about what was never set).
+
+use super::{ERROR, State};
+use crate::failure::Failure;
+use crate::security::{Proof, security};
+
+impl State {
+    /// Finds the registration id, and for X.509 the certificate. What is found stays.
+    ///
+    /// # Errors
+    ///
+    /// ERROR when there is none, as in the original.
+    pub(super) fn identify(&mut self) -> Result<(), Failure> {
+        let missing = |detail: String| Err(Failure::usage(ERROR, detail));
+        if let Proof::X509 = self.target.proof {
+            if self.x509.is_none() {
+                self.x509 = security().x509();
+            }
+            if let Some(option) = self.x509.missing() {
+                return missing(format!("{option}; a device with a certificate needs both"));
+            }
+        }
+        if self.registration_id.is_none() {
+            let own = match &self.target.proof {
+                Proof::SymmetricKey { registration_name, .. } => Some(registration_name.clone()),
+                // Beyond the original, whose certificates have no name.
+                Proof::X509 => {
+                    let hsm = self.x509.hsm().map_err(|failure| failure.under(ERROR))?;
+                    hsm.common_name().map(str::to_owned)
+                }
+            };
+            if own.is_none() {
+                return missing(
+                    "there is no registration id: the certificate has no common name, and the option registration_id is not set"
+                        .into(),
+                );
+            }
+            self.registration_id = own;
+        }
+        Ok(())
+    }
+}

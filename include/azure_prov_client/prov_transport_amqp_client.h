@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+#ifndef PROV_TRANSPORT_AMQP_CLIENT_H
+#define PROV_TRANSPORT_AMQP_CLIENT_H
+
+#include "umock_c/umock_c_prod.h"
+#include "azure_prov_client/prov_transport.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* AMQP 1.0 over TLS, port 5671. Never NULL, no side effect. */
+MOCKABLE_FUNCTION(, const PROV_DEVICE_TRANSPORT_PROVIDER*, Prov_Device_AMQP_Protocol)
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* PROV_TRANSPORT_AMQP_CLIENT_H */
