@@ -2,17 +2,17 @@
 #define _POSIX_C_SOURCE 200809L
 
 #include "settings.h"
+#include "text.h"
+#include "transports.h"
 
 #include <errno.h>
 #include <limits.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define EXIT_USAGE 2
-#define LARGEST_FILE ((size_t)1024 * 1024)
 
 static const char* const GLOBAL_ENDPOINT = "global.azure-devices-provisioning.net";
 
@@ -21,15 +21,22 @@ static void print_help(const char* program)
     printf(
         "Usage: %s [options]\n"
         "\n"
-        "Registers a device with the Device Provisioning Service by symmetric key.\n"
+        "Registers a device with the Device Provisioning Service, by symmetric key or certificate.\n"
         "\n"
         "  --endpoint, --uri HOST[:PORT]  the service (PROVISIONING_HOST);\n"
         "                                 default %s\n"
         "  --id-scope SCOPE               the service's ID scope (PROVISIONING_IDSCOPE)\n"
-        "  --registration-id ID           the device (PROVISIONING_REGISTRATION_ID)\n"
+        "  --registration-id ID           the device (PROVISIONING_REGISTRATION_ID); with a\n"
+        "                                 certificate its common name, unless given\n"
         "  --key BASE64                   its key (PROVISIONING_SYMMETRIC_KEY); other users of\n"
         "                                 this machine can see it\n"
         "  --key-file FILE                a file that holds the key\n"
+        "  --cert FILE                    a certificate instead (PEM): the device's own first,\n"
+        "                                 then those of its issuers\n"
+        "  --cert-key FILE                its private key (PEM)\n"
+        "  --transport NAME               %s; default %s\n"
+        "  --proxy HOST:PORT              go through this HTTP proxy (PROVISIONING_PROXY_USER,\n"
+        "                                 PROVISIONING_PROXY_PASSWORD)\n"
         "  --trusted-cert FILE            trust these certificates (PEM) too\n"
         "                                 (PROVISIONING_TRUSTED_CERT)\n"
         "  --timeout SECONDS              give up after this time\n"
@@ -37,62 +44,9 @@ static void print_help(const char* program)
         "  --no-wait                      do not wait for the enter key at the end\n"
         "  --help                         this text\n",
         program,
-        GLOBAL_ENDPOINT);
-}
-
-static void wipe(char* text)
-{
-    /* volatile: the compiler must not think that nobody reads it any more. */
-    volatile char* place = text;
-    while (*place != '\0')
-    {
-        *place++ = '\0';
-    }
-}
-
-static char* copy_text(const char* text)
-{
-    size_t size = strlen(text) + 1;
-    char* copy = malloc(size);
-    if (copy != NULL)
-    {
-        memcpy(copy, text, size);
-    }
-    return copy;
-}
-
-/* The whole file as a text, to be freed; NULL after a message. */
-static char* read_file(const char* name)
-{
-    char* text = NULL;
-    size_t length = 0;
-    FILE* file = fopen(name, "rb");
-    if (file == NULL)
-    {
-        fprintf(stderr, "error: cannot open %s: %s\n", name, strerror(errno));
-        return NULL;
-    }
-    text = malloc(LARGEST_FILE + 1);
-    if (text == NULL)
-    {
-        fprintf(stderr, "error: out of memory\n");
-    }
-    else
-    {
-        length = fread(text, 1, LARGEST_FILE + 1, file);
-        if (ferror(file) || length > LARGEST_FILE)
-        {
-            fprintf(stderr, "error: cannot read %s, or it is too large\n", name);
-            free(text);
-            text = NULL;
-        }
-        else
-        {
-            text[length] = '\0';
-        }
-    }
-    fclose(file);
-    return text;
+        GLOBAL_ENDPOINT,
+        transport_names(),
+        DEFAULT_TRANSPORT);
 }
 
 /* If argv[*index] is the option, gives its value, which may be the next argument. */
@@ -115,7 +69,7 @@ static const char* option_value(const char* option, int argc, char** argv, int* 
     return NULL;
 }
 
-static bool read_seconds(const char* text, unsigned int* seconds)
+static bool read_number(const char* text, unsigned int* number)
 {
     char* end = NULL;
     unsigned long value;
@@ -125,7 +79,31 @@ static bool read_seconds(const char* text, unsigned int* seconds)
     {
         return false;
     }
-    *seconds = (unsigned int)value;
+    *number = (unsigned int)value;
+    return true;
+}
+
+/* HOST:PORT, where HOST may be an address in brackets. */
+static bool read_proxy(const char* text, SAMPLE_SETTINGS* settings)
+{
+    const char* colon = strrchr(text, ':');
+    unsigned int port = 0;
+    size_t length;
+    if (colon == NULL || colon == text || !read_number(colon + 1, &port) || port == 0 || port > 65535u)
+    {
+        return false;
+    }
+    length = (size_t)(colon - text);
+    if (length >= sizeof(settings->proxy_host))
+    {
+        return false;
+    }
+    memcpy(settings->proxy_host, text, length);
+    settings->proxy_host[length] = '\0';
+    settings->proxy.host_address = settings->proxy_host;
+    settings->proxy.port = (int)port;
+    settings->proxy.username = getenv("PROVISIONING_PROXY_USER");
+    settings->proxy.password = getenv("PROVISIONING_PROXY_PASSWORD");
     return true;
 }
 
@@ -149,6 +127,10 @@ int settings_read(SAMPLE_SETTINGS* settings, int argc, char** argv)
 {
     const char* key = NULL;
     const char* key_file = NULL;
+    const char* certificate = NULL;
+    const char* certificate_key = NULL;
+    const char* transport = DEFAULT_TRANSPORT;
+    const char* proxy = NULL;
     const char* trusted_cert = NULL;
     const char* value;
     int index;
@@ -192,13 +174,29 @@ int settings_read(SAMPLE_SETTINGS* settings, int argc, char** argv)
         {
             key = value;
         }
+        else if ((value = option_value("--cert-key", argc, argv, &index)) != NULL)
+        {
+            certificate_key = value;
+        }
+        else if ((value = option_value("--cert", argc, argv, &index)) != NULL)
+        {
+            certificate = value;
+        }
+        else if ((value = option_value("--transport", argc, argv, &index)) != NULL)
+        {
+            transport = value;
+        }
+        else if ((value = option_value("--proxy", argc, argv, &index)) != NULL)
+        {
+            proxy = value;
+        }
         else if ((value = option_value("--trusted-cert", argc, argv, &index)) != NULL)
         {
             trusted_cert = value;
         }
         else if ((value = option_value("--timeout", argc, argv, &index)) != NULL)
         {
-            if (!read_seconds(value, &settings->timeout))
+            if (!read_number(value, &settings->timeout))
             {
                 fprintf(stderr, "error: --timeout takes a number of seconds, not \"%s\"\n", value);
                 return EXIT_USAGE;
@@ -221,31 +219,65 @@ int settings_read(SAMPLE_SETTINGS* settings, int argc, char** argv)
     settings->registration_id = from_environment(settings->registration_id, "PROVISIONING_REGISTRATION_ID");
     trusted_cert = from_environment(trusted_cert, "PROVISIONING_TRUSTED_CERT");
 
-    if (require(settings->id_scope, "--id-scope", "PROVISIONING_IDSCOPE") != 0 ||
-        require(settings->registration_id, "--registration-id", "PROVISIONING_REGISTRATION_ID") != 0)
+    settings->protocol = transport_by_name(transport);
+    if (settings->protocol == NULL)
+    {
+        fprintf(stderr, "error: --transport takes one of %s, not \"%s\"\n", transport_names(), transport);
+        return EXIT_USAGE;
+    }
+    if (proxy != NULL && !read_proxy(proxy, settings))
+    {
+        fprintf(stderr, "error: --proxy takes HOST:PORT\n");
+        return EXIT_USAGE;
+    }
+    if (require(settings->id_scope, "--id-scope", "PROVISIONING_IDSCOPE") != 0)
     {
         return EXIT_USAGE;
     }
-    if (key != NULL || key_file == NULL)
+    if (certificate != NULL || certificate_key != NULL)
     {
-        key = from_environment(key, "PROVISIONING_SYMMETRIC_KEY");
-        if (require(key, "--key-file or --key", "PROVISIONING_SYMMETRIC_KEY") != 0)
+        if (certificate == NULL || certificate_key == NULL || key != NULL || key_file != NULL)
         {
+            fprintf(stderr, "error: give --cert and --cert-key, or a symmetric key (see --help)\n");
             return EXIT_USAGE;
         }
-        settings->key = copy_text(key);
+        settings->proof = SECURE_DEVICE_TYPE_X509;
+        settings->certificate = text_of_file(certificate);
+        settings->certificate_key = text_of_file(certificate_key);
+        if (settings->certificate == NULL || settings->certificate_key == NULL)
+        {
+            settings_free(settings);
+            return EXIT_FAILURE;
+        }
     }
     else
     {
-        settings->key = read_file(key_file);
-    }
-    if (settings->key == NULL)
-    {
-        return EXIT_FAILURE;
+        settings->proof = SECURE_DEVICE_TYPE_SYMMETRIC_KEY;
+        if (require(settings->registration_id, "--registration-id", "PROVISIONING_REGISTRATION_ID") != 0)
+        {
+            return EXIT_USAGE;
+        }
+        if (key != NULL || key_file == NULL)
+        {
+            key = from_environment(key, "PROVISIONING_SYMMETRIC_KEY");
+            if (require(key, "--key-file, --key or --cert", "PROVISIONING_SYMMETRIC_KEY") != 0)
+            {
+                return EXIT_USAGE;
+            }
+            settings->key = text_copy(key);
+        }
+        else
+        {
+            settings->key = text_of_file(key_file);
+        }
+        if (settings->key == NULL)
+        {
+            return EXIT_FAILURE;
+        }
     }
     if (trusted_cert != NULL)
     {
-        settings->trusted_cert = read_file(trusted_cert);
+        settings->trusted_cert = text_of_file(trusted_cert);
         if (settings->trusted_cert == NULL)
         {
             settings_free(settings);
@@ -255,20 +287,28 @@ int settings_read(SAMPLE_SETTINGS* settings, int argc, char** argv)
     return 0;
 }
 
-void settings_forget_key(SAMPLE_SETTINGS* settings)
+int settings_choose_proof(SAMPLE_SETTINGS* settings)
 {
-    if (settings->key != NULL)
+    int result = prov_dev_security_init(settings->proof);
+    if (result == 0 && settings->proof == SECURE_DEVICE_TYPE_SYMMETRIC_KEY)
     {
-        wipe(settings->key);
-        free(settings->key);
+        result = prov_dev_set_symmetric_key_info(settings->registration_id, settings->key);
+        /* The library has its own copy now. */
+        text_wipe_and_free(settings->key);
         settings->key = NULL;
     }
+    return result;
 }
 
 void settings_free(SAMPLE_SETTINGS* settings)
 {
-    settings_forget_key(settings);
+    text_wipe_and_free(settings->key);
+    text_wipe_and_free(settings->certificate_key);
+    free(settings->certificate);
     free(settings->trusted_cert);
+    settings->key = NULL;
+    settings->certificate_key = NULL;
+    settings->certificate = NULL;
     settings->trusted_cert = NULL;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * Registers a device with the client that the program drives: everything happens inside
- * Prov_Device_LL_DoWork, on the one thread there is.
+ * Registers a device, by symmetric key or certificate, over any transport, with the client that the
+ * program drives: everything happens inside Prov_Device_LL_DoWork, on the one thread there is.
  */
 #include <stdbool.h>
 #include <stdio.h>
@@ -11,7 +11,6 @@
 #include "azure_c_shared_utility/threadapi.h"
 #include "azure_prov_client/prov_device_ll_client.h"
 #include "azure_prov_client/prov_security_factory.h"
-#include "azure_prov_client/prov_transport_mqtt_client.h"
 #include "dps/dps.h"
 #include "iothub.h"
 
@@ -59,17 +58,25 @@ static void print_failure(PROV_DEVICE_LL_HANDLE client)
     }
 }
 
+/* Sets an option, unless there is no value for it. */
+static bool set(PROV_DEVICE_LL_HANDLE client, const char* option, const void* value)
+{
+    return value == NULL || Prov_Device_LL_SetOption(client, option, value) == PROV_DEVICE_RESULT_OK;
+}
+
 static bool apply_settings(PROV_DEVICE_LL_HANDLE client, const SAMPLE_SETTINGS* settings)
 {
+    const bool x509 = settings->proof == SECURE_DEVICE_TYPE_X509;
     bool trace = settings->trace;
     DPS_POLICY policy;
 
-    if (Prov_Device_LL_SetOption(client, PROV_OPTION_LOG_TRACE, &trace) != PROV_DEVICE_RESULT_OK)
-    {
-        return false;
-    }
-    if (settings->trusted_cert != NULL &&
-        Prov_Device_LL_SetOption(client, OPTION_TRUSTED_CERT, settings->trusted_cert) != PROV_DEVICE_RESULT_OK)
+    /* In any order. The library copies what it is given. */
+    if (!set(client, PROV_OPTION_LOG_TRACE, &trace) ||
+        !set(client, OPTION_TRUSTED_CERT, settings->trusted_cert) ||
+        !set(client, OPTION_HTTP_PROXY, settings->proxy.host_address != NULL ? &settings->proxy : NULL) ||
+        !set(client, OPTION_X509_CERT, settings->certificate) ||
+        !set(client, OPTION_X509_PRIVATE_KEY, settings->certificate_key) ||
+        !set(client, PROV_REGISTRATION_ID, x509 ? settings->registration_id : NULL))
     {
         return false;
     }
@@ -85,7 +92,7 @@ static bool apply_settings(PROV_DEVICE_LL_HANDLE client, const SAMPLE_SETTINGS* 
 static bool register_device(const SAMPLE_SETTINGS* settings)
 {
     OUTCOME outcome = { false, PROV_DEVICE_RESULT_ERROR };
-    PROV_DEVICE_LL_HANDLE client = Prov_Device_LL_Create(settings->endpoint, settings->id_scope, Prov_Device_MQTT_Protocol);
+    PROV_DEVICE_LL_HANDLE client = Prov_Device_LL_Create(settings->endpoint, settings->id_scope, settings->protocol);
 
     if (client == NULL || !apply_settings(client, settings) ||
         Prov_Device_LL_Register_Device(client, on_registered, &outcome, on_status, NULL) != PROV_DEVICE_RESULT_OK)
@@ -122,14 +129,12 @@ int main(int argc, char** argv)
         return code;
     }
 
-    if (IoTHub_Init() != 0 || prov_dev_security_init(SECURE_DEVICE_TYPE_SYMMETRIC_KEY) != 0 ||
-        prov_dev_set_symmetric_key_info(settings.registration_id, settings.key) != 0)
+    if (IoTHub_Init() != 0 || settings_choose_proof(&settings) != 0)
     {
         fprintf(stderr, "error: %s\n", dps_ll_last_error(NULL));
     }
     else
     {
-        settings_forget_key(&settings);
         printf("Provisioning API Version: %s\n", Prov_Device_LL_GetVersionString());
         registered = register_device(&settings);
     }
