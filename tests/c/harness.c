@@ -14,7 +14,6 @@
 
 #include "azure_c_shared_utility/shared_util_options.h"
 #include "azure_prov_client/prov_security_factory.h"
-#include "azure_prov_client/prov_transport_mqtt_client.h"
 
 ARGUMENTS arguments;
 
@@ -45,11 +44,11 @@ CLIENT client_create(const char* endpoint, const char* id_scope)
     CLIENT client = { NULL, NULL };
     if (arguments.threaded)
     {
-        client.threaded = Prov_Device_Create(endpoint, id_scope, Prov_Device_MQTT_Protocol);
+        client.threaded = Prov_Device_Create(endpoint, id_scope, arguments.protocol);
     }
     else
     {
-        client.ll = Prov_Device_LL_Create(endpoint, id_scope, Prov_Device_MQTT_Protocol);
+        client.ll = Prov_Device_LL_Create(endpoint, id_scope, arguments.protocol);
     }
     return client;
 }
@@ -227,15 +226,59 @@ void use_key(const char* registration_id, const char* key)
     CHECK_EQ(prov_dev_set_symmetric_key_info(registration_id, key), 0);
 }
 
-CLIENT new_client(void)
+void use_certificates(void)
+{
+    CHECK_EQ(prov_dev_security_init(SECURE_DEVICE_TYPE_X509), 0);
+}
+
+void use_arguments(void)
+{
+    if (arguments.key != NULL)
+    {
+        use_key(arguments.registration_id, arguments.key);
+    }
+    else
+    {
+        use_certificates();
+    }
+}
+
+CLIENT new_untrusting_client(void)
 {
     CLIENT client = client_create(arguments.endpoint, arguments.id_scope);
     CHECK(client_exists(client));
-    if (arguments.ca != NULL)
+    if (arguments.key == NULL)
     {
-        CHECK_EQ(client_set_option(client, OPTION_TRUSTED_CERT, arguments.ca), PROV_DEVICE_RESULT_OK);
+        CHECK_EQ(client_set_option(client, OPTION_X509_CERT, arguments.certificate), PROV_DEVICE_RESULT_OK);
+        CHECK_EQ(client_set_option(client, OPTION_X509_PRIVATE_KEY, arguments.certificate_key), PROV_DEVICE_RESULT_OK);
     }
     return client;
+}
+
+CLIENT new_client(void)
+{
+    CLIENT client = new_untrusting_client();
+    CHECK_EQ(client_set_option(client, OPTION_TRUSTED_CERT, arguments.ca), PROV_DEVICE_RESULT_OK);
+    return client;
+}
+
+void register_and_finish(CLIENT client, RECORD* record)
+{
+    record_init(record);
+    begin(client, record);
+    finish(record);
+}
+
+void expect_success(const RECORD* record)
+{
+    if (record->result != PROV_DEVICE_RESULT_OK)
+    {
+        printf("%s\n", client_error(record->client));
+    }
+    CHECK_EQ(record->result, PROV_DEVICE_RESULT_OK);
+    CHECK_EQ(record->connected, 1);
+    CHECK(strlen(record->hub) > 0);
+    CHECK(strlen(record->device_id) > 0);
 }
 
 /* ---- time and ports ---- */
@@ -279,11 +322,15 @@ unsigned short closed_port(void)
     return port;
 }
 
-unsigned short silent_port(void)
+unsigned short silent_port(int* descriptor)
 {
     /* Listening and never accepting: the system completes the TCP handshake, nobody answers. */
     unsigned short port = 0;
-    int descriptor = local_socket(&port);
-    CHECK_EQ(listen(descriptor, 16), 0);
+    int listening = local_socket(&port);
+    CHECK_EQ(listen(listening, 16), 0);
+    if (descriptor != NULL)
+    {
+        *descriptor = listening;
+    }
     return port;
 }

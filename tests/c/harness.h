@@ -36,10 +36,17 @@ typedef struct ARGUMENTS_TAG
     const char* endpoint;
     const char* id_scope;
     const char* registration_id;
+    /* Shared key; or NULL, and the two below are there. */
     const char* key;
-    const char* ca_file;
-    /* What the CA file holds, or NULL. */
+    /* What the files hold, or NULL. */
+    char* certificate;
+    char* certificate_key;
     char* ca;
+    /* Never NULL. */
+    PROV_DEVICE_TRANSPORT_PROVIDER_FUNCTION protocol;
+    /* The code for a refusal of the credentials: over AMQP the original does not know it from a
+     * failing transport. */
+    PROV_DEVICE_RESULT refused;
 } ARGUMENTS;
 
 extern ARGUMENTS arguments;
@@ -80,8 +87,18 @@ void client_work(CLIENT client);
 
 /* Chooses symmetric keys and sets the key of the arguments (or another one). */
 void use_key(const char* registration_id, const char* key);
-/* A client for the endpoint of the arguments that trusts their CA and gives up soon. */
+/* Chooses certificates. The options give them. */
+void use_certificates(void);
+/* Chooses the kind of the arguments. */
+void use_arguments(void);
+/* A client for the endpoint of the arguments that trusts their CA, and has their certificate. */
 CLIENT new_client(void);
+/* The same without the CA. */
+CLIENT new_untrusting_client(void);
+/* Registers, and waits for the outcome. */
+void register_and_finish(CLIENT client, RECORD* record);
+/* Checks that it is assigned. */
+void expect_success(const RECORD* record);
 
 void record_init(RECORD* record);
 /* Works until the record has its outcome, for 60 s at most. */
@@ -97,7 +114,8 @@ uint64_t now_ms(void);
 
 /* A local TCP port that nobody listens on. */
 unsigned short closed_port(void);
-/* A local TCP port that accepts connections and never says anything. */
-unsigned short silent_port(void);
+/* A local TCP port that accepts connections and never says anything. With descriptor not NULL the
+ * listening socket is told. */
+unsigned short silent_port(int* descriptor);
 
 #endif /* DPS_TEST_HARNESS_H */

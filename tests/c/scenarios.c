@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * dps_c_scenarios ll|threaded SCENARIO [--endpoint HOST:PORT --id-scope SCOPE
- *                 --registration-id ID --key BASE64 --ca FILE]
- * dps_c_scenarios --list           names of the scenarios, with "offline" or "service"
+ * dps_c_scenarios ll|threaded SCENARIO [--endpoint HOST:PORT --id-scope SCOPE --ca FILE
+ *                 --registration-id ID (--key BASE64 | --cert FILE --cert-key FILE)
+ *                 --transport NAME]
+ * dps_c_scenarios --list           names of the scenarios, with what they need: "offline", a
+ *                                  service and a "key", a "certificate" or "either"
  *
  * Exit code 0 when the scenario went as expected; else a message says what did not. One process
  * for each: part of the state is the process's.
@@ -17,53 +19,104 @@
 #include <string.h>
 
 #include "azure_prov_client/prov_security_factory.h"
+#include "azure_prov_client/prov_transport_amqp_client.h"
+#include "azure_prov_client/prov_transport_amqp_ws_client.h"
+#include "azure_prov_client/prov_transport_http_client.h"
+#include "azure_prov_client/prov_transport_mqtt_client.h"
+#include "azure_prov_client/prov_transport_mqtt_ws_client.h"
 
 static const struct
 {
     const char* name;
     void (*run)(void);
-    bool needs_service;
+    enum { OFFLINE, KEY, CERTIFICATE, EITHER } needs;
 } SCENARIOS[] = {
-    { "security_factory", security_factory, false },
-    { "null_args", null_args, false },
-    { "options", options, false },
-    { "bad_settings", bad_settings, false },
-    { "refused_tcp", refused_tcp, false },
-    { "silent_server", silent_server, false },
-    { "use_after_destroy", use_after_destroy, false },
-    { "destroy_midway_offline", destroy_midway_offline, false },
-    { "success", success, true },
-    { "wrong_key", wrong_key, true },
-    { "untrusted", untrusted, true },
-    { "destroy_midway", destroy_midway, true },
-    { "register_again", register_again, true },
-    { "register_in_flight", register_in_flight, true },
-    { "callback_reentrancy", callback_reentrancy, true },
-    { "payload", payload, true },
-    { "id_by_option", id_by_option, true },
+    { "security_factory", security_factory, OFFLINE },
+    { "null_args", null_args, OFFLINE },
+    { "options_table", options_table, OFFLINE },
+    { "options", options, OFFLINE },
+    { "proxy", proxy, OFFLINE },
+    { "x509_options", x509_options, OFFLINE },
+    { "x509_misuse", x509_misuse, OFFLINE },
+    { "bad_settings", bad_settings, OFFLINE },
+    { "refused_tcp", refused_tcp, OFFLINE },
+    { "silent_server", silent_server, OFFLINE },
+    { "use_after_destroy", use_after_destroy, OFFLINE },
+    { "destroy_midway_offline", destroy_midway_offline, OFFLINE },
+    { "success", success, EITHER },
+    { "wrong_key", wrong_key, KEY },
+    { "untrusted", untrusted, EITHER },
+    { "destroy_midway", destroy_midway, EITHER },
+    { "register_again", register_again, EITHER },
+    { "register_in_flight", register_in_flight, EITHER },
+    { "callback_reentrancy", callback_reentrancy, EITHER },
+    { "payload", payload, KEY },
+    { "id_by_option", id_by_option, KEY },
+    { "x509_refused", x509_refused, CERTIFICATE },
+    { "x509_several", x509_several, CERTIFICATE },
 };
 #define SCENARIO_COUNT (sizeof(SCENARIOS) / sizeof(SCENARIOS[0]))
 
 static void list(void)
 {
+    static const char* const NEEDS[] = { "offline", "key", "certificate", "either" };
     size_t index;
     for (index = 0; index < SCENARIO_COUNT; index++)
     {
-        printf("%s %s\n", SCENARIOS[index].name, SCENARIOS[index].needs_service ? "service" : "offline");
+        printf("%s %s\n", SCENARIOS[index].name, NEEDS[SCENARIOS[index].needs]);
     }
 }
 
+static const struct
+{
+    const char* name;
+    PROV_DEVICE_TRANSPORT_PROVIDER_FUNCTION protocol;
+} TRANSPORTS[] = {
+    { "mqtt", Prov_Device_MQTT_Protocol },
+    { "mqtt-ws", Prov_Device_MQTT_WS_Protocol },
+    { "http", Prov_Device_HTTP_Protocol },
+    { "amqp", Prov_Device_AMQP_Protocol },
+    { "amqp-ws", Prov_Device_AMQP_WS_Protocol },
+};
+
+static PROV_DEVICE_TRANSPORT_PROVIDER_FUNCTION protocol_of(const char* name)
+{
+    size_t index;
+    for (index = 0; index < sizeof(TRANSPORTS) / sizeof(TRANSPORTS[0]); index++)
+    {
+        if (strcmp(TRANSPORTS[index].name, name) == 0)
+        {
+            return TRANSPORTS[index].protocol;
+        }
+    }
+    return NULL;
+}
+
+/* To be freed; NULL for NULL. */
 static char* read_file(const char* name)
 {
-    static char text[64 * 1024];
+    const size_t largest = 64 * 1024;
     size_t length;
-    FILE* file = fopen(name, "rb");
-    CHECK(file != NULL);
-    length = fread(text, 1, sizeof(text) - 1, file);
+    char* text;
+    FILE* file;
+    if (name == NULL)
+    {
+        return NULL;
+    }
+    file = fopen(name, "rb");
+    text = malloc(largest + 1);
+    CHECK(file != NULL && text != NULL);
+    length = fread(text, 1, largest, file);
     fclose(file);
     text[length] = '\0';
     return text;
 }
+
+/* Names of files and of the transport. */
+static const char* ca_file;
+static const char* certificate_file;
+static const char* certificate_key_file;
+static const char* transport = "mqtt";
 
 static const char** place_of(const char* option)
 {
@@ -85,7 +138,19 @@ static const char** place_of(const char* option)
     }
     if (strcmp(option, "--ca") == 0)
     {
-        return &arguments.ca_file;
+        return &ca_file;
+    }
+    if (strcmp(option, "--cert") == 0)
+    {
+        return &certificate_file;
+    }
+    if (strcmp(option, "--cert-key") == 0)
+    {
+        return &certificate_key_file;
+    }
+    if (strcmp(option, "--transport") == 0)
+    {
+        return &transport;
     }
     return NULL;
 }
@@ -143,25 +208,38 @@ int main(int argc, char** argv)
         }
         *place = argv[argument + 1];
     }
-    if (arguments.ca_file != NULL)
+    arguments.protocol = protocol_of(transport);
+    if (arguments.protocol == NULL)
     {
-        arguments.ca = read_file(arguments.ca_file);
+        printf("unknown transport %s\n", transport);
+        return 2;
     }
+    arguments.refused = strncmp(transport, "amqp", 4) == 0 ? PROV_DEVICE_RESULT_TRANSPORT : PROV_DEVICE_RESULT_DEV_AUTH_ERROR;
+    arguments.ca = read_file(ca_file);
+    arguments.certificate = read_file(certificate_file);
+    arguments.certificate_key = read_file(certificate_key_file);
 
     for (index = 0; index < SCENARIO_COUNT; index++)
     {
         if (strcmp(SCENARIOS[index].name, argv[2]) == 0)
         {
-            if (SCENARIOS[index].needs_service &&
+            const bool has_key = arguments.key != NULL;
+            const bool has_certificate = arguments.certificate != NULL && arguments.certificate_key != NULL;
+            if (SCENARIOS[index].needs != OFFLINE &&
                 (arguments.endpoint == NULL || arguments.id_scope == NULL || arguments.registration_id == NULL ||
-                 arguments.key == NULL || arguments.ca == NULL))
+                 arguments.ca == NULL || has_key == has_certificate ||
+                 (SCENARIOS[index].needs == KEY && !has_key) ||
+                 (SCENARIOS[index].needs == CERTIFICATE && !has_certificate)))
             {
-                printf("%s needs --endpoint, --id-scope, --registration-id, --key and --ca\n", argv[2]);
+                printf("%s lacks arguments, or has too many\n", argv[2]);
                 return 2;
             }
             SCENARIOS[index].run();
             prov_dev_security_deinit();
             no_thread_is_left();
+            free(arguments.ca);
+            free(arguments.certificate);
+            free(arguments.certificate_key);
             printf("%s %s: as expected\n", argv[1], argv[2]);
             return EXIT_SUCCESS;
         }

@@ -7,7 +7,11 @@
 /* No service needed. */
 void security_factory(void);
 void null_args(void);
+void options_table(void);
 void options(void);
+void proxy(void);
+void x509_options(void);
+void x509_misuse(void);
 void bad_settings(void);
 void refused_tcp(void);
 void silent_server(void);
@@ -24,5 +28,7 @@ void register_in_flight(void);
 void callback_reentrancy(void);
 void payload(void);
 void id_by_option(void);
+void x509_refused(void);
+void x509_several(void);
 
 #endif /* DPS_TEST_SCENARIOS_H */

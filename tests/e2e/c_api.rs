@@ -4,9 +4,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use dps_client::{RegistrationId, SymmetricKey};
-use dps_emulator::{Emulator, EmulatorConfig};
-use dps_tests::{Fault, FaultyService, Finished, root, run};
+use dps_emulator::{
+    AttestationConfig, Emulator, EmulatorConfig, EnrollmentGroupConfig, IndividualEnrollmentConfig,
+};
+use dps_tests::{
+    Authority, Fault, FaultyService, Finished, KeyKind, RunningProxy, root, run, self_signed,
+};
 use std::fs;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
@@ -14,12 +19,28 @@ use std::time::Duration;
 
 const CONFIG: &str = "
 mqttPort: 0
+httpsPort: 0
+amqpPort: 0
 retryAfterSeconds: 1
 assignmentDelaySeconds: 0
 enrollmentGroups:
   - enrollmentGroupId: fleet
     attestation: {type: symmetricKey}
 ";
+
+const SAMPLES: [&str; 2] = ["prov_dev_client_sample", "prov_dev_client_ll_sample"];
+const X509_SAMPLE: &str = "prov_dev_client_ll_x509_sample";
+
+/// How a device proves itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Proof {
+    Key,
+    /// Of a group.
+    Certificate,
+}
+
+/// The transports that C programs can name, as the samples call them.
+const TRANSPORTS: [&str; 5] = ["mqtt", "mqtt-ws", "http", "amqp", "amqp-ws"];
 
 /// The build folder, after the README's commands.
 fn built() -> &'static PathBuf {
@@ -34,7 +55,7 @@ fn built() -> &'static PathBuf {
             .arg("-B")
             .arg(&folder);
         run(&mut configure, Duration::from_secs(120)).success();
-        for target in ["prov_dev_client_sample", "prov_dev_client_ll_sample", "dps_c_tests"] {
+        for target in SAMPLES.into_iter().chain([X509_SAMPLE, "dps_c_tests"]) {
             let mut build = Command::new("cmake");
             build.arg("--build").arg(&folder).args(["--target", target]);
             run(&mut build, Duration::from_secs(1200)).success();
@@ -47,9 +68,10 @@ fn sample(name: &str) -> PathBuf {
     built().join("provisioning_client/samples").join(name).join(name)
 }
 
-/// A service, and a device it knows.
+/// A service, and devices it knows.
 struct Rig {
     emulator: Emulator,
+    authority: Authority,
     /// For the scenario about payloads.
     echo: FaultyService,
     folder: PathBuf,
@@ -57,13 +79,24 @@ struct Rig {
 
 impl Rig {
     fn new(name: &str) -> Self {
-        let emulator = Emulator::start(EmulatorConfig::from_yaml(CONFIG).unwrap()).unwrap();
+        Self::with(name, |_| {})
+    }
+
+    fn with(name: &str, change: impl FnOnce(&mut EmulatorConfig)) -> Self {
+        let authority = Authority::root("factory root");
+        let mut config = EmulatorConfig::from_yaml(CONFIG).unwrap();
+        let mut group = EnrollmentGroupConfig::new("certified");
+        group.attestation = AttestationConfig::with_signing_certificate(authority.pem());
+        config.enrollment_groups.push(group);
+        change(&mut config);
+        let emulator = Emulator::start(config).unwrap();
         let folder = std::env::temp_dir().join(format!("dps-c-{name}-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         fs::write(folder.join("ca.pem"), emulator.ca_pem()).unwrap();
+        fs::write(folder.join("device-key.pem"), KeyKind::P256.pem()).unwrap();
         let echo = FaultyService::start(|_| Fault::EchoPayload);
         fs::write(folder.join("echo.pem"), echo.ca_pem()).unwrap();
-        Self { emulator, echo, folder }
+        Self { emulator, authority, echo, folder }
     }
 
     fn key(&self, id: &str) -> SymmetricKey {
@@ -71,36 +104,79 @@ impl Rig {
         group.primary.derive(&RegistrationId::new(id).unwrap())
     }
 
-    fn sample(&self, name: &str, id: &str, key: &SymmetricKey) -> Finished {
-        let key_file = self.folder.join("device.key");
-        fs::write(&key_file, key.to_base64().as_bytes()).unwrap();
+    fn address(&self, transport: &str) -> SocketAddr {
+        match transport {
+            "mqtt" => self.emulator.mqtt_address(),
+            "mqtt-ws" | "http" | "amqp-ws" => self.emulator.https_address(),
+            "amqp" => self.emulator.amqp_address(),
+            other => panic!("the service has no door for {other}"),
+        }
+    }
+
+    /// A certificate of the group, in a file.
+    fn certificate(&self, id: &str) -> PathBuf {
+        let file = self.folder.join(format!("{id}.pem"));
+        fs::write(&file, self.authority.device(id, KeyKind::P256)).unwrap();
+        file
+    }
+
+    /// The arguments that every sample needs.
+    fn sample(&self, name: &str, transport: &str) -> Command {
         let mut command = Command::new(sample(name));
         command
-            .args(["--endpoint", &self.emulator.mqtt_address().to_string()])
-            .args(["--id-scope", self.emulator.id_scope(), "--registration-id", id])
-            .arg("--key-file")
-            .arg(key_file)
-            .arg("--trusted-cert")
+            .args(["--endpoint", &self.address(transport).to_string(), "--transport", transport])
+            .args(["--id-scope", self.emulator.id_scope(), "--trusted-cert"])
             .arg(self.folder.join("ca.pem"));
+        command
+    }
+
+    fn keyed_sample(&self, name: &str, transport: &str, id: &str, key: &SymmetricKey) -> Finished {
+        let key_file = self.folder.join("device.key");
+        fs::write(&key_file, key.to_base64().as_bytes()).unwrap();
+        let mut command = self.sample(name, transport);
+        command.args(["--registration-id", id]).arg("--key-file").arg(key_file);
         run(&mut command, Duration::from_secs(60))
     }
 
-    fn scenario(&self, through: &[&str], kind: &str, scenario: &str) -> Finished {
+    fn certified_sample(&self, name: &str, transport: &str, certificate: &PathBuf) -> Finished {
+        let mut command = self.sample(name, transport);
+        command.arg("--cert").arg(certificate);
+        command.arg("--cert-key").arg(self.folder.join("device-key.pem"));
+        run(&mut command, Duration::from_secs(60))
+    }
+
+    fn scenario(
+        &self,
+        through: &[&str],
+        kind: &str,
+        scenario: &str,
+        transport: &str,
+        proof: Option<Proof>,
+    ) -> Finished {
         let id = format!("{kind}-{}", scenario.replace('_', "-"));
         let program = built().join("tests/c/dps_c_scenarios");
         let program = program.to_str().unwrap();
         let line: Vec<&str> = through.iter().copied().chain([program]).collect();
         let mut command = Command::new(line[0]);
+        command.args(&line[1..]).args([kind, scenario]);
         let (address, ca) = match scenario {
             "payload" => (self.echo.address(), "echo.pem"),
-            _ => (self.emulator.mqtt_address(), "ca.pem"),
+            _ => (self.address(transport), "ca.pem"),
         };
-        command
-            .args(&line[1..])
-            .args([kind, scenario, "--endpoint", &address.to_string()])
-            .args(["--id-scope", self.emulator.id_scope(), "--registration-id", &id])
-            .args(["--key", self.key(&id).to_base64().as_str(), "--ca"])
-            .arg(self.folder.join(ca));
+        if let Some(proof) = proof {
+            command
+                .args(["--endpoint", &address.to_string(), "--transport", transport])
+                .args(["--id-scope", self.emulator.id_scope(), "--registration-id", &id, "--ca"])
+                .arg(self.folder.join(ca));
+            match proof {
+                Proof::Key => command.args(["--key", self.key(&id).to_base64().as_str()]),
+                Proof::Certificate => command
+                    .arg("--cert")
+                    .arg(self.certificate(&id))
+                    .arg("--cert-key")
+                    .arg(self.folder.join("device-key.pem")),
+            };
+        }
         run(&mut command, Duration::from_secs(180))
     }
 }
@@ -111,22 +187,35 @@ impl Drop for Rig {
     }
 }
 
-fn scenarios() -> Vec<String> {
+/// The scenarios' names, each with the proofs that it wants to be run with.
+fn scenarios() -> Vec<(String, Vec<Option<Proof>>)> {
     let mut list = Command::new(built().join("tests/c/dps_c_scenarios"));
     list.arg("--list");
     let listed = run(&mut list, Duration::from_secs(10)).success().stdout;
-    let names: Vec<String> =
-        listed.lines().map(|line| line.split(' ').next().unwrap().to_owned()).collect();
-    assert!(names.len() >= 17, "{names:?}");
-    names
+    let found: Vec<_> = listed
+        .lines()
+        .map(|line| {
+            let (name, needs) = line.split_once(' ').unwrap();
+            let proofs = match needs {
+                "offline" => vec![None],
+                "key" => vec![Some(Proof::Key)],
+                "certificate" => vec![Some(Proof::Certificate)],
+                "either" => vec![Some(Proof::Key), Some(Proof::Certificate)],
+                other => panic!("{other}"),
+            };
+            (name.to_owned(), proofs)
+        })
+        .collect();
+    assert!(found.len() >= 23, "{found:?}");
+    found
 }
 
 #[test]
 fn both_samples_print_what_the_tutorials_show() {
     let rig = Rig::new("samples");
     let id = "sn-007-888-abc-mac-a1-b2-c3-d4-e5-f6";
-    for name in ["prov_dev_client_sample", "prov_dev_client_ll_sample"] {
-        let finished = rig.sample(name, id, &rig.key(id)).success();
+    for name in SAMPLES {
+        let finished = rig.keyed_sample(name, "mqtt", id, &rig.key(id)).success();
         let expected = [
             "Provisioning API Version: 1.15.0",
             "Registering Device",
@@ -146,8 +235,8 @@ fn both_samples_print_what_the_tutorials_show() {
 fn both_samples_say_why_a_wrong_key_is_refused() {
     let rig = Rig::new("wrong-key");
     let key = rig.key("somebody-else");
-    for name in ["prov_dev_client_sample", "prov_dev_client_ll_sample"] {
-        let finished = rig.sample(name, "device", &key);
+    for name in SAMPLES {
+        let finished = rig.keyed_sample(name, "mqtt", "device", &key);
         assert!(finished.code.is_some_and(|code| code != 0), "{finished:?}");
         assert!(finished.stdout.contains("PROV_DEVICE_REG_STATUS_CONNECTED"), "{finished:?}");
         let told = format!("{}{}", finished.stdout, finished.stderr);
@@ -162,9 +251,103 @@ fn both_samples_say_why_a_wrong_key_is_refused() {
 fn every_scenario_goes_as_expected() {
     let rig = Rig::new("scenarios");
     for kind in ["ll", "threaded"] {
-        for name in scenarios() {
-            rig.scenario(&[], kind, &name).success();
+        for (name, proofs) in scenarios() {
+            for proof in proofs {
+                rig.scenario(&[], kind, &name, "mqtt", proof).success();
+            }
         }
+    }
+}
+
+/// What a program can choose at run time, all combined: client, transport and proof.
+#[test]
+fn every_transport_takes_every_proof_from_c() {
+    let rig = Rig::new("matrix");
+    let cells = ["ll", "threaded"].into_iter().flat_map(|kind| {
+        [(kind, Proof::Key, "wrong_key"), (kind, Proof::Certificate, "x509_refused")]
+    });
+    for transport in TRANSPORTS {
+        // At the same time: most of it is waiting for the service's retry-after.
+        std::thread::scope(|scope| {
+            for (kind, proof, refusal) in cells.clone() {
+                let rig = &rig;
+                scope.spawn(move || {
+                    for scenario in ["success", "register_again", "destroy_midway", refusal] {
+                        rig.scenario(&[], kind, scenario, transport, Some(proof)).success();
+                    }
+                });
+            }
+        });
+        for name in SAMPLES {
+            rig.keyed_sample(name, transport, "keyed", &rig.key("keyed")).success();
+            let certified = rig.certified_sample(name, transport, &rig.certificate("certified"));
+            let expected = "service: contoso-hub.localhost, deviceId: certified\n";
+            assert!(certified.success().stdout.contains(expected));
+        }
+    }
+}
+
+#[test]
+fn the_samples_go_through_a_proxy_that_wants_a_password() {
+    let rig = Rig::new("proxy");
+    let proxy = RunningProxy::start(Some(("user", "secret")));
+    let through = |name: &str, transport: &str, password: &str| {
+        let mut command = rig.sample(name, transport);
+        command
+            .args(["--cert"])
+            .arg(rig.certificate("certified"))
+            .arg("--cert-key")
+            .arg(rig.folder.join("device-key.pem"))
+            .args(["--proxy", &proxy.address().to_string()])
+            .env("PROVISIONING_PROXY_USER", "user")
+            .env("PROVISIONING_PROXY_PASSWORD", password);
+        run(&mut command, Duration::from_secs(60))
+    };
+    for (number, transport) in TRANSPORTS.into_iter().enumerate() {
+        through(SAMPLES[number % 2], transport, "secret").success();
+        assert_eq!(proxy.tunnels(), number + 1, "{transport}");
+    }
+    let refused = through(SAMPLES[0], "mqtt", "wrong");
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    for part in ["RESULT_TRANSPORT", "proxy: ", "refused the tunnel"] {
+        assert!(refused.stderr.contains(part), "{refused:?}");
+    }
+}
+
+#[test]
+fn the_x509_sample_takes_chains_and_says_what_is_wrong_with_them() {
+    let (single, line) = (self_signed("single", KeyKind::P256), "line-7");
+    let rig = Rig::with("x509-sample", |config| {
+        let id = RegistrationId::new("single").unwrap();
+        let mut enrollment = IndividualEnrollmentConfig::new(id);
+        enrollment.attestation = AttestationConfig::with_client_certificate(&single);
+        config.enrollments.push(enrollment);
+    });
+    let factory = rig.authority.intermediate("factory");
+    let device = factory.device(line, KeyKind::P256);
+    let register = |chain: &str, key: &str| {
+        let (chain_file, key_file) = (rig.folder.join("chain.pem"), rig.folder.join("key.pem"));
+        fs::write(&chain_file, chain).unwrap();
+        fs::write(&key_file, key).unwrap();
+        let mut command = Command::new(sample(X509_SAMPLE));
+        command.arg(rig.emulator.id_scope()).args([chain_file, key_file]);
+        command.arg(rig.address("mqtt").to_string()).arg(rig.folder.join("ca.pem"));
+        run(&mut command, Duration::from_secs(60))
+    };
+    let key = KeyKind::P256.pem();
+    // The individual enrollment, and the group by way of an intermediate.
+    for (chain, id) in [(single.clone(), "single"), (device.clone() + &factory.pem(), line)] {
+        let finished = register(&chain, key).success();
+        assert!(finished.stdout.contains(&format!("deviceId: {id}\n")), "{finished:?}");
+    }
+    for (chain, key, words) in [
+        (device, key, ["DEV_AUTH_ERROR", "401002"]),
+        (single.clone(), KeyKind::P384.pem(), ["ERROR", "does not belong to the certificate"]),
+        (rig.authority.expired_device("old", KeyKind::P256), key, ["DEV_AUTH_ERROR", "expired on"]),
+    ] {
+        let finished = register(&chain, key);
+        assert_eq!(finished.code, Some(1), "{finished:?}");
+        assert!(words.iter().all(|part| finished.stderr.contains(part)), "{finished:?}");
     }
 }
 
@@ -182,15 +365,13 @@ fn no_scenario_leaks_or_errs_under_valgrind() {
         "--errors-for-leak-kinds=definite,indirect,possible",
     ];
     for kind in ["ll", "threaded"] {
-        for name in scenarios() {
-            let finished = rig.scenario(&valgrind, kind, &name);
-            assert_eq!(
-                finished.code,
-                Some(0),
-                "{kind} {name}\n{}\n{}",
-                finished.stdout,
-                finished.stderr
-            );
+        for (name, proofs) in scenarios() {
+            // The second proof of the same scenario only where it matters.
+            let few = if ["success", "untrusted"].contains(&name.as_str()) { 2 } else { 1 };
+            for proof in proofs.into_iter().take(few) {
+                let finished = rig.scenario(&valgrind, kind, &name, "mqtt", proof);
+                assert_eq!(finished.code, Some(0), "{kind} {name} {proof:?}\n{finished:?}");
+            }
         }
     }
 }
@@ -267,7 +448,7 @@ fn the_archive_defines_no_name_that_could_clash() {
 
 #[test]
 fn a_stripped_sample_is_smaller_than_two_and_a_half_megabytes() {
-    for name in ["prov_dev_client_sample", "prov_dev_client_ll_sample"] {
+    for name in SAMPLES {
         let stripped = std::env::temp_dir().join(format!("{name}-{}", std::process::id()));
         let mut strip = Command::new("strip");
         strip.arg("-o").arg(&stripped).arg(sample(name));
