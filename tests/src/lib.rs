@@ -3,6 +3,7 @@
 //! # In scope
 //!
 //! * [`FaultyService`]: a provisioning service that misbehaves on purpose, over real TLS
+//! * [`ConnectProxy`]: an HTTP proxy on the way
 //! * [`tls_server`]: what a TLS server needs
 //! * [`Fleet`]: a local service with an enrollment of every kind, and its devices
 //! * [`Authority`], [`KeyKind`], [`self_signed`]: certificates for devices
@@ -19,6 +20,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod command;
+mod connect_proxy;
 mod faulty;
 mod fleet;
 mod peers;
@@ -27,6 +29,7 @@ mod proxy;
 mod relay;
 
 pub use command::{Finished, root, run};
+pub use connect_proxy::ConnectProxy;
 pub use faulty::{Fault, FaultyService, tls_server};
 pub use fleet::{Fleet, Proof};
 pub use peers::{Door, Peer, ProxyPeer, TlsPeer, WebSocketPeer};

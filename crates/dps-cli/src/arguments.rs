@@ -1,10 +1,12 @@
 //! The command line.
 
 use crate::exit;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::parser::ValueSource;
 use clap::{
     ArgGroup, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum,
 };
+use dps_client::{TlsVersion, Transport};
 use std::net::IpAddr;
 use std::path::PathBuf;
 
@@ -74,6 +76,10 @@ pub(crate) struct Demo {
     #[arg(long)]
     pub(crate) corrupt_key: bool,
 
+    /// The protocol to reach the service by
+    #[arg(long, default_value = Transport::Mqtt.as_str(), value_parser = transport())]
+    pub(crate) transport: Transport,
+
     /// Registration id of the device
     #[arg(long, default_value = "sn-007-888-abc-mac-a1-b2-c3-d4-e5-f6")]
     pub(crate) registration_id: String,
@@ -142,9 +148,35 @@ pub(crate) struct Register {
     #[arg(long, value_name = "FILE", requires = "cert")]
     pub(crate) cert_key: Option<PathBuf>,
 
+    /// File with the passphrase of that private key in its first line; - reads standard input
+    #[arg(long, value_name = "FILE", requires = "cert_key")]
+    pub(crate) cert_key_passphrase_file: Option<PathBuf>,
+
     /// PEM file with the only certificate authorities to trust, instead of the system's
     #[arg(long, value_name = "FILE")]
     pub(crate) trusted_cert: Option<PathBuf>,
+
+    /// The oldest version of TLS to speak
+    #[arg(long, value_name = "VERSION", value_enum, default_value_t = TlsVersionName::V1_2)]
+    pub(crate) tls_min: TlsVersionName,
+
+    /// The newest version of TLS to speak
+    #[arg(long, value_name = "VERSION", value_enum, default_value_t = TlsVersionName::V1_3)]
+    pub(crate) tls_max: TlsVersionName,
+
+    /// The protocol to reach the service by
+    #[arg(long, default_value = Transport::Mqtt.as_str(), value_parser = transport())]
+    pub(crate) transport: Transport,
+
+    /// Proxy to go through, http://[user:password@]host:port or https://...; by default that of
+    /// HTTPS_PROXY, except for the hosts of NO_PROXY and this machine. The command line is
+    /// visible to other users: a password is better kept in HTTPS_PROXY
+    #[arg(long, value_name = "URL", conflicts_with = "no_proxy")]
+    pub(crate) proxy: Option<String>,
+
+    /// Go through no proxy, whatever HTTPS_PROXY says
+    #[arg(long)]
+    pub(crate) no_proxy: bool,
 
     /// JSON to send to a custom allocation webhook; @FILE reads a file
     #[arg(long, value_name = "JSON|@FILE")]
@@ -165,6 +197,32 @@ pub(crate) struct Register {
     /// How to print the result
     #[arg(long, value_enum, default_value_t = OutputFormat::Text)]
     pub(crate) output: OutputFormat,
+}
+
+/// Reads the name of any transport there is.
+fn transport() -> impl TypedValueParser<Value = Transport> {
+    PossibleValuesParser::new(Transport::ALL.map(Transport::as_str))
+        .try_map(|name| name.parse::<Transport>())
+}
+
+/// A version of TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TlsVersionName {
+    /// TLS 1.2
+    #[value(name = "1.2")]
+    V1_2,
+    /// TLS 1.3
+    #[value(name = "1.3")]
+    V1_3,
+}
+
+impl From<TlsVersionName> for TlsVersion {
+    fn from(name: TlsVersionName) -> Self {
+        match name {
+            TlsVersionName::V1_2 => Self::V1_2,
+            TlsVersionName::V1_3 => Self::V1_3,
+        }
+    }
 }
 
 #[derive(Args, Debug)]
@@ -203,9 +261,13 @@ pub(crate) struct Doctor {
     #[arg(long, value_name = "FILE")]
     pub(crate) trusted_cert: Option<PathBuf>,
 
-    /// Proxy to go through: http://[user:password@]host:port, or https
-    #[arg(long, value_name = "URL")]
+    /// Proxy to go through, as for dps register; by default that of HTTPS_PROXY
+    #[arg(long, value_name = "URL", conflicts_with = "no_proxy")]
     pub(crate) proxy: Option<String>,
+
+    /// Go through no proxy, whatever HTTPS_PROXY says
+    #[arg(long)]
+    pub(crate) no_proxy: bool,
 
     /// Seconds after which to give up each step
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
@@ -241,6 +303,9 @@ pub(crate) enum Cert {
     Intermediate(CertIssued),
     /// Make a device's certificate, with its issuers' behind it: what dps register --cert takes
     Device(CertIssued),
+    /// Make the verification certificate that proves possession of an authority's key, for the
+    /// code that the service shows
+    Verify(CertVerify),
 }
 
 #[derive(Args, Debug)]
@@ -251,6 +316,15 @@ pub(crate) struct CertCa {
 
 #[derive(Args, Debug)]
 pub(crate) struct CertIssued {
+    #[command(flatten)]
+    pub(crate) issuer: CertIssuer,
+
+    #[command(flatten)]
+    pub(crate) common: CertCommon,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct CertIssuer {
     /// PEM file with the issuer's certificate and, if it is not a root, those behind it
     #[arg(long, value_name = "FILE")]
     pub(crate) ca: PathBuf,
@@ -258,9 +332,28 @@ pub(crate) struct CertIssued {
     /// PEM file with the issuer's private key
     #[arg(long, value_name = "FILE")]
     pub(crate) ca_key: PathBuf,
+}
 
+#[derive(Args, Debug)]
+pub(crate) struct CertVerify {
     #[command(flatten)]
-    pub(crate) common: CertCommon,
+    pub(crate) issuer: CertIssuer,
+
+    /// The verification code that the service has generated for the authority's certificate
+    #[arg(long)]
+    pub(crate) code: String,
+
+    /// File to write the verification certificate to, for uploading to the service
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+
+    /// Days from now that it is valid
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    pub(crate) days: u32,
+
+    /// Replace a file that is there already
+    #[arg(long)]
+    pub(crate) force: bool,
 }
 
 #[derive(Args, Debug)]
@@ -269,21 +362,40 @@ pub(crate) struct CertCommon {
     #[arg(long)]
     pub(crate) name: String,
 
-    /// File to write the certificate to, with the issuers' except the root's behind it
-    #[arg(long, value_name = "FILE")]
-    pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) files: CertFiles,
 
-    /// File to write the private key to (EC P-256), readable by its owner only
-    #[arg(long, value_name = "FILE")]
-    pub(crate) key_out: PathBuf,
+    /// Kind of the new private key
+    #[arg(long, value_enum, default_value_t = KeyType::P256)]
+    pub(crate) key_type: KeyType,
 
     /// Days from now that it is valid
     #[arg(long, default_value_t = 365, value_parser = clap::value_parser!(u32).range(1..=36_500))]
     pub(crate) days: u32,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct CertFiles {
+    /// File to write the certificate to, with the issuers' except the root's behind it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+
+    /// File to write the private key to, readable by its owner only
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key_out: PathBuf,
 
     /// Replace files that are there already
     #[arg(long)]
     pub(crate) force: bool,
+}
+
+/// RSA keys are for openssl to make: ring makes none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum KeyType {
+    /// EC on P-256
+    P256,
+    /// EC on P-384
+    P384,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -6,7 +6,7 @@
 //! * `dps derive-key`: device keys of an enrollment group
 //! * `dps register`: a device's registration
 //! * `dps doctor`: what stands between this machine and the service
-//! * `dps cert`: certificates for trying out X.509
+//! * `dps cert`: certificates for trying out X.509, and for the proof of possession
 //! * `dps emulator`: the local service
 //!
 //! # Out of scope
@@ -21,6 +21,7 @@ mod failure;
 mod files;
 mod key_source;
 mod output;
+mod proxy;
 mod report;
 
 use arguments::{Arguments, Command};

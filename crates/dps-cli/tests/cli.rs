@@ -2,10 +2,10 @@
 // A helper of a test may stop the test where it stands.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use dps_tests::{Finished, run};
+use dps_tests::{ConnectProxy, Finished, run};
 use serde_json::Value;
 use std::fs;
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -20,6 +20,9 @@ fn dps(arguments: &[&str]) -> Command {
     command.args(arguments);
     for name in ["HOST", "IDSCOPE", "REGISTRATION_ID", "SYMMETRIC_KEY"] {
         command.env_remove(format!("PROVISIONING_{name}"));
+    }
+    for name in ["https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY"] {
+        command.env_remove(name);
     }
     command
 }
@@ -165,6 +168,21 @@ fn demo_prints_one_json_document() {
     assert_eq!(value["statuses"], serde_json::json!(["CONNECTED", "ASSIGNING"]));
 }
 
+const TRANSPORTS: [&str; 5] = ["mqtt", "mqtt-ws", "http", "amqp", "amqp-ws"];
+
+#[test]
+fn demo_registers_by_each_transport() {
+    for transport in TRANSPORTS {
+        let finished = finish(dps(&["demo", "--json", "--transport", transport])).success();
+        let value: Value = serde_json::from_str(&finished.stdout).unwrap();
+        assert_eq!(value["result"]["status"], "assigned", "{transport}: {value}");
+        assert_eq!(value["transport"], transport);
+    }
+    let refused = finish(dps(&["demo", "--transport", "coap"]));
+    assert_eq!(refused.code, Some(2));
+    assert!(refused.stderr.contains("mqtt, mqtt-ws, http, amqp, amqp-ws"), "{}", refused.stderr);
+}
+
 #[test]
 fn demo_with_a_corrupt_key_is_refused_with_the_reason() {
     let finished = finish(dps(&["demo", "--corrupt-key"]));
@@ -296,6 +314,170 @@ fn register_talks_to_an_emulator_started_from_the_command_line() {
 }
 
 #[test]
+fn register_takes_each_transport_with_a_key_and_with_a_certificate() {
+    let folder = Folder::new("transports");
+    let (root, root_key) = root_authority(&folder);
+    let (device, device_key) = (folder.path("device.pem"), folder.path("device.key"));
+    let mut make = dps(&["cert", "device", "--name", "sn-7", "--ca", &root]);
+    make.args(["--ca-key", &root_key, "--out", &device, "--key-out", &device_key]);
+    finish(make).success();
+    let key = folder.file("key", DEVICE_KEY);
+    let both = x509_config(&root)
+        + &format!(
+            "enrollments: [{{registrationId: {ID}, attestation: {{type: symmetricKey, symmetricKey: {{primaryKey: {DEVICE_KEY}}}}}}}]"
+        );
+    let service = Service::start("transports-service", &both);
+    for transport in TRANSPORTS {
+        let door = match transport {
+            "mqtt" | "amqp" => &service.ready[transport],
+            _ => &service.ready["https"],
+        };
+        let endpoint = format!("{}:{}", door["host"].as_str().unwrap(), door["port"]);
+        let register = |more: &[&str]| {
+            let mut command = dps(&["register", "--transport", transport, "--output", "json"]);
+            command.args(["--endpoint", &endpoint, "--trusted-cert", &service.ca]);
+            command.args(["--id-scope", service.ready["idScope"].as_str().unwrap()]).args(more);
+            let finished = finish(command);
+            let value: Value = serde_json::from_str(&finished.stdout).unwrap();
+            (finished.code, value)
+        };
+        let (code, value) = register(&["--registration-id", ID, "--key-file", &key]);
+        assert_eq!((code, &value["deviceId"]), (Some(0), &Value::from(ID)), "{transport}: {value}");
+        let (code, value) = register(&["--cert", &device, "--cert-key", &device_key]);
+        assert_eq!((code, &value["deviceId"]), (Some(0), &"sn-7".into()), "{transport}: {value}");
+        let (code, value) = register(&["--registration-id", "nobody", "--key-file", &key]);
+        assert_eq!(code, Some(7), "{transport}: {value}");
+        assert_eq!(value["service"]["errorCode"], 404_201, "{transport}: {value}");
+    }
+}
+
+#[test]
+fn a_proxy_comes_from_the_option_or_from_the_environment() {
+    let service = Service::start("proxy", &config());
+    let folder = Folder::new("proxy-key");
+    let key = folder.file("group.key", GROUP_KEY);
+    let target = service.endpoint().parse().unwrap();
+    let open = ConnectProxy::start(target, None);
+    // "user:open sesame"
+    let closed = ConnectProxy::start(target, Some("Basic dXNlcjpvcGVuIHNlc2FtZQ=="));
+    let (open_url, closed_at) = (format!("http://{}", open.address()), closed.address());
+    let device = ["--registration-id", "sn-1", "--group-key-file", &key, "--timeout", "20"];
+    let scope = service.ready["idScope"].as_str().unwrap();
+    // A name that is in the service's certificate, and that only the proxy can lead here.
+    let name = "global.azure-devices-provisioning.net";
+    let register = |more: &[&str]| {
+        let mut command = dps(&["register", "--endpoint", name, "--id-scope", scope]);
+        command.args(["--trusted-cert", &service.ca]).args(device).args(more);
+        command
+    };
+
+    finish(register(&["--proxy", &open_url])).success();
+    finish(register(&["--proxy", &format!("http://user:open%20sesame@{closed_at}")])).success();
+    let mut command = register(&[]);
+    command.env("HTTPS_PROXY", &open_url).env("NO_PROXY", "example.com,10.0.0.0/8");
+    finish(command).success();
+    assert_eq!(open.requests(), vec![format!("CONNECT {name}:8883 HTTP/1.1"); 2]);
+
+    let refused = finish(register(&["--proxy", &format!("http://user:no@{closed_at}")]));
+    assert_eq!(refused.code, Some(4), "{}", refused.stderr);
+    for words in ["stage:   proxy", "407"] {
+        assert!(refused.stderr.contains(words), "{words}: {}", refused.stderr);
+    }
+    let refused = finish(register(&["--proxy", "ftp://user:secret@x"]));
+    assert_eq!(refused.code, Some(2), "{}", refused.stderr);
+    assert!(refused.stderr.contains("--proxy is not a proxy"), "{}", refused.stderr);
+    assert!(!refused.stderr.contains("secret"), "{}", refused.stderr);
+    let both = finish(register(&["--proxy", &open_url, "--no-proxy"]));
+    assert_eq!(both.code, Some(2), "{}", both.stderr);
+
+    // This machine is reached directly, whatever the environment says; the option is obeyed.
+    let seen = open.requests().len();
+    let mut command = service.register(&device);
+    command.env("HTTPS_PROXY", &open_url);
+    finish(command).success();
+    let mut command = service.register(&device);
+    command.env("https_proxy", "http://127.0.0.1:1").arg("--no-proxy");
+    finish(command).success();
+    assert_eq!(open.requests().len(), seen);
+    let mut command = service.register(&device);
+    command.args(["--proxy", &open_url]);
+    finish(command).success();
+    assert_eq!(open.requests().len(), seen + 1);
+}
+
+#[test]
+fn doctor_looks_at_the_way_that_register_takes() {
+    let examine = |more: &[&str]| {
+        let mut command = dps(&["doctor", "--endpoint", "dps.invalid", "--transport", "mqtt"]);
+        command.args(["--timeout", "5"]).args(more).env("HTTPS_PROXY", "http://127.0.0.1:1");
+        finish(command)
+    };
+    let through = examine(&[]);
+    assert_eq!(through.code, Some(4), "{through:?}");
+    assert!(through.stdout.contains("http://127.0.0.1:1"), "{through:?}");
+    let direct = examine(&["--no-proxy"]);
+    assert_eq!(direct.code, Some(4), "{direct:?}");
+    assert!(!direct.stdout.contains("127.0.0.1"), "{direct:?}");
+    assert!(direct.stdout.contains("could not be resolved"), "{direct:?}");
+}
+
+/// `openssl s_server` that speaks one version of TLS; says nothing above it.
+struct OneVersion(Child, String);
+
+impl OneVersion {
+    fn start(folder: &Folder, version: &str) -> Self {
+        let (root, key) = root_authority(folder);
+        let mut child = Command::new("openssl")
+            .args(["s_server", version, "-accept", "127.0.0.1:0", "-cert", &root, "-key", &key])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.as_mut().unwrap()).lines();
+        let line = lines.find_map(|line| line.unwrap().strip_prefix("ACCEPT ").map(str::to_owned));
+        Self(child, line.unwrap())
+    }
+}
+
+impl Drop for OneVersion {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn the_versions_of_tls_are_those_asked_for() {
+    for (spoken, other, option) in
+        [("-tls1_2", "1.3", "--tls-min"), ("-tls1_3", "1.2", "--tls-max")]
+    {
+        let folder = Folder::new(&format!("tls{spoken}"));
+        let key = folder.file("key", DEVICE_KEY);
+        let server = OneVersion::start(&folder, spoken);
+        let mut command = dps(&["register", "--endpoint", &server.1, "--id-scope", "s"]);
+        command.args(["--registration-id", "x", "--key-file", &key, "--timeout", "5"]);
+        command.args([option, other]);
+        let refused = finish(command);
+        assert_eq!(refused.code, Some(5), "{spoken}: {}", refused.stderr);
+        assert!(refused.stderr.contains("the TLS handshake failed"), "{}", refused.stderr);
+    }
+    let service = Service::start("tls", &config());
+    let folder = Folder::new("tls-key");
+    let key = folder.file("key", DEVICE_KEY);
+    for versions in [["--tls-min", "1.3"], ["--tls-max", "1.2"]] {
+        let mut command = service.register(&["--registration-id", ID, "--key-file", &key]);
+        command.args(versions);
+        finish(command).success();
+    }
+    let mut command = service.register(&["--registration-id", ID, "--key-file", &key]);
+    command.args(["--tls-min", "1.3", "--tls-max", "1.2"]);
+    let refused = finish(command);
+    assert_eq!(refused.code, Some(2));
+    assert!(refused.stderr.contains("--tls-min is newer than --tls-max"), "{}", refused.stderr);
+}
+
+#[test]
 fn the_emulator_stops_on_interrupt_and_keeps_its_keys_private() {
     let service = Service::start("stop", &config());
     let ready = service._folder.path("ready.json");
@@ -361,25 +543,7 @@ fn certificates_are_made_and_register_their_device() {
     assert_eq!(refused.code, Some(2));
     assert!(refused.stderr.contains("does not belong"), "{}", refused.stderr);
 
-    let indented = fs::read_to_string(&root).unwrap().trim_end().replace('\n', "\n              ");
-    let service = Service::start(
-        "x509-service",
-        &format!(
-            "
-retryAfterSeconds: 1
-assignmentDelaySeconds: 0
-enrollmentGroups:
-  - enrollmentGroupId: fleet
-    attestation:
-      type: x509
-      x509:
-        signingCertificates:
-          primary:
-            certificate: |
-              {indented}
-"
-        ),
-    );
+    let service = Service::start("x509-service", &x509_config(&root));
     let group = &service.ready["enrollmentGroups"][0];
     assert_eq!(group["signingCertificates"][0]["subjectName"], "CN=root", "{group}");
     assert!(group.get("primaryKey").is_none(), "{group}");
@@ -394,12 +558,232 @@ enrollmentGroups:
     let short = folder.file("short.pem", &whole[..second]);
     let refused = finish(service.register(&["--cert", &short, "--cert-key", &device_key]));
     assert_eq!(refused.code, Some(6), "{}", refused.stderr);
-    for words in ["Invalid certificate.", "the certificate of \"CN=line 7\" is missing"] {
+    for words in ["Invalid certificate.", "the certificate of \"CN=line 7\", which issued"] {
         assert!(refused.stderr.contains(words), "{words}: {}", refused.stderr);
     }
     let refused = finish(service.register(&["--cert", &device, "--cert-key", &root_key]));
     assert_eq!(refused.code, Some(2));
     assert!(refused.stderr.contains("does not belong"), "{}", refused.stderr);
+}
+
+/// OpenSSL's own command, as a witness from outside.
+fn openssl(arguments: &[&str]) -> Finished {
+    run(Command::new("openssl").args(arguments), Duration::from_secs(30))
+}
+
+/// A configuration with one group, whose devices have certificates below this one.
+fn x509_config(signing_certificate: &str) -> String {
+    let pem = fs::read_to_string(signing_certificate).unwrap();
+    let indented = pem.trim_end().replace('\n', "\n              ");
+    format!(
+        "
+retryAfterSeconds: 1
+assignmentDelaySeconds: 0
+enrollmentGroups:
+  - enrollmentGroupId: fleet
+    attestation:
+      type: x509
+      x509:
+        signingCertificates:
+          primary:
+            certificate: |
+              {indented}
+"
+    )
+}
+
+/// A root by `dps cert ca`; its certificate and key.
+fn root_authority(folder: &Folder) -> (String, String) {
+    let (root, key) = (folder.path("root.pem"), folder.path("root.key"));
+    let make = ["cert", "ca", "--name", "root", "--out", &root, "--key-out", &key];
+    finish(dps(&make)).success();
+    (root, key)
+}
+
+#[test]
+fn openssl_verifies_what_is_made_with_either_kind_of_key() {
+    let folder = Folder::new("key-types");
+    let file = |name: &str| folder.path(name);
+    for (kind, curve) in [("p256", "prime256v1"), ("p384", "secp384r1")] {
+        let names = ["root.pem", "root.key", "line.pem", "line.key", "device.pem", "device.key"];
+        let [root, root_key, line, line_key, device, device_key] =
+            names.map(|name| file(&format!("{kind}-{name}")));
+        let make = |what: &str, more: &[&str]| {
+            let mut command = dps(&["cert", what, "--key-type", kind, "--days", "7"]);
+            command.args(more);
+            finish(command).success()
+        };
+        make("ca", &["--name", "root", "--out", &root, "--key-out", &root_key]);
+        let by_root = ["--ca", &root, "--ca-key", &root_key];
+        let outputs = ["--name", "line 7", "--out", &line, "--key-out", &line_key];
+        make("intermediate", &[&by_root[..], &outputs].concat());
+        let by_line = ["--ca", &line, "--ca-key", &line_key];
+        let outputs = ["--name", "sn-7", "--out", &device, "--key-out", &device_key];
+        make("device", &[&by_line[..], &outputs].concat());
+
+        let strict = ["verify", "-x509_strict", "-purpose", "sslclient"];
+        let chain = ["-CAfile", &root, "-untrusted", &line, &device];
+        let verified = openssl(&[&strict[..], &chain].concat()).success();
+        assert!(verified.stdout.contains(": OK"), "{verified:?}");
+        let text = openssl(&["x509", "-in", &device, "-noout", "-text"]).success().stdout;
+        assert!(text.contains("Subject: CN = sn-7"), "{text}");
+        assert!(text.contains(&format!("ASN1 OID: {curve}")), "{text}");
+        // A week, give or take the hour that clocks may differ.
+        let expires =
+            |seconds: &str| openssl(&["x509", "-in", &device, "-noout", "-checkend", seconds]).code;
+        assert_eq!((expires("600000"), expires("610000")), (Some(0), Some(1)));
+        openssl(&["pkey", "-in", &device_key, "-check", "-noout"]).success();
+    }
+    let outputs = ["--out", "x", "--key-out", "y"];
+    let refused =
+        finish(dps(&[&["cert", "ca", "--name", "r", "--key-type", "dsa"], &outputs[..]].concat()));
+    assert_eq!(refused.code, Some(2));
+    assert!(refused.stderr.contains("[possible values: p256, p384]"), "{}", refused.stderr);
+}
+
+#[test]
+fn a_verification_certificate_proves_possession_of_the_authority_s_key() {
+    let folder = Folder::new("possession");
+    let (root, root_key) = root_authority(&folder);
+    let by_root = ["--ca", &root, "--ca-key", &root_key];
+    let code = "75B86466DA34D2B04C0C4C9557A119687ADAE7D4732BDDB3";
+    let out = folder.path("verification.pem");
+    let verify = |code: &str, more: &[&str]| {
+        let mut command = dps(&["cert", "verify", "--code", code]);
+        command.args(by_root).args(more);
+        finish(command)
+    };
+    let done = verify(code, &["--out", &out]).success();
+    assert!(done.stdout.contains("verification.pem"), "{}", done.stdout);
+    let verified = openssl(&["verify", "-x509_strict", "-CAfile", &root, &out]).success();
+    assert!(verified.stdout.contains(": OK"), "{verified:?}");
+    let subject = openssl(&["x509", "-in", &out, "-noout", "-subject", "-ext", "basicConstraints"]);
+    assert!(subject.stdout.contains(&format!("CN = {code}")), "{subject:?}");
+    assert!(!subject.stdout.contains("CA:TRUE"), "{subject:?}");
+    let text = fs::read_to_string(&out).unwrap();
+    assert_eq!(text.matches("-----BEGIN").count(), 1, "{text}");
+
+    let again = verify(code, &["--out", &out]);
+    assert_eq!(again.code, Some(2));
+    assert!(again.stderr.contains("--force"), "{}", again.stderr);
+    verify(code, &["--out", &out, "--force"]).success();
+    for (code, out, words) in [
+        ("", "x", "not a verification code"),
+        ("two words", "x", "without spaces"),
+        (&"7".repeat(65), "x", "1 to 64"),
+        ("75B8", root.as_str(), "would replace"),
+    ] {
+        let refused = verify(code, &["--out", out, "--force"]);
+        assert_eq!(refused.code, Some(2), "{code}: {refused:?}");
+        assert!(refused.stderr.contains(words), "{words}: {}", refused.stderr);
+    }
+}
+
+#[test]
+fn authorities_made_by_openssl_sign_and_others_are_refused() {
+    let folder = Folder::new("openssl-ca");
+    let file = |name: &str| folder.path(name);
+    let (ca, ca_key) = (file("ca.pem"), file("ca.key"));
+    let subject = "/C=DE/O=Contoso GmbH/CN=Contoso root";
+    let make = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "9", "-subj", subject];
+    openssl(&[&make[..], &["-out", &ca, "-keyout", &ca_key]].concat()).success();
+    let (device, device_key) = (file("device.pem"), file("device.key"));
+    let issue = |what: &str, ca: &str, ca_key: &str| {
+        let mut command = dps(&["cert", what, "--name", "sn-7", "--ca", ca, "--ca-key", ca_key]);
+        command.args(["--out", &device, "--key-out", &device_key, "--force"]);
+        finish(command)
+    };
+    issue("device", &ca, &ca_key).success();
+    openssl(&["verify", "-CAfile", &ca, &device]).success();
+    let service = Service::start("openssl-ca-service", &x509_config(&ca));
+    finish(service.register(&["--cert", &device, "--cert-key", &device_key])).success();
+
+    // A device's certificate, an authority that may have none below it, one that has expired,
+    // and a key in the form that openssl wrote before PKCS#8.
+    let (leaf, leaf_key) = (file("leaf.pem"), file("leaf.key"));
+    fs::rename(&device, &leaf).unwrap();
+    fs::rename(&device_key, &leaf_key).unwrap();
+    let (last, last_key) = (file("last.pem"), file("last.key"));
+    let curve = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
+    let named = ["-subj", "/CN=last", "-out", &last, "-keyout", &last_key];
+    let limit = ["-addext", "basicConstraints=critical,CA:TRUE,pathlen:0"];
+    openssl(&[&curve[..], &named, &limit].concat()).success();
+    let (old, old_key) = (file("old.pem"), file("old.key"));
+    let request = file("old.csr");
+    let named = ["-subj", "/CN=old", "-out", &request, "-keyout", &old_key];
+    openssl(&[&["req", "-new", "-newkey", "rsa:2048", "-nodes"], &named[..]].concat()).success();
+    let sign = ["x509", "-req", "-in", &request, "-signkey", &old_key, "-out", &old, "-days", "-1"];
+    openssl(&sign).success();
+    let sec1 = file("sec1.key");
+    openssl(&["ec", "-in", &last_key, "-out", &sec1]).success();
+    issue("device", &last, &last_key).success();
+    for (what, ca, key, words) in [
+        ("device", &leaf, &leaf_key, "not a certificate authority's"),
+        ("intermediate", &leaf, &leaf_key, "not a certificate authority's"),
+        ("intermediate", &last, &last_key, "allows no authority below it"),
+        ("device", &old, &old_key, "expired"),
+        ("device", &last, &sec1, "openssl pkcs8 -topk8 -nocrypt"),
+        ("device", &last, &leaf_key, "does not belong"),
+        ("device", &last, &last, "no private key"),
+    ] {
+        fs::remove_file(&device).unwrap_or_default();
+        let refused = issue(what, ca, key);
+        assert_eq!(refused.code, Some(2), "{what} {ca}: {refused:?}");
+        assert!(refused.stderr.contains(words), "{words}: {}", refused.stderr);
+        assert!(!Path::new(&device).exists());
+    }
+}
+
+#[test]
+fn an_encrypted_key_registers_with_its_passphrase_from_a_file_or_standard_input() {
+    let folder = Folder::new("passphrase");
+    let file = |name: &str| folder.path(name);
+    let (root, root_key) = (file("root.pem"), file("root.key"));
+    let ca = ["cert", "ca", "--name", "root", "--out", &root, "--key-out", &root_key];
+    finish(dps(&ca)).success();
+    let (device, plain) = (file("device.pem"), file("plain.key"));
+    let mut make = dps(&["cert", "device", "--name", "sn-7", "--ca", &root]);
+    make.args(["--ca-key", &root_key, "--out", &device, "--key-out", &plain]);
+    finish(make).success();
+    let passphrase = folder.file("passphrase", "correct horse\n");
+    let encrypted = file("device.key");
+    let pass = format!("file:{passphrase}");
+    openssl(&["pkcs8", "-topk8", "-in", &plain, "-out", &encrypted, "-passout", &pass]).success();
+
+    let service = Service::start("passphrase-service", &x509_config(&root));
+    let register = |more: &[&str]| {
+        let mut command = service.register(&["--cert", &device, "--cert-key", &encrypted]);
+        command.args(more);
+        command
+    };
+    let option = "--cert-key-passphrase-file";
+    let done = finish(register(&[option, &passphrase])).success();
+    assert!(done.stdout.contains("deviceId: sn-7"), "{}", done.stdout);
+    let mut child =
+        register(&[option, "-"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"correct horse\r\n").unwrap();
+    assert!(child.wait_with_output().unwrap().status.success());
+
+    let wrong = folder.file("wrong", "incorrect horse\n");
+    let empty = folder.file("empty", "\n");
+    let missing = file("no-such-file");
+    for (more, code, words) in [
+        (vec![], 2, "--cert-key-passphrase-file"),
+        (vec![option, wrong.as_str()], 2, "does not decrypt"),
+        (vec![option, &empty], 2, "no passphrase"),
+        (vec![option, &missing], 1, "no-such-file"),
+    ] {
+        let refused = finish(register(&more));
+        assert_eq!(refused.code, Some(code), "{}", refused.stderr);
+        assert!(refused.stderr.contains(words), "{words}: {}", refused.stderr);
+        assert!(!refused.stderr.contains("horse"), "{}", refused.stderr);
+    }
+    // In DER by mistake.
+    let der = file("device.der");
+    openssl(&["x509", "-in", &device, "-outform", "DER", "-out", &der]).success();
+    let refused = finish(service.register(&["--cert", &der, "--cert-key", &plain]));
+    assert_eq!(refused.code, Some(2));
+    assert!(refused.stderr.contains("-inform DER"), "{}", refused.stderr);
 }
 
 /// Runs a command line in a shell, with `dps` in its path.

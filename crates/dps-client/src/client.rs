@@ -64,6 +64,8 @@ pub struct ProvisioningClient {
     next_proxy: Option<Option<Proxy>>,
     /// Made for the first connection of a registration.
     link_settings: Option<LinkSettings>,
+    /// What a service may miss behind the certificates that were sent.
+    missing_issuer: Option<String>,
     clock: SystemClock,
     session: Option<Session>,
     wire: Wire,
@@ -104,6 +106,7 @@ impl ProvisioningClient {
             proxy: settings.proxy,
             next_proxy: None,
             link_settings: None,
+            missing_issuer: None,
             clock: SystemClock::new(),
             session: None,
             wire: Wire::Closed,
@@ -190,7 +193,7 @@ impl ProvisioningClient {
                     }
                     Output::Finished(result) => {
                         self.rest();
-                        return Progress::Finished(*result);
+                        return Progress::Finished(self.explained(*result));
                     }
                 }
             }
@@ -371,6 +374,11 @@ impl ProvisioningClient {
         self.link_settings.insert(settings).link(now, &self.endpoint, port)
     }
 
+    /// The outcome, with what is known here about a refusal.
+    pub(crate) fn explained(&self, result: Result<Assignment, Error>) -> Result<Assignment, Error> {
+        result.map_err(|error| signing::explained(error, self.missing_issuer.as_deref()))
+    }
+
     fn new_link_settings(
         &mut self,
         now: Now,
@@ -389,6 +397,8 @@ impl ProvisioningClient {
             }
         };
         options.client_identity = signing::client_identity(self.hsm.as_mut(), now)?;
+        let identity = options.client_identity.as_ref();
+        self.missing_issuer = identity.and_then(|one| one.missing_issuer()).map(str::to_owned);
         let tls = TlsSettings::with_options(&self.trust_anchors, system, &options)?;
         let mut settings = LinkSettings::new(tls);
         if let Some((proxy, tls)) = proxy {

@@ -1,6 +1,9 @@
 //! Asking the security module.
 
-use dps_core::{Attestation, ClientIdentity, ClientKey, Hsm, HsmError, Mac, Now, SignatureScheme};
+use dps_core::{
+    Attestation, ClientIdentity, ClientKey, Error, ErrorKind, Hsm, HsmError, Mac, Now,
+    SignatureScheme,
+};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -21,7 +24,21 @@ pub(crate) fn client_identity(
     }
     let identity = guarded("present its certificate", || hsm.client_identity(now))?;
     let key = Arc::new(Guarded(identity.key().clone()));
-    Ok(Some(ClientIdentity::new(identity.chain().to_vec(), key)))
+    let missing_issuer = identity.missing_issuer().map(str::to_owned);
+    let guarded = ClientIdentity::new(identity.chain().to_vec(), key);
+    Ok(Some(guarded.with_missing_issuer(missing_issuer)))
+}
+
+/// A service only says that a certificate is invalid; what it may miss is known here.
+pub(crate) fn explained(error: Error, missing_issuer: Option<&str>) -> Error {
+    let is_about_chain =
+        matches!(error.kind(), ErrorKind::Service { status: 401 } | ErrorKind::ClientCertificate);
+    match missing_issuer {
+        Some(issuer) if is_about_chain && error.detail().is_none() => error.with_detail(format!(
+            "the certificate of {issuer:?}, which issued the last one that was sent, was not sent; it is missing unless it is the enrolled one"
+        )),
+        _ => error,
+    }
 }
 
 #[derive(Debug)]
@@ -51,7 +68,7 @@ fn guarded<T>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use dps_core::{RegistrationId, Timestamp};
+    use dps_core::{RegistrationId, Stage, Timestamp};
 
     struct Broken;
 
@@ -106,5 +123,19 @@ mod tests {
         let result = identity.key().sign(SignatureScheme::EcdsaP256Sha256, b"x");
         assert!(matches!(result, Err(HsmError::Failed { .. })));
         assert!(client_identity(&mut Broken, now).unwrap().is_none(), "has no certificate");
+    }
+
+    #[test]
+    fn a_refused_chain_is_explained_by_what_is_missing_behind_it() {
+        let error = |kind| Error::new(Stage::Register, kind);
+        for kind in [ErrorKind::Service { status: 401 }, ErrorKind::ClientCertificate] {
+            let text = explained(error(kind), Some("CN=line")).to_string();
+            assert!(text.contains("the certificate of \"CN=line\""), "{text}");
+        }
+        for (kind, issuer) in
+            [(ErrorKind::Service { status: 404 }, Some("CN=line")), (ErrorKind::Disabled, None)]
+        {
+            assert_eq!(explained(error(kind), issuer).detail(), None);
+        }
     }
 }

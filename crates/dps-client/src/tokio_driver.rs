@@ -104,7 +104,7 @@ impl ProvisioningClient {
                     Output::Status(status) => on_status(status),
                     Output::Finished(result) => {
                         self.rest();
-                        return *result;
+                        return self.explained(*result);
                     }
                 }
             }

@@ -49,13 +49,28 @@ pub trait ClientKey: fmt::Debug + Send + Sync {
 pub struct ClientIdentity {
     chain: Vec<Vec<u8>>,
     key: Arc<dyn ClientKey>,
+    missing_issuer: Option<String>,
 }
 
 impl ClientIdentity {
     /// A chain of DER certificates, the device's own first, and the key of that one. All of the
     /// chain is sent.
     pub fn new(chain: Vec<Vec<u8>>, key: Arc<dyn ClientKey>) -> Self {
-        Self { chain, key }
+        Self { chain, key, missing_issuer: None }
+    }
+
+    /// Names the certificate that issued the last one of the chain, for the error when a service
+    /// refuses the chain: unless that one is enrolled, it is what is missing.
+    #[must_use]
+    pub fn with_missing_issuer(mut self, subject: impl Into<Option<String>>) -> Self {
+        self.missing_issuer = subject.into();
+        self
+    }
+
+    /// The subject of the certificate that issued the last one of the chain, if it is known and
+    /// not in the chain.
+    pub fn missing_issuer(&self) -> Option<&str> {
+        self.missing_issuer.as_deref()
     }
 
     /// The DER certificates, the device's own first.

@@ -137,7 +137,8 @@ pub enum ErrorKind {
     IncompleteReply,
     /// The service refused the request.
     Service {
-        /// HTTP-like status, 400 to 499.
+        /// HTTP-like status, 400 to 499; over HTTPS also 300 to 399, since redirects are not
+        /// followed.
         status: u16,
     },
     /// The service is throttling, or has a fault of its own.

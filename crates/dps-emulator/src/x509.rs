@@ -1,8 +1,10 @@
-//! Certificates as the service sees them (`wire-protocol.md` sections 1.1, 2.6, 6.2 and 7.3).
+//! Certificates as the service sees them (`wire-protocol.md` sections 1.1, 2.6, 6.2 and 7.3;
+//! RFC 5280 section 6.1).
 
 use crate::timestamp::iso8601_seconds;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use core::cell::RefCell;
 use core::fmt;
 use core::fmt::Write as _;
 use core::time::Duration;
@@ -10,7 +12,7 @@ use dps_core::wire::X509CertificateInfo;
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, UnixTime};
-use webpki::{EndEntityCert, KeyUsage};
+use webpki::{EndEntityCert, KeyUsage, VerifiedPath};
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 /// An X.509 certificate. Two are equal when they are the same to the byte, as a thumbprint says.
@@ -21,6 +23,36 @@ pub struct Certificate {
     info: X509CertificateInfo,
     not_before: u64,
     not_after: u64,
+    uses: Uses,
+}
+
+/// What a certificate may be used for (RFC 5280 sections 4.2.1.3, 4.2.1.9 and 4.2.1.12).
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Uses {
+    /// basicConstraints says that it is a certificate authority's.
+    is_authority: bool,
+    /// The most authorities that may stand below it, if it says.
+    path_length: Option<usize>,
+    /// keyUsage, if present, allows signing certificates.
+    signs_certificates: bool,
+    /// extendedKeyUsage, if present, allows the client's side of TLS.
+    authenticates_clients: bool,
+}
+
+impl Uses {
+    /// `None` when an extension is there twice or cannot be read.
+    fn of(certificate: &X509Certificate<'_>) -> Option<Self> {
+        let constraints = certificate.basic_constraints().ok()?.map(|extension| extension.value);
+        let key_usage = certificate.key_usage().ok()?;
+        let extended = certificate.extended_key_usage().ok()?;
+        let length = constraints.and_then(|constraints| constraints.path_len_constraint);
+        Some(Self {
+            is_authority: constraints.is_some_and(|constraints| constraints.ca),
+            path_length: length.map(|length| usize::try_from(length).unwrap_or(usize::MAX)),
+            signs_certificates: key_usage.is_none_or(|usage| usage.value.key_cert_sign()),
+            authenticates_clients: extended.is_none_or(|usage| usage.value.client_auth),
+        })
+    }
 }
 
 impl Certificate {
@@ -62,6 +94,7 @@ impl Certificate {
             info,
             not_before,
             not_after,
+            uses: Uses::of(&parsed)?,
         })
     }
 
@@ -73,6 +106,19 @@ impl Certificate {
     /// Subject, issuer, thumbprints, dates.
     pub fn info(&self) -> X509CertificateInfo {
         self.info.clone()
+    }
+
+    /// What keeps it from being a signing certificate, if anything does.
+    pub(crate) fn is_no_authority(&self) -> Option<&'static str> {
+        match self.uses {
+            Uses { is_authority: false, .. } => {
+                Some("it is not a certificate authority's: basicConstraints lacks CA:TRUE")
+            }
+            Uses { signs_certificates: false, .. } => {
+                Some("it may not sign certificates: keyUsage lacks keyCertSign")
+            }
+            _ => None,
+        }
     }
 
     fn is_valid_at(&self, now: Duration) -> bool {
@@ -103,6 +149,10 @@ pub(crate) enum ChainProblem {
     Unreadable,
     #[error("the client certificate of {0:?} is not valid at this time: {1} to {2}")]
     Dates(String, String, String),
+    #[error(
+        "the client certificate of {0:?} is not for clients: extendedKeyUsage lacks clientAuth"
+    )]
+    NotForClients(String),
     #[error("the client certificate's common name {0:?} is not the registration id")]
     CommonName(String),
     #[error("the enrollment of this registration id asks for another proof than a certificate")]
@@ -150,6 +200,9 @@ impl PresentedChain {
                 leaf.info();
             return Err(ChainProblem::Dates(subject_name, not_before_utc, not_after_utc));
         }
+        if !leaf.uses.authenticates_clients {
+            return Err(ChainProblem::NotForClients(leaf.info.subject_name.clone()));
+        }
         match &leaf.common_name {
             Some(name) if name.eq_ignore_ascii_case(id) => Ok(()),
             name => Err(ChainProblem::CommonName(name.clone().unwrap_or_default())),
@@ -166,10 +219,19 @@ impl PresentedChain {
         if !signer.is_valid_at(now) {
             return Err(ChainProblem::Signer(signer.info.subject_name.clone()));
         }
+        // Why a path that webpki is content with is none.
+        let objection = RefCell::new(None);
         let no_path = |error: webpki::Error| ChainProblem::NoPath {
             presented: self.others.len() + 1,
             last_issuer: self.last_issuer.clone(),
-            reason: error.to_string(),
+            reason: objection.take().unwrap_or_else(|| error.to_string()),
+        };
+        let check = |path: &VerifiedPath<'_>| match objection_to(path, signer) {
+            Some((reason, error)) => {
+                objection.replace(Some(reason));
+                Err(error)
+            }
+            None => Ok(()),
         };
         let signer_der = CertificateDer::from(signer.der.as_slice());
         let anchors = [webpki::anchor_from_trusted_cert(&signer_der).map_err(no_path)?];
@@ -183,11 +245,33 @@ impl PresentedChain {
                 UnixTime::since_unix_epoch(now),
                 KeyUsage::client_auth(),
                 None,
-                None,
+                Some(&check),
             )
             .map_err(no_path)?;
         Ok(path.intermediate_certificates().count())
     }
+}
+
+/// What webpki does not look at: keyUsage, and the anchor's own path length. That the
+/// certificates between are authorities', and their path lengths, it has seen to.
+fn objection_to(path: &VerifiedPath<'_>, signer: &Certificate) -> Option<(String, webpki::Error)> {
+    let mut between = 0;
+    for certificate in path.intermediate_certificates() {
+        between += 1;
+        let certificate = Certificate::from_der(&certificate.der());
+        let Some(certificate) = certificate else {
+            return Some(("a certificate cannot be read".to_owned(), webpki::Error::BadDer));
+        };
+        if let Some(problem) = certificate.is_no_authority() {
+            let reason = format!("{:?}: {problem}", certificate.info.subject_name);
+            return Some((reason, webpki::Error::EndEntityUsedAsCa));
+        }
+    }
+    signer.uses.path_length.filter(|length| between > *length).map(|length| {
+        let subject = &signer.info.subject_name;
+        let reason = format!("{subject:?} allows {length} authorities below it, not {between}");
+        (reason, webpki::Error::PathLenConstraintViolated)
+    })
 }
 
 #[cfg(test)]

@@ -1,15 +1,17 @@
 use super::*;
 use crate::{
     AttestationConfig, Connection as _, Credentials, DeviceIdentity, EmulatorConfig,
-    EnrollmentGroupConfig, EnrollmentRef, MqttConnection, Random, Service,
+    EnrollmentGroupConfig, EnrollmentRef, IndividualEnrollmentConfig, MqttConnection, Random,
+    Service,
 };
 use dps_core::RegistrationId;
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, IsCa, KeyPair,
-    date_time_ymd,
+    BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType,
+    ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose, date_time_ymd,
 };
 use rumqttc::mqttbytes::v4::{Connect, ConnectReturnCode, Login, Packet};
 use serde_json::Value;
+use std::slice;
 use std::sync::Arc;
 
 const YEAR: Duration = Duration::from_secs(31_536_000);
@@ -124,6 +126,144 @@ fn an_expired_signing_certificate_lets_nobody_in() {
     assert_eq!(status, 200);
     let (status, body) = register(&service(&root), chain, MIDDAY + YEAR);
     assert_eq!((status, body["errorCode"].as_u64()), (401, Some(401_002)));
+}
+
+type Authority = CertifiedIssuer<'static, KeyPair>;
+
+fn authority(name: &str, change: impl FnOnce(&mut CertificateParams)) -> CertificateParams {
+    let mut params = params(name);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    change(&mut params);
+    params
+}
+
+fn below(issuer: &Authority, params: CertificateParams) -> Authority {
+    CertifiedIssuer::signed_by(params, KeyPair::generate().unwrap(), issuer).unwrap()
+}
+
+/// The device's certificate, issued by the last, and all of them behind it.
+fn chain(authorities: &[&Authority]) -> Vec<Vec<u8>> {
+    let mut chain = device(authorities.last().unwrap(), params("dev1"));
+    chain.extend(authorities.iter().rev().map(|authority| authority.der().to_vec()));
+    chain
+}
+
+/// Why the chain does not lead to the signer; "" when it does.
+fn objection(chain: &[Vec<u8>], signer: &Authority) -> String {
+    let signer = Certificate::from_der(signer.der()).unwrap();
+    let parsed = PresentedChain::parse(chain).unwrap();
+    parsed.distance_to(&signer, MIDDAY).err().map_or_else(String::new, |error| error.to_string())
+}
+
+#[test]
+fn what_stands_between_must_be_authorities_that_may_sign() {
+    let root = root();
+    let line = below(&root, authority("line", |_| ()));
+    let cell = below(&line, authority("cell", |_| ()));
+    assert_eq!(objection(&chain(&[&line, &cell]), &root), "");
+    let signing = below(
+        &root,
+        authority("line", |params| {
+            params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        }),
+    );
+    assert_eq!(objection(&chain(&[&signing]), &root), "");
+
+    // The certificate of another device, which has signed this one's.
+    let peer = below(&root, params("dev2"));
+    let marked = below(&root, authority("dev2", |params| params.is_ca = IsCa::ExplicitNoCa));
+    let limited = below(
+        &root,
+        authority("line", |params| params.key_usages = vec![KeyUsagePurpose::DigitalSignature]),
+    );
+    for (unfit, words) in
+        [(&peer, "EndEntityUsedAsCa"), (&marked, "EndEntityUsedAsCa"), (&limited, "keyCertSign")]
+    {
+        let chain = chain(&[unfit]);
+        let words_given = objection(&chain, &root);
+        assert!(words_given.contains(words), "{words}: {words_given}");
+        let (status, body) = register(&service(&root), chain, MIDDAY);
+        assert_eq!((status, body["errorCode"].as_u64()), (401, Some(401_002)));
+    }
+}
+
+#[test]
+fn path_lengths_hold_for_the_signing_certificate_and_those_below() {
+    let constrained = |length| {
+        move |params: &mut CertificateParams| {
+            params.is_ca = IsCa::Ca(BasicConstraints::Constrained(length));
+        }
+    };
+    let key = || KeyPair::generate().unwrap();
+    for (length, fits) in [(0, false), (1, true)] {
+        let root = CertifiedIssuer::self_signed(authority("root", constrained(length)), key());
+        let root = root.unwrap();
+        assert_eq!(objection(&chain(&[&root]), &root), "");
+        let line = below(&root, authority("line", |_| ()));
+        let words = objection(&chain(&[&line]), &root);
+        assert_eq!(words.is_empty(), fits, "{words}");
+        assert_eq!(words.contains("allows 0 authorities below it, not 1"), !fits, "{words}");
+        let (status, _) = register(&service(&root), chain(&[&line]), MIDDAY);
+        assert_eq!(status == 200, fits);
+    }
+    let root = root();
+    let line = below(&root, authority("line", constrained(0)));
+    assert_eq!(objection(&chain(&[&line]), &root), "");
+    let cell = below(&line, authority("cell", |_| ()));
+    let words = objection(&chain(&[&line, &cell]), &root);
+    assert!(words.contains("PathLenConstraintViolated"), "{words}");
+    // The nearer signing certificate is all that counts when that one is enrolled.
+    assert_eq!(objection(&chain(&[&line, &cell]), &cell), "");
+}
+
+#[test]
+fn a_device_certificate_with_purposes_must_have_that_of_a_client() {
+    let root = root();
+    let with = |purposes: &[ExtendedKeyUsagePurpose]| {
+        let mut params = params("dev1");
+        params.extended_key_usages = purposes.to_vec();
+        device(&root, params)
+    };
+    let (client, server) =
+        (ExtendedKeyUsagePurpose::ClientAuth, ExtendedKeyUsagePurpose::ServerAuth);
+    let service = service(&root);
+    for chain in [with(&[]), with(slice::from_ref(&client)), with(&[server.clone(), client])] {
+        assert_eq!(register(&service, chain, MIDDAY).0, 200);
+    }
+    let wrong = with(&[server]);
+    assert_eq!(register(&service, wrong.clone(), MIDDAY).0, 401);
+    let words = PresentedChain::parse(&wrong).unwrap().verify_leaf("dev1", MIDDAY).unwrap_err();
+    assert!(words.to_string().contains("lacks clientAuth"), "{words}");
+}
+
+#[test]
+fn a_signing_certificate_must_be_an_authority_s_and_a_device_s_need_not() {
+    let root = root();
+    let no_authority = below(&root, params("dev1"));
+    let no_signer = below(
+        &root,
+        authority("line", |params| params.key_usages = vec![KeyUsagePurpose::DigitalSignature]),
+    );
+    for (certificate, words) in [
+        (&no_authority, "fleet: signingCertificates: it is not a certificate authority's"),
+        (&no_signer, "fleet: signingCertificates: it may not sign certificates"),
+    ] {
+        let mut group = EnrollmentGroupConfig::new("fleet");
+        group.attestation = AttestationConfig::with_signing_certificate(certificate.pem());
+        let config = EmulatorConfig { enrollment_groups: vec![group], ..EmulatorConfig::default() };
+        let error = Service::new(&config, Random::from_seed([1; 32])).unwrap_err().to_string();
+        assert!(error.contains(words), "{words}: {error}");
+    }
+    let id = RegistrationId::new("dev1").unwrap();
+    let mut enrollment = IndividualEnrollmentConfig::new(id);
+    enrollment.attestation = AttestationConfig::with_client_certificate(no_authority.pem());
+    let config = EmulatorConfig {
+        assignment_delay: Duration::ZERO,
+        enrollments: vec![enrollment],
+        ..EmulatorConfig::default()
+    };
+    let service = Service::new(&config, Random::from_seed([1; 32])).unwrap();
+    assert_eq!(register(&service, vec![no_authority.der().to_vec()], MIDDAY).0, 200);
 }
 
 #[test]

@@ -237,6 +237,7 @@ fn stopping_is_prompt_and_frees_the_port() {
 
     config.mqtt_port = address.port();
     config.amqp_port = Some(0);
+    config.https_port = Some(0);
     Emulator::start(config).unwrap();
 }
 

@@ -36,11 +36,35 @@ pub enum X509Error {
         /// What stands in its place.
         next: String,
     },
-    /// The key is protected by a passphrase.
+    /// A text is not text.
     #[error(
-        "the private key is encrypted; decrypt it, for example with \"openssl pkey -in key.pem -out plain.pem\""
+        "the {what} is not PEM: the byte at position {position} is not UTF-8; make PEM of DER with \"openssl x509 -inform DER\" or \"openssl pkey -inform DER\""
+    )]
+    NotText {
+        /// Which of the two: "text with the certificates", "text with the private key".
+        what: &'static str,
+        /// Of the first such byte, counted from 1.
+        position: usize,
+    },
+    /// The key is protected by a passphrase, and none was given.
+    #[error(
+        "the private key is encrypted: give its passphrase, or decrypt it, for example with \"openssl pkey -in key.pem -out plain.pem\""
     )]
     EncryptedKey,
+    /// The key is protected by a passphrase in the form that OpenSSL had before PKCS#8, with a
+    /// line `Proc-Type: 4,ENCRYPTED`.
+    #[error(
+        "the private key is encrypted in OpenSSL's old form (Proc-Type: 4,ENCRYPTED), which is not supported: convert it with \"openssl pkcs8 -topk8 -v2 aes-256-cbc -in key.pem -out new.pem\""
+    )]
+    LegacyEncryptedKey,
+    /// The key is encrypted in a way that is not supported.
+    #[error(
+        "the private key is encrypted with {0}, which is not supported: convert it with \"openssl pkcs8 -topk8 -v2 aes-256-cbc -in key.pem -out new.pem\""
+    )]
+    UnsupportedEncryption(String),
+    /// The passphrase is not that of the key, or the encrypted key is damaged.
+    #[error("the passphrase does not decrypt the private key")]
+    WrongPassphrase,
     /// The key is of a kind that is not supported.
     #[error("{0} is not supported: use RSA of 2048 to 4096 bits, or EC on P-256 or P-384")]
     UnsupportedKey(String),

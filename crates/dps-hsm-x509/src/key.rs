@@ -3,6 +3,7 @@
 use crate::X509Error;
 use crate::certificate::Certificate;
 use crate::der::{INTEGER, OBJECT_IDENTIFIER, OCTET_STRING, SEQUENCE, take};
+use crate::encrypted;
 use crate::pem::PrivateKey;
 use core::fmt;
 use dps_core::{ClientKey, HsmError, SignatureScheme};
@@ -35,11 +36,19 @@ pub(crate) enum SoftwareKey {
 
 impl SoftwareKey {
     /// Takes the key if it is that of the certificate.
-    pub(crate) fn new(key: &PrivateKey, leaf: &Certificate) -> Result<Self, X509Error> {
+    pub(crate) fn new(
+        key: &PrivateKey,
+        passphrase: Option<&[u8]>,
+        leaf: &Certificate,
+    ) -> Result<Self, X509Error> {
         match key {
             PrivateKey::Pkcs1(der) => rsa(der, leaf),
             PrivateKey::Sec1(der) => ec(der, leaf, None),
             PrivateKey::Pkcs8(der) => pkcs8(der, leaf),
+            PrivateKey::EncryptedPkcs8(der) => {
+                let passphrase = passphrase.ok_or(X509Error::EncryptedKey)?;
+                pkcs8(&encrypted::decrypt(der, passphrase)?, leaf)
+            }
         }
     }
 }

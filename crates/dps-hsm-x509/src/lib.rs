@@ -5,6 +5,7 @@
 //!
 //! * chains of X.509 certificates, the device's own first; all of the chain is sent
 //! * keys in PKCS#8, SEC1 and PKCS#1: RSA of 2048 bits or more, EC on P-256 and P-384
+//! * keys under a passphrase: PKCS#8 with PBES2, of PBKDF2 and AES-CBC, which is what OpenSSL writes
 //! * the registration id from the certificate's common name
 //! * saying what is wrong with such files before a service says "Invalid certificate."
 //!
@@ -12,14 +13,15 @@
 //!
 //! * files: PEM comes as bytes
 //! * keys in hardware: implement [`dps_core::Hsm`] and [`dps_core::ClientKey`] over them
-//! * encrypted keys: they are recognised and refused
+//! * other ways to encrypt keys: they are recognised and refused, with the command that converts
 //!
-//! The key's text is wiped once it is read. What `ring` makes of it stays in its memory until
+//! The key's text is wiped once it is read, and so is what a passphrase gave. What `ring` makes of it stays in its memory until
 //! the last use ends, and is never in `Debug` output or errors.
 #![forbid(unsafe_code)]
 
 mod certificate;
 mod der;
+mod encrypted;
 mod error;
 mod key;
 mod pem;
@@ -49,6 +51,29 @@ impl X509Hsm {
     ///
     /// [`X509Error`], which says what is wrong with which of the two.
     pub fn from_pem(certificates: &[u8], key: &[u8]) -> Result<Self, X509Error> {
+        Self::new(certificates, key, None)
+    }
+
+    /// The same with a key that is encrypted under a passphrase: a PEM block
+    /// `ENCRYPTED PRIVATE KEY`, encrypted by PBES2 with PBKDF2 (HMAC of SHA-1 or SHA-2) and AES
+    /// of 128, 192 or 256 bits in CBC mode. The passphrase's bytes are taken as they are, without
+    /// a line's end. For a key that is not encrypted it is not looked at.
+    ///
+    /// Deriving the key takes as long as its maker chose: typically 1 to 100 ms.
+    ///
+    /// # Errors
+    ///
+    /// As [`X509Hsm::from_pem`]; [`X509Error::WrongPassphrase`] and
+    /// [`X509Error::UnsupportedEncryption`] as well.
+    pub fn from_pem_with_passphrase(
+        certificates: &[u8],
+        key: &[u8],
+        passphrase: &[u8],
+    ) -> Result<Self, X509Error> {
+        Self::new(certificates, key, Some(passphrase))
+    }
+
+    fn new(certificates: &[u8], key: &[u8], passphrase: Option<&[u8]>) -> Result<Self, X509Error> {
         let chain = pem::certificates(certificates)?;
         let parsed: Vec<Certificate> = chain
             .iter()
@@ -69,8 +94,9 @@ impl X509Hsm {
         }
         let missing_issuer =
             parsed.last().filter(|last| !last.is_issued_by(last)).map(|last| last.issuer.clone());
-        let key = SoftwareKey::new(&pem::private_key(key)?, &leaf)?;
-        let identity = ClientIdentity::new(chain, Arc::new(key));
+        let key = SoftwareKey::new(&pem::private_key(key)?, passphrase, &leaf)?;
+        let identity =
+            ClientIdentity::new(chain, Arc::new(key)).with_missing_issuer(missing_issuer.clone());
         Ok(Self { leaf, missing_issuer, identity })
     }
 

@@ -17,12 +17,14 @@ pub(crate) enum PrivateKey {
     Sec1(Zeroizing<Vec<u8>>),
     /// "RSA PRIVATE KEY".
     Pkcs1(Zeroizing<Vec<u8>>),
+    /// "ENCRYPTED PRIVATE KEY": PKCS#8 under a passphrase.
+    EncryptedPkcs8(Vec<u8>),
 }
 
 /// The certificates of a text, in DER.
 pub(crate) fn certificates(text: &[u8]) -> Result<Vec<Vec<u8>>, X509Error> {
     let mut found = Vec::new();
-    for block in blocks(text) {
+    for block in blocks(utf8(text, "text with the certificates")?) {
         if ["CERTIFICATE", "X509 CERTIFICATE"].contains(&block.label) {
             found.push(block.decode()?.to_vec());
         }
@@ -32,12 +34,14 @@ pub(crate) fn certificates(text: &[u8]) -> Result<Vec<Vec<u8>>, X509Error> {
 
 /// The first private key of a text.
 pub(crate) fn private_key(text: &[u8]) -> Result<PrivateKey, X509Error> {
-    for block in blocks(text) {
+    for block in blocks(utf8(text, "text with the private key")?) {
         let wrap = match block.label {
             "PRIVATE KEY" => PrivateKey::Pkcs8,
             "EC PRIVATE KEY" => PrivateKey::Sec1,
             "RSA PRIVATE KEY" => PrivateKey::Pkcs1,
-            "ENCRYPTED PRIVATE KEY" => return Err(X509Error::EncryptedKey),
+            "ENCRYPTED PRIVATE KEY" => {
+                |der: Zeroizing<Vec<u8>>| PrivateKey::EncryptedPkcs8(der.to_vec())
+            }
             label if label.ends_with("PRIVATE KEY") => {
                 return Err(X509Error::UnsupportedKey(format!("a key of the form {label:?}")));
             }
@@ -45,7 +49,7 @@ pub(crate) fn private_key(text: &[u8]) -> Result<PrivateKey, X509Error> {
         };
         // The old way to say so, in a header line.
         if block.body.clone().any(|line| line.starts_with("Proc-Type:")) {
-            return Err(X509Error::EncryptedKey);
+            return Err(X509Error::LegacyEncryptedKey);
         }
         return Ok(wrap(block.decode()?));
     }
@@ -85,9 +89,17 @@ fn is_label(text: &str) -> bool {
             .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b' ')
 }
 
-/// The blocks of a text. What is not UTF-8, or stands between blocks, is no block.
-fn blocks(text: &[u8]) -> Vec<Block<'_>> {
-    let mut rest = std::str::from_utf8(text).unwrap_or_default();
+/// A file in DER or UTF-16 would otherwise count as one without blocks.
+fn utf8<'a>(text: &'a [u8], what: &'static str) -> Result<&'a str, X509Error> {
+    std::str::from_utf8(text).map_err(|error| X509Error::NotText {
+        what,
+        position: error.valid_up_to().saturating_add(1),
+    })
+}
+
+/// The blocks of a text. What stands between blocks is no block.
+fn blocks(text: &str) -> Vec<Block<'_>> {
+    let mut rest = text;
     let mut found = Vec::new();
     while let Some((_, after)) = rest.split_once(BEGIN) {
         let Some((label, body)) = after.split_once(DASHES) else { break };

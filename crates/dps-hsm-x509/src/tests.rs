@@ -1,6 +1,8 @@
 //! Chains and keys in all forms. Every signature is checked against the certificate.
 
 use super::*;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use dps_core::{SignatureScheme, Timestamp};
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, PublicKeyData,
@@ -177,12 +179,8 @@ fn validity_is_judged_by_the_given_time() {
 fn keys_that_cannot_be_used_say_why() {
     let certificate = certificate(P256_PKCS8, "dev1");
     let text = |key: &str| load(&certificate, key).unwrap_err().to_string();
-    for encrypted in [
-        include_str!("../test-keys/encrypted.pkcs8.pem"),
-        include_str!("../test-keys/encrypted.pkcs1.pem"),
-    ] {
-        assert!(text(encrypted).contains("is encrypted"), "{}", text(encrypted));
-    }
+    let encrypted = include_str!("../test-keys/encrypted.pkcs8.pem");
+    assert!(text(encrypted).contains("is encrypted: give its passphrase"), "{}", text(encrypted));
     for (key, words) in [
         (include_str!("../test-keys/rsa1024.pem"), "less than 2048 bits is not supported"),
         (include_str!("../test-keys/p521.sec1.pem"), "P-521 is not supported"),
@@ -195,6 +193,98 @@ fn keys_that_cannot_be_used_say_why() {
         (&certificate, "no private key"),
     ] {
         assert!(text(key).contains(words), "{words}: {}", text(key));
+    }
+}
+
+/// Of the keys below.
+const PASSPHRASE: &str = "a long passphrase, ä";
+const P256_AES256: &str = include_str!("../test-keys/p256.aes256.pem");
+
+fn unlock(certificates: &str, key: &str, passphrase: &str) -> Result<X509Hsm, X509Error> {
+    let [certificates, key] = [certificates, key].map(str::as_bytes);
+    X509Hsm::from_pem_with_passphrase(certificates, key, passphrase.as_bytes())
+}
+
+#[test]
+fn keys_under_a_passphrase_sign_for_their_certificate() {
+    // PBKDF2 with SHA-256, SHA-512 and SHA-1.
+    for (pkcs8, encrypted) in [
+        (P256_PKCS8, P256_AES256),
+        (P384_PKCS8, include_str!("../test-keys/p384.aes192.pem")),
+        (RSA_PKCS8, include_str!("../test-keys/rsa2048.aes128.pem")),
+    ] {
+        // That the key is the certificate's is checked when it is read.
+        let certificate = certificate(pkcs8, "dev1");
+        let mut hsm = unlock(&certificate, encrypted, PASSPHRASE).unwrap();
+        let identity = hsm.client_identity(now(MIDDAY)).unwrap();
+        let scheme = identity.key().schemes()[0];
+        assert!(!identity.key().sign(scheme, b"message").unwrap().is_empty());
+        assert_eq!(load(&certificate, encrypted).unwrap_err(), X509Error::EncryptedKey);
+    }
+    // One that is not encrypted needs none.
+    unlock(&certificate(P256_PKCS8, "dev1"), P256_SEC1, "anything").unwrap();
+}
+
+#[test]
+fn a_wrong_passphrase_is_said_to_be_one() {
+    let certificate = certificate(P256_PKCS8, "dev1");
+    // Many: one in 256 gives a padding that looks right.
+    for number in 0..400 {
+        let error = unlock(&certificate, P256_AES256, &format!("wrong {number}")).unwrap_err();
+        assert_eq!(error, X509Error::WrongPassphrase);
+    }
+    let error = unlock(&certificate, P256_AES256, "").unwrap_err();
+    assert_eq!(error, X509Error::WrongPassphrase);
+}
+
+#[test]
+fn encryption_that_is_not_supported_is_named_with_the_way_out() {
+    let certificate = certificate(P256_PKCS8, "dev1");
+    for (key, words) in [
+        (include_str!("../test-keys/encrypted.scrypt.pem"), "with scrypt"),
+        (include_str!("../test-keys/encrypted.des3.pem"), "with triple DES"),
+        (include_str!("../test-keys/encrypted.pkcs12.pem"), "with a scheme of PKCS#12"),
+        (include_str!("../test-keys/encrypted.aria.pem"), "with another cipher than AES"),
+        (include_str!("../test-keys/encrypted.pkcs1.pem"), "(Proc-Type: 4,ENCRYPTED)"),
+    ] {
+        let text = unlock(&certificate, key, PASSPHRASE).unwrap_err().to_string();
+        assert!(text.contains(words) && text.contains("openssl pkcs8 -topk8"), "{words}: {text}");
+    }
+}
+
+#[test]
+fn a_damaged_encrypted_key_is_refused_without_a_panic() {
+    let certificate = certificate(P256_PKCS8, "dev1");
+    let (begin, end) =
+        ("-----BEGIN ENCRYPTED PRIVATE KEY-----", "-----END ENCRYPTED PRIVATE KEY-----");
+    let body: String = P256_AES256.lines().filter(|line| !line.starts_with('-')).collect();
+    let der = STANDARD.decode(body).unwrap();
+    let mut harmless = Vec::new();
+    // Up to the ciphertext: from there on it is a wrong passphrase, seen above.
+    for position in 0..110 {
+        let mut damaged = der.clone();
+        damaged[position] ^= 0x41;
+        let pem = format!("{begin}\n{}\n{end}", STANDARD.encode(&damaged));
+        if unlock(&certificate, &pem, PASSPHRASE).is_ok() {
+            harmless.push(position);
+        }
+        let short = format!("{begin}\n{}\n{end}", STANDARD.encode(&der[..position]));
+        let error = unlock(&certificate, &short, PASSPHRASE).unwrap_err();
+        assert_eq!(error, X509Error::MalformedKey);
+    }
+    // The HMAC's parameter, which is a NULL, and, by the initialization vector, the version of
+    // the key: neither says anything.
+    assert_eq!(harmless, [59, 60, 81]);
+}
+
+#[test]
+fn bytes_that_are_not_text_are_named() {
+    let certificate = certificate(P256_PKCS8, "dev1");
+    let error = X509Hsm::from_pem(b"\x30\x82\x01", P256_PKCS8.as_bytes()).unwrap_err();
+    assert_eq!(error, X509Error::NotText { what: "text with the certificates", position: 2 });
+    let error = X509Hsm::from_pem(certificate.as_bytes(), b"ab\xff").unwrap_err().to_string();
+    for words in ["the text with the private key is not PEM", "position 3", "-inform DER"] {
+        assert!(error.contains(words), "{words}: {error}");
     }
 }
 

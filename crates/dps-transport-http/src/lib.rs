@@ -22,6 +22,12 @@
 //! driver says that the link is [`ready`](dps_core::Transport::ready). So a service that is silent
 //! from then on is said to owe a reply to the register request, not to have refused the
 //! connection.
+//!
+//! # Logging
+//!
+//! This crate logs nothing. ureq-proto, which cuts the stream, hands what it reads to the `log`
+//! crate at level trace: replies, but never a token or a request's body, which do not go through
+//! it.
 #![forbid(unsafe_code)]
 
 mod engine;

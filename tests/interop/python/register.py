@@ -1,8 +1,8 @@
 """Registers with Microsoft's own Python client, unmodified, and prints the outcome as JSON.
 
 Arguments: host, ID scope, registration id, file with the key, file with the CA certificate, and
-perhaps a payload. With a file of certificates after --x509 the key is that of the first one, in
-PEM. With --websockets before either, MQTT runs over WebSocket.
+perhaps a payload. Before the payload: --websockets for MQTT in WebSockets; a file of certificates
+after --x509, and the key is that of the first one, in PEM.
 """
 
 import json

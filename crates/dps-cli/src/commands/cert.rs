@@ -1,14 +1,16 @@
 //! `dps cert`: authorities and device certificates for trying out X.509.
 
-use crate::arguments::{Cert, CertCommon, CertIssued};
+mod issuer;
+
+use crate::arguments::{Cert, CertCommon, CertFiles, CertIssued, CertVerify, KeyType};
 use crate::exit;
 use crate::failure::Failure;
 use crate::{files, output};
 use dps_client::RegistrationId;
-use dps_hsm_x509::X509Hsm;
+use issuer::Issuer;
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyPair, KeyUsagePurpose,
+    KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384,
 };
 use std::fs;
 use std::io::Write as _;
@@ -18,35 +20,36 @@ use zeroize::Zeroizing;
 
 /// Clocks of devices and of this machine may differ.
 const VALID_BEFORE_NOW: Duration = Duration::from_secs(3600);
-const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
-const END: &str = "-----END CERTIFICATE-----";
 
 pub(crate) fn run(command: &Cert) -> Result<(), Failure> {
     match command {
         Cert::Ca(options) => {
-            let params = authority(params(&options.common));
+            let params = authority(params(&options.common.name, options.common.days));
             write(&options.common, |key| Ok(params.self_signed(key)?.pem()))
         }
-        Cert::Intermediate(options) => issue(options, authority(params(&options.common))),
+        Cert::Intermediate(options) => {
+            issue(options, authority(params(&options.common.name, options.common.days)))
+        }
         Cert::Device(options) => {
             // What cannot be a registration id could never register.
             RegistrationId::new(options.common.name.as_str())?;
-            let mut params = params(&options.common);
+            let mut params = params(&options.common.name, options.common.days);
             params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
             params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
             issue(options, params)
         }
+        Cert::Verify(options) => verify(options),
     }
 }
 
-fn params(options: &CertCommon) -> CertificateParams {
+fn params(common_name: &str, days: u32) -> CertificateParams {
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
-    params.distinguished_name.push(DnType::CommonName, options.name.as_str());
+    params.distinguished_name.push(DnType::CommonName, common_name);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let epoch = rcgen::date_time_ymd(1970, 1, 1);
     params.not_before = epoch + now.saturating_sub(VALID_BEFORE_NOW);
-    params.not_after = epoch + (now + Duration::from_secs(u64::from(options.days) * 86_400));
+    params.not_after = epoch + (now + Duration::from_secs(u64::from(days) * 86_400));
     params.use_authority_key_identifier_extension = true;
     params
 }
@@ -58,45 +61,32 @@ fn authority(mut params: CertificateParams) -> CertificateParams {
 }
 
 fn issue(options: &CertIssued, params: CertificateParams) -> Result<(), Failure> {
-    let unusable = |why: &dyn std::fmt::Display| {
-        let (ca, key) = (options.ca.display(), options.ca_key.display());
-        Failure::new(exit::CONFIG, format!("{ca} and {key} are not an authority")).why(why)
-    };
-    let (chain, key) = (read(&options.ca)?, read(&options.ca_key)?);
-    // Checks that they belong together, which rcgen does not.
-    let checked =
-        X509Hsm::from_pem(chain.as_bytes(), key.as_bytes()).map_err(|error| unusable(&error))?;
-    let certificates = certificates_in(&chain);
-    let key = KeyPair::from_pem(&key).map_err(|error| unusable(&error))?;
-    let issuer = Issuer::from_ca_cert_pem(&certificates, key).map_err(|error| unusable(&error))?;
-    // A root is what the service knows; everything below it is sent along.
-    let is_root = certificates.matches(BEGIN).count() == 1 && checked.missing_issuer().is_none();
-    let behind = if is_root { "" } else { certificates.as_str() };
-    for (made, used) in [&options.common.out, &options.common.key_out]
-        .into_iter()
-        .flat_map(|made| [(made, &options.ca), (made, &options.ca_key)])
-    {
-        if is_same(made, used) {
-            return Err(Failure::new(
-                exit::CONFIG,
-                format!("{} would replace the authority's own file", made.display()),
-            )
-            .remedy("give another name"));
-        }
-    }
-    write(&options.common, |key| Ok(params.signed_by(key, &issuer)?.pem() + behind))
+    let issuer = Issuer::read(&options.issuer)?;
+    issuer.check_room_for(&params)?;
+    let CertFiles { out, key_out, .. } = &options.common.files;
+    issuer.spare_its_files(&[out, key_out])?;
+    write(&options.common, |key| issuer.issue(params, key))
 }
 
-/// The certificates in a text, and nothing else of it: the file may hold the key as well.
-fn certificates_in(text: &str) -> String {
-    let mut certificates = String::new();
-    let mut rest = text;
-    while let Some((_, after)) = rest.split_once(BEGIN) {
-        let Some((body, behind)) = after.split_once(END) else { break };
-        certificates.extend([BEGIN, body, END, "\n"]);
-        rest = behind;
+/// A certificate whose key nobody needs: that the authority has signed it is the proof.
+fn verify(options: &CertVerify) -> Result<(), Failure> {
+    let code = options.code.trim();
+    // A common name has 64 characters at most (RFC 5280, ub-common-name).
+    if code.is_empty() || code.len() > 64 || !code.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(Failure::new(exit::CONFIG, "this is not a verification code")
+            .why("a code has 1 to 64 ASCII characters without spaces")
+            .remedy("copy the code that the service shows for this certificate"));
     }
-    certificates
+    let issuer = Issuer::read(&options.issuer)?;
+    issuer.spare_its_files(&[&options.out])?;
+    refuse_existing(&[&options.out], options.force)?;
+    let mut params = params(code, options.days);
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    let key = KeyPair::generate().map_err(|error| not_made(&error))?;
+    let certificate = issuer.sign(params, &key).map_err(|error| not_made(&error))?;
+    write_file(&options.out, certificate.as_bytes(), false, options.force)?;
+    output::line(format_args!("Verification certificate  {}", options.out.display()));
+    Ok(())
 }
 
 /// Whether both name one file.
@@ -107,35 +97,39 @@ fn is_same(one: &Path, other: &Path) -> bool {
     }
 }
 
-fn read(path: &Path) -> Result<Zeroizing<String>, Failure> {
-    fs::read_to_string(path)
-        .map(Zeroizing::new)
-        .map_err(|error| Failure::file("read", path, &error))
+fn refuse_existing(paths: &[&Path], force: bool) -> Result<(), Failure> {
+    match paths.iter().find(|path| !force && path.exists()) {
+        Some(path) => Err(Failure::new(exit::CONFIG, format!("{} exists", path.display()))
+            .remedy("give another name, or --force to replace it")),
+        None => Ok(()),
+    }
+}
+
+fn not_made(error: &rcgen::Error) -> Failure {
+    Failure::new(exit::CONFIG, "no certificate was made").why(error)
 }
 
 fn write(
     options: &CertCommon,
     make: impl FnOnce(&KeyPair) -> Result<String, rcgen::Error>,
 ) -> Result<(), Failure> {
-    if is_same(&options.out, &options.key_out) {
+    let CertFiles { out, key_out, force } = &options.files;
+    if is_same(out, key_out) {
         return Err(Failure::new(exit::CONFIG, "certificate and key would go into one file")
             .remedy("give --out and --key-out different names"));
     }
-    for path in [&options.out, &options.key_out] {
-        if !options.force && path.exists() {
-            return Err(Failure::new(exit::CONFIG, format!("{} exists", path.display()))
-                .remedy("give other names, or --force to replace it"));
-        }
-    }
-    let failed =
-        |error: rcgen::Error| Failure::new(exit::CONFIG, "no certificate was made").why(error);
-    let key = KeyPair::generate().map_err(failed)?;
-    let certificate = make(&key).map_err(failed)?;
+    refuse_existing(&[out, key_out], *force)?;
+    let algorithm = match options.key_type {
+        KeyType::P256 => &PKCS_ECDSA_P256_SHA256,
+        KeyType::P384 => &PKCS_ECDSA_P384_SHA384,
+    };
+    let key = KeyPair::generate_for(algorithm).map_err(|error| not_made(&error))?;
+    let certificate = make(&key).map_err(|error| not_made(&error))?;
     let key = Zeroizing::new(key.serialize_pem());
-    write_file(&options.key_out, key.as_bytes(), true, options.force)?;
-    write_file(&options.out, certificate.as_bytes(), false, options.force)?;
-    output::line(format_args!("Certificate  {}", options.out.display()));
-    output::line(format_args!("Private key  {}", options.key_out.display()));
+    write_file(key_out, key.as_bytes(), true, *force)?;
+    write_file(out, certificate.as_bytes(), false, *force)?;
+    output::line(format_args!("Certificate  {}", out.display()));
+    output::line(format_args!("Private key  {}", key_out.display()));
     Ok(())
 }
 

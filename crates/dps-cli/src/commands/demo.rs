@@ -5,7 +5,7 @@ use crate::exit;
 use crate::failure::Failure;
 use crate::{output, report};
 use dps_client::{
-    Endpoint, IdScope, ProvisioningClient, RegistrationId, SymmetricKey, TrustAnchors,
+    Endpoint, IdScope, ProvisioningClient, RegistrationId, SymmetricKey, Transport, TrustAnchors,
 };
 use dps_emulator::{Emulator, EmulatorConfig};
 use dps_hsm_symm_key::SymmetricKeyHsm;
@@ -22,10 +22,16 @@ pub(crate) fn run(options: &Demo) -> Result<(), Failure> {
     };
 
     let emulator = start_service()?;
-    let address = emulator.mqtt_address();
+    let (door, address) = match options.transport {
+        Transport::Http => ("HTTPS", emulator.https_address()),
+        Transport::MqttWs => ("MQTT in WebSockets", emulator.https_address()),
+        Transport::AmqpWs => ("AMQP in WebSockets", emulator.https_address()),
+        Transport::Amqp => ("AMQP over TLS", emulator.amqp_address()),
+        _ => ("MQTT over TLS", emulator.mqtt_address()),
+    };
     let scope = emulator.id_scope().to_owned();
     say(&format!(
-        "1. Local provisioning service: MQTT over TLS on {address}, ID scope {scope}, hub {}",
+        "1. Local provisioning service: {door} on {address}, ID scope {scope}, hub {}",
         emulator.hubs().join(", ")
     ));
 
@@ -47,6 +53,7 @@ pub(crate) fn run(options: &Demo) -> Result<(), Failure> {
 
     say("4. Registering the device\n");
     let mut client = ProvisioningClient::builder()
+        .transport(options.transport)
         .endpoint(Endpoint::parse(&address.to_string()).map_err(|e| failed(&e.into()))?)
         .id_scope(IdScope::new(scope.as_str())?)
         .trust_anchors(TrustAnchors::pem(emulator.ca_pem()))
@@ -66,6 +73,7 @@ pub(crate) fn run(options: &Demo) -> Result<(), Failure> {
             Err(error) => report::error(error),
         };
         let document = json!({
+            "transport": options.transport.as_str(),
             "endpoint": address.to_string(),
             "idScope": scope,
             "enrollmentGroupId": group_id,

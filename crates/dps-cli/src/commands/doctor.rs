@@ -14,6 +14,7 @@ mod wire;
 use crate::arguments::{self, OutputFormat};
 use crate::exit;
 use crate::failure::Failure;
+use crate::proxy::Choice;
 use dps_client::dps_transport::{Proxy, SystemAnchors};
 use dps_client::{Endpoint, IdScope, Transport, TrustAnchors};
 use findings::{Findings, Outcome};
@@ -125,10 +126,8 @@ fn examination(options: &arguments::Doctor) -> Result<Examination, Failure> {
         )
         .remedy("choose one with --transport, or give --mqtt-port, --amqp-port and --https-port instead"));
     }
-    let proxy = match &options.proxy {
-        Some(url) => Some(Proxy::parse(url).map_err(|error| config(&error))?),
-        None => None,
-    };
+    let choice = Choice { url: options.proxy.as_deref(), ignore_environment: options.no_proxy };
+    let proxy = choice.proxy(&endpoint, Transport::MqttWs.default_port())?;
     let found = rustls_native_certs::load_native_certs();
     let system_der: Vec<Vec<u8>> = found.certs.iter().map(|der| der.to_vec()).collect();
     let system = SystemAnchors::from_der(system_der.iter().map(Vec::as_slice));

@@ -3,13 +3,14 @@
 use crate::arguments::{OutputFormat, Register};
 use crate::exit;
 use crate::failure::Failure;
+use crate::proxy::Choice;
 use crate::{key_source, output, report};
 use dps_client::{
-    Builder, Endpoint, Error, ErrorKind, IdScope, Policy, ProvisioningClient, RegistrationId,
-    SymmetricKey, TrustAnchors,
+    Builder, Endpoint, IdScope, Policy, ProvisioningClient, RegistrationId, SymmetricKey,
+    TlsVersions, TrustAnchors,
 };
 use dps_hsm_symm_key::SymmetricKeyHsm;
-use dps_hsm_x509::X509Hsm;
+use dps_hsm_x509::{X509Error, X509Hsm};
 use std::path::Path;
 use std::time::Duration;
 use zeroize::Zeroizing;
@@ -34,7 +35,7 @@ pub(crate) fn run(options: &Register) -> Result<(), Failure> {
             if !text {
                 output::line(report::error(&error));
             }
-            let failure = refused(&error, &proof);
+            let failure = Failure::registration(&error);
             return Err(if text { failure } else { failure.reported() });
         }
     };
@@ -75,38 +76,41 @@ fn proof(options: &Register) -> Result<Proof, Failure> {
     if let (Some(chain), Some(key)) = (&options.cert, &options.cert_key) {
         // One file may hold both.
         let (chain, key) = (Zeroizing::new(read(chain)?), Zeroizing::new(read(key)?));
-        let hsm = X509Hsm::from_pem(&chain, &key).map_err(|error| {
-            Failure::new(exit::CONFIG, "the certificate and its key cannot be used").why(error)
-        })?;
-        return Ok(Proof::Certificate(Box::new(hsm)));
+        let passphrase =
+            options.cert_key_passphrase_file.as_deref().map(key_source::passphrase).transpose()?;
+        let hsm = match passphrase {
+            Some(passphrase) => X509Hsm::from_pem_with_passphrase(&chain, &key, &passphrase),
+            None => X509Hsm::from_pem(&chain, &key),
+        };
+        return hsm.map(|hsm| Proof::Certificate(Box::new(hsm))).map_err(|error| unusable(&error));
     }
     let id = RegistrationId::new(options.registration_id.as_deref().unwrap_or_default())?;
     let key = device_key(options, &id)?;
     Ok(Proof::Key(id, key))
 }
 
-/// A service only says that a certificate is invalid; what it may miss is known here.
-fn refused(error: &Error, proof: &Proof) -> Failure {
-    let failure = Failure::registration(error);
-    let missing = match proof {
-        Proof::Certificate(hsm) if *error.kind() == (ErrorKind::Service { status: 401 }) => {
-            hsm.missing_issuer()
+fn unusable(error: &X509Error) -> Failure {
+    let failure =
+        Failure::new(exit::CONFIG, "the certificate and its key cannot be used").why(error);
+    match error {
+        X509Error::EncryptedKey => {
+            failure.remedy("give the file with the passphrase by --cert-key-passphrase-file")
         }
-        _ => None,
-    };
-    match missing {
-        Some(issuer) => failure.remedy(format!(
-            "{}. Unless it is enrolled, the certificate of {issuer:?} is missing behind the others",
-            error.hint()
-        )),
-        None => failure,
+        _ => failure,
     }
 }
 
 fn builder(options: &Register, proof: &Proof) -> Result<Builder, Failure> {
     let config = |error: &dyn std::fmt::Display| Failure::new(exit::CONFIG, error.to_string());
+    let versions = TlsVersions::new(options.tls_min.into(), options.tls_max.into());
+    let transport = options.transport;
+    let endpoint = endpoint(&options.endpoint).map_err(|error| config(&error))?;
+    let choice = Choice { url: options.proxy.as_deref(), ignore_environment: options.no_proxy };
     let mut builder = ProvisioningClient::builder()
-        .endpoint(endpoint(&options.endpoint).map_err(|error| config(&error))?)
+        .transport(transport)
+        .tls_versions(versions.ok_or_else(|| config(&"--tls-min is newer than --tls-max"))?)
+        .proxy(choice.proxy(&endpoint, transport.default_port())?)
+        .endpoint(endpoint)
         .id_scope(IdScope::new(options.id_scope.as_str())?)
         .conservative(options.conservative)
         .policy(Policy {

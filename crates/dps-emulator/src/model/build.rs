@@ -153,7 +153,13 @@ fn certificates(
         return Err(refuse("individual enrollments have these, and groups signingCertificates"));
     }
     let given = given.as_ref().ok_or_else(|| refuse("a primary certificate is needed"))?;
-    let read = |item: &CertificateConfig| Certificate::from_text(&item.certificate).map_err(refuse);
+    let read = |item: &CertificateConfig| {
+        let certificate = Certificate::from_text(&item.certificate).map_err(refuse)?;
+        match certificate.is_no_authority().filter(|_| of_group) {
+            Some(problem) => Err(refuse(problem)),
+            None => Ok(certificate),
+        }
+    };
     Ok(X509Certificates {
         primary: read(&given.primary)?,
         secondary: given.secondary.as_ref().map(read).transpose()?,

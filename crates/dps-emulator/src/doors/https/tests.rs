@@ -337,6 +337,7 @@ async fn the_switch_to_websocket_names_the_subprotocol_as_offered() {
             "MQTT",
         ),
         ("/", "Sec-WebSocket-Protocol: x, Mqtt , mqtt\r\n", "Mqtt"),
+        ("/", "Sec-WebSocket-Protocol: AMQPWSB10, mqtt\r\n", "AMQPWSB10"),
         ("/mqtt?a=b", "Sec-WebSocket-Protocol: x\r\nSec-WebSocket-Protocol: mqtt\r\n", "mqtt"),
     ] {
         let mut client = Client::new();
