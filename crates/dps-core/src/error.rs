@@ -345,7 +345,8 @@ impl Error {
             ErrorKind::ConnectRejected { .. } | ErrorKind::SaslRejected { code: 1 } => {
                 "check the ID scope, the registration id and the key"
             }
-            ErrorKind::ProxyRejected { status: 407 } => {
+            // Some proxies answer 401 to wrong credentials, and 407 to none.
+            ErrorKind::ProxyRejected { status: 401 | 407 } => {
                 "give the proxy's user name and password; only the scheme Basic is spoken"
             }
             ErrorKind::ProxyRejected { status: 500.. } => {

@@ -69,6 +69,8 @@ fn is_answer(error: &Error) -> bool {
         ErrorKind::Service { .. } | ErrorKind::Disabled | ErrorKind::Blacklisted => true,
         ErrorKind::RegistrationFailed => true,
         ErrorKind::ConnectRejected { code } => *code != 3,
+        // The credentials, and not a fault of the service's.
+        ErrorKind::SaslRejected { code } => *code == 1,
         _ => false,
     }
 }
