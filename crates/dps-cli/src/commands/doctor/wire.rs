@@ -123,6 +123,10 @@ impl Wire {
                 let mut alert = Vec::new();
                 let _ = self.link.transmit(self.now(), &mut alert);
                 let _ = self.stream.write_all(&alert);
+                // The answer may have come together with a goodbye.
+                if done(&self.link, up) {
+                    return Ok(());
+                }
             }
             received?;
         }
