@@ -4,7 +4,7 @@ use crate::frame::{self, Layer};
 use crate::value::{self, Composite};
 use crate::violation::Violation;
 use bytes::BytesMut;
-use dps_core::{Error, ErrorKind, Identity, Stage};
+use dps_core::{Error, ErrorKind, Identity, Pace, Stage};
 use serde_amqp::Value;
 use zeroize::Zeroizing;
 
@@ -84,16 +84,19 @@ pub(crate) fn write(out: &mut BytesMut, performative: &[u8]) {
     frame::write(out, Layer::Sasl, &[performative]);
 }
 
-/// What a sasl-outcome says. `pipelined`: the AMQP layer was opened ahead of it, which some
-/// server's SASL layer might take for a fault.
-pub(crate) fn judge(mut outcome: Composite, pipelined: bool) -> Result<(), Error> {
+/// What a sasl-outcome says. If the AMQP layer was opened ahead of it, some server's SASL layer
+/// might take that for a fault of its own.
+pub(crate) fn judge(mut outcome: Composite, pace: &mut Pace) -> Result<(), Error> {
     let code = match value::number(&outcome.take(0)) {
         Some(0) => return Ok(()),
         Some(code) => u8::try_from(code).unwrap_or(u8::MAX),
         None => return Err(Violation::Field("code").at(Stage::Authenticate)),
     };
     let kind = match code {
-        2 if pipelined => ErrorKind::ConnectionLost,
+        2 if pace.is_ahead() => {
+            pace.blamed();
+            ErrorKind::ConnectionLost
+        }
         code => ErrorKind::SaslRejected { code },
     };
     Err(Error::new(Stage::Authenticate, kind))
@@ -133,9 +136,12 @@ mod tests {
 
     #[test]
     fn outcomes_are_told_apart() {
-        let outcome = |code, pipelined| {
+        let outcome = |code, pipelined: bool| {
+            let mut pace = Pace::new(!pipelined);
+            pace.begin();
             let frame = value::composite(OUTCOME, vec![Value::Ubyte(code)]);
-            judge(Composite::from_value(frame).unwrap(), pipelined).map_err(|e| e.kind().clone())
+            let result = judge(Composite::from_value(frame).unwrap(), &mut pace);
+            result.map_err(|error| error.kind().clone())
         };
         for pipelined in [false, true] {
             assert_eq!(outcome(0, pipelined), Ok(()));

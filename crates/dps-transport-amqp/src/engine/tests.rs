@@ -212,6 +212,18 @@ fn error(condition: &str, description: &str) -> Value {
     composite(p::ERROR, vec![symbol(condition), string(description), Value::Null])
 }
 
+/// Opens a connection that reaches the service; whether all of the opening went out at once.
+fn opens_ahead(engine: &mut AmqpTransport) -> bool {
+    let _ = sent(engine);
+    engine.open(now(0), opening()).unwrap();
+    engine.ready(now(0));
+    match codes(engine).as_slice() {
+        [0x03] => false,
+        [0x03, 0x41, 0x00, p::OPEN, p::BEGIN, p::ATTACH, p::ATTACH] => true,
+        codes => panic!("{codes:?}"),
+    }
+}
+
 /// An engine whose register request is out.
 fn asked() -> AmqpTransport {
     let mut engine = AmqpTransport::new("host");
@@ -265,28 +277,41 @@ fn the_opening_is_one_flight_and_the_request_waits_for_credit() {
     assert_eq!(*payload, message::request(request, "1"));
 }
 
+/// An opening with a token as the registration makes it.
+fn opening_of(id_scope: &str, registration_id: &str) -> Opening {
+    let id_scope = IdScope::new(id_scope).unwrap();
+    let registration_id = RegistrationId::new(registration_id).unwrap();
+    let resource = dps_core::sas::registration_resource(&id_scope, &registration_id);
+    let token = UnsignedToken::new(resource, 1_900_000_000).key_name("registration");
+    let token = token.sign(&SymmetricKey::from_bytes(&[7; 32]).unwrap());
+    Opening {
+        identity: Identity { id_scope, registration_id },
+        credentials: Credentials::SasToken(token),
+        ..opening()
+    }
+}
+
 #[test]
 fn frames_sent_ahead_fit_into_the_least_frame_size() {
-    let mut opening = opening();
-    opening.identity.registration_id = RegistrationId::new("d".repeat(128)).unwrap();
-    let Identity { id_scope, registration_id } = &opening.identity;
-    let resource = dps_core::sas::registration_resource(id_scope, registration_id);
-    let token = UnsignedToken::new(resource, 1_900_000_000).key_name("registration");
-    opening.credentials =
-        Credentials::SasToken(token.sign(&SymmetricKey::from_bytes(&[7; 32]).unwrap()));
-    let mut engine = AmqpTransport::new("global.azure-devices-provisioning.net");
-    engine.open(now(0), opening).unwrap();
-    let mut bytes = Vec::new();
-    engine.transmit(&mut bytes);
-    let mut rest = bytes.as_slice();
-    while !rest.is_empty() {
-        let length = match rest {
-            [b'A', b'M', b'Q', b'P', ..] => 8,
-            [a, b, c, d, ..] => u32::from_be_bytes([*a, *b, *c, *d]) as usize,
-            _ => panic!("a piece of a frame"),
-        };
-        assert!(length <= 512, "{length}");
-        rest = &rest[length..];
+    let longest = Opening {
+        credentials: Credentials::ClientCertificate,
+        ..opening_of(&"s".repeat(128), &"d".repeat(128))
+    };
+    for opening in [opening_of("0ne00111111", &"d".repeat(128)), longest] {
+        let mut engine = AmqpTransport::new("h".repeat(253));
+        engine.open(now(0), opening).unwrap();
+        let mut bytes = Vec::new();
+        engine.transmit(&mut bytes);
+        let mut rest = bytes.as_slice();
+        while !rest.is_empty() {
+            let length = match rest {
+                [b'A', b'M', b'Q', b'P', ..] => 8,
+                [a, b, c, d, ..] => u32::from_be_bytes([*a, *b, *c, *d]) as usize,
+                _ => panic!("a piece of a frame"),
+            };
+            assert!(length <= 512, "{length}");
+            rest = &rest[length..];
+        }
     }
 }
 
@@ -331,15 +356,80 @@ fn certificates_need_no_sasl_until_the_server_wants_it() {
 #[test]
 fn after_a_connection_without_a_reply_the_next_one_goes_step_by_step() {
     let mut engine = AmqpTransport::new("host");
-    engine.open(now(0), opening()).unwrap();
-    assert_eq!(codes(&mut engine).len(), 7);
-    engine.open(now(1), opening()).unwrap();
-    assert_eq!(codes(&mut engine), [0x03]);
+    assert!(opens_ahead(&mut engine));
+    for id in ["1", "2", "3"] {
+        assert!(!opens_ahead(&mut engine), "a service that dislikes it does so each time");
+        engine.receive(now(0), &layers().concat()).unwrap();
+        engine.receive(now(0), &reply(1, id, ASSIGNING)).unwrap();
+        assert_eq!(engine.poll_event(), Some(TransportEvent::Connected));
+        assert_eq!(engine.poll_event(), assigning());
+    }
     let mut engine = asked();
     engine.receive(now(0), &reply(1, "1", ASSIGNING)).unwrap();
-    let _ = sent(&mut engine);
-    engine.open(now(1), opening()).unwrap();
-    assert_eq!(codes(&mut engine).len(), 7, "a connection that brought a reply was fine");
+    assert!(opens_ahead(&mut engine), "a connection that brought a reply was fine");
+}
+
+#[test]
+fn connections_that_never_reached_the_service_say_nothing_about_what_it_likes() {
+    let mut engine = AmqpTransport::new("host");
+    for _ in 0..3 {
+        engine.open(now(0), opening()).unwrap();
+        assert_eq!(codes(&mut engine).len(), 7);
+    }
+}
+
+#[test]
+fn what_is_sent_ahead_may_be_the_fault_that_the_service_finds() {
+    let conditions = [
+        "amqp:connection:framing-error",
+        "amqp:illegal-state",
+        "amqp:decode-error",
+        "amqp:not-allowed",
+        "amqp:not-implemented",
+    ];
+    for condition in conditions {
+        let fault = || self::error(condition, "one thing after the other");
+        let layers = layers();
+        let until = |count: usize| layers[..count].concat();
+        for stream in [
+            [until(5), amqp(p::CLOSE, vec![fault()])].concat(),
+            [until(6), amqp(p::CLOSE, vec![fault()])].concat(),
+            [until(6), amqp(p::END, vec![fault()])].concat(),
+            [until(7), amqp(p::DETACH, vec![Value::Uint(10), Value::Bool(true), fault()])].concat(),
+        ] {
+            // Even if it had taken it before.
+            let mut engine = asked();
+            engine.receive(now(0), &reply(1, "1", ASSIGNING)).unwrap();
+            assert!(opens_ahead(&mut engine));
+            let error = engine.receive(now(0), &stream).unwrap_err();
+            assert!(error.is_transient(), "{error}");
+            assert!(error.to_string().contains("one thing after the other"), "{error}");
+            assert!(!opens_ahead(&mut engine));
+            // Now it is no longer the reason.
+            match engine.receive(now(0), &stream) {
+                Ok(()) => {
+                    let events: Vec<_> = std::iter::from_fn(|| engine.poll_event()).collect();
+                    let is_refusal = |event: &TransportEvent| {
+                        matches!(event, TransportEvent::Reply(Reply { status: 400, .. }))
+                    };
+                    assert!(events.iter().any(is_refusal), "{condition}: {events:?}");
+                }
+                Err(error) => assert_eq!(*error.kind(), ErrorKind::Protocol, "{condition}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_refusal_with_a_document_is_one_whatever_was_sent_ahead() {
+    let json = r#"{"errorCode":400004,"trackingId":"t","message":"Bad request."}"#;
+    let mut engine = AmqpTransport::new("host");
+    assert!(opens_ahead(&mut engine));
+    let close = amqp(p::CLOSE, vec![self::error("amqp:not-allowed", json)]);
+    engine.receive(now(0), &[layers()[..5].concat(), close].concat()).unwrap();
+    assert_eq!(engine.poll_event(), Some(TransportEvent::Connected));
+    let refusal = Reply { status: 400, retry_after: None, body: json.into() };
+    assert_eq!(engine.poll_event(), Some(TransportEvent::Reply(refusal)));
 }
 
 #[test]
