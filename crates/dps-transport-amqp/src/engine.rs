@@ -348,6 +348,8 @@ impl AmqpTransport {
         let handle = value::needed(&attach.take(1), "handle").map_err(fault)?;
         if name == p::link_name(RECEIVER) && self.incoming.handle.is_none() {
             self.incoming.handle = Some(handle);
+            // Credit counts from here. Only sending links have one.
+            self.incoming.deliveries = value::number(&attach.take(9)).unwrap_or_default();
             // A null source means that a detach with the reason follows.
             if attach.take(5) != serde_amqp::Value::Null {
                 self.incoming.grant();
@@ -505,6 +507,7 @@ impl AmqpTransport {
         }
         let reply = error.into_reply_or_error(self.stage)?;
         self.answer(reply);
+        self.events.push_back(TransportEvent::Closing);
         // The server has opened the connection, if only to close it.
         self.phase = self.phase.max(Phase::Begin);
         self.close();

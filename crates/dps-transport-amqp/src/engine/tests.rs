@@ -612,7 +612,9 @@ fn refused_connections_sessions_and_links_are_replies() {
         engine.open(now(0), opening()).unwrap();
         engine.receive(now(0), &stream).unwrap();
         let events: Vec<_> = std::iter::from_fn(|| engine.poll_event()).collect();
-        let Some(TransportEvent::Reply(reply)) = events.last() else { panic!("{events:?}") };
+        let [.., TransportEvent::Reply(reply), TransportEvent::Closing] = events.as_slice() else {
+            panic!("{events:?}")
+        };
         assert_eq!((reply.status, reply.body.as_slice()), (401, json.as_bytes()));
         assert_eq!(sent(&mut engine).last().unwrap().code(), p::CLOSE);
         let error = engine.send(now(1), Request::Poll { operation_id: "x".into() }).unwrap_err();
@@ -717,6 +719,32 @@ fn hostile_frames_are_refused() {
         assert_eq!(*error.kind(), ErrorKind::Protocol, "{case:02x?}: {error}");
         assert!(!error.is_transient());
     }
+}
+
+#[test]
+fn credit_counts_from_where_the_services_link_begins() {
+    let mut engine = AmqpTransport::new("host");
+    assert!(opens_ahead(&mut engine));
+    engine.receive(now(0), &layers()[..6].concat()).unwrap();
+    let mut fields = vec![string(p::link_name(RECEIVER)), Value::Uint(10), Value::Bool(false)];
+    fields.extend([Value::Null, Value::Null]);
+    fields.extend([composite(0x28, vec![string("x")]), composite(0x29, vec![string("x")])]);
+    fields.extend([Value::Null, Value::Null, Value::Uint(u32::MAX)]);
+    engine.receive(now(0), &amqp(p::ATTACH, fields)).unwrap();
+    engine.receive(now(0), &[attach(SENDER), credit(100)].concat()).unwrap();
+    let told = |flight: Vec<Sent>| {
+        flight.into_iter().rev().find_map(|frame| match frame {
+            Sent::Frame(mut flow, _) if flow.code == p::FLOW => {
+                Some((number(&flow.take(5)), number(&flow.take(6))))
+            }
+            _ => None,
+        })
+    };
+    assert_eq!(told(sent(&mut engine)), Some((Some(u32::MAX), Some(16))));
+    for id in 0..9 {
+        engine.receive(now(0), &reply(id, "late", "{}")).unwrap();
+    }
+    assert_eq!(told(sent(&mut engine)), Some((Some(8), Some(16))), "the count wraps");
 }
 
 #[test]
