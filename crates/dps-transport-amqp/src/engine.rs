@@ -546,7 +546,7 @@ impl Transport for AmqpTransport {
         };
         self.mechanism = mechanism;
         self.init = match mechanism {
-            Some(mechanism) => sasl::init(mechanism, &self.address, token),
+            Some(mechanism) => sasl::init(mechanism, &self.address, token)?,
             None => Zeroizing::default(),
         };
         // Room for the whole flight, since a buffer that grows leaves copies behind.

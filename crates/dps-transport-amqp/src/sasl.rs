@@ -49,7 +49,13 @@ pub(crate) fn address(identity: &Identity) -> String {
 /// The sasl-init frame. Written without the codec and without reallocation, so that no copy of
 /// the token stays behind. Without the optional host name, which TLS has named already: the
 /// frame must not have more than 512 bytes, and a long registration id is in it twice.
-pub(crate) fn init(mechanism: Mechanism, address: &str, token: &str) -> Zeroizing<Vec<u8>> {
+///
+/// One that is larger for all that is refused: servers close on it without a word.
+pub(crate) fn init(
+    mechanism: Mechanism,
+    address: &str,
+    token: &str,
+) -> Result<Zeroizing<Vec<u8>>, Error> {
     let mut fields = Zeroizing::new(Vec::with_capacity(64 + address.len() + token.len()));
     let name = mechanism.name().as_bytes();
     fields.push(0xa3);
@@ -66,7 +72,15 @@ pub(crate) fn init(mechanism: Mechanism, address: &str, token: &str) -> Zeroizin
     init.extend_from_slice(&length(fields.len() + 4));
     init.extend_from_slice(&[0, 0, 0, 2]);
     init.extend_from_slice(&fields);
-    init
+    let size = frame::HEADER + init.len();
+    if size > frame::SASL_FRAME {
+        return Err(Error::new(Stage::Authenticate, ErrorKind::InvalidConfig).with_detail(format!(
+            "id scope, registration id and token take {size} bytes in AMQP, which allows at most {}; \
+             a shorter id or another transport helps",
+            frame::SASL_FRAME
+        )));
+    }
+    Ok(init)
 }
 
 /// A value with a size of four bytes.
@@ -108,7 +122,7 @@ mod tests {
 
     #[test]
     fn plain_init_has_an_empty_authzid_then_address_and_token() {
-        let init = init(Mechanism::Plain, "s/registrations/d", "t0ken");
+        let init = init(Mechanism::Plain, "s/registrations/d", "t0ken").unwrap();
         let (init, length) = value::read(&init)
             .map(|(value, length)| (Composite::from_value(value).unwrap(), (length, init.len())))
             .unwrap();
@@ -132,6 +146,20 @@ mod tests {
                 Err(Violation::MechanismNotOffered("EXTERNAL"))
             );
         }
+    }
+
+    #[test]
+    fn the_largest_init_fills_a_frame_of_512_bytes() {
+        let framed = |token: usize| {
+            init(Mechanism::Plain, "s/registrations/d", &"t".repeat(token)).map(|init| {
+                let mut out = BytesMut::new();
+                write(&mut out, &init);
+                out.len()
+            })
+        };
+        let most = (0..512).rev().find(|&token| framed(token).is_ok()).unwrap();
+        assert_eq!(framed(most).unwrap(), 512);
+        assert!(framed(most + 1).unwrap_err().to_string().contains("513 bytes"));
     }
 
     #[test]

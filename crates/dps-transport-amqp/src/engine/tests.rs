@@ -316,6 +316,29 @@ fn frames_sent_ahead_fit_into_the_least_frame_size() {
 }
 
 #[test]
+fn credentials_that_no_sasl_frame_can_hold_are_refused_before_anything_is_sent() {
+    // Each colon has three characters in the token.
+    for (colons, fits) in [(30, true), (60, false)] {
+        for conservative in [false, true] {
+            let id = format!("{}d", "a:".repeat(colons));
+            let mut engine = AmqpTransport::new("host").conservative(conservative);
+            let result = engine.open(now(0), opening_of("0ne00111111", &id));
+            if fits {
+                result.unwrap();
+                continue;
+            }
+            let error = result.unwrap_err();
+            assert_eq!(error.stage(), Stage::Authenticate);
+            assert_eq!(*error.kind(), ErrorKind::InvalidConfig);
+            assert!(error.to_string().contains("at most 512"), "{error}");
+            assert!(!error.to_string().contains("sig="), "{error}");
+            engine.close();
+            assert!(sent(&mut engine).is_empty());
+        }
+    }
+}
+
+#[test]
 fn the_conservative_engine_waits_for_each_answer() {
     let mut engine = AmqpTransport::new("host").conservative(true);
     engine.open(now(0), opening()).unwrap();
