@@ -138,6 +138,14 @@ fn silence_is_answered_by_a_new_connection() {
 }
 
 #[test]
+fn a_broker_that_wants_one_thing_after_the_other_costs_one_connection() {
+    let service = FaultyService::start(|_| Fault::DropOnHaste);
+    let policy = Policy { deadline: None, ..quick() };
+    client(&service, policy).register().unwrap();
+    assert_eq!(service.connections(), 2);
+}
+
+#[test]
 fn a_refused_subscription_is_final() {
     let service = FaultyService::start(|_| Fault::RefuseSubscribe);
     let error = client(&service, quick()).register().unwrap_err();

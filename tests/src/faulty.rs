@@ -27,6 +27,8 @@ pub enum Fault {
     SilentTcp,
     /// Closed on receiving CONNECT.
     DropOnConnect,
+    /// Closed when anything comes along with CONNECT.
+    DropOnHaste,
     /// CONNACK is sent, then nothing more.
     SilentAfterConnAck,
     /// Closed on receiving SUBSCRIBE.
@@ -188,6 +190,7 @@ fn serve(stream: TcpStream, config: Arc<ServerConfig>, fault: Fault, stop: &Atom
             let mut out = BytesMut::new();
             match packet {
                 Packet::Connect(_) if fault == Fault::DropOnConnect => return,
+                Packet::Connect(_) if fault == Fault::DropOnHaste && !input.is_empty() => return,
                 Packet::Connect(_) => {
                     let code = match fault {
                         Fault::ConnAck(code) => code,
