@@ -12,14 +12,30 @@ use ureq_proto::client::{Call, RecvBodyResult, RecvResponseResult};
 
 /// The largest status line with its headers.
 const MAX_HEAD_BYTES: usize = 16 * 1024;
-/// The longest line between chunks, and the longest trailer.
+/// The interim replies (1xx) that may come before the one to a request.
+const MAX_INTERIM: usize = 8;
+/// The longest line between chunks.
 const MAX_LINE_BYTES: usize = 4 * 1024;
+/// What may follow the chunks: the line that ends them, trailers, and an empty line.
+const MAX_TAIL_BYTES: usize = 4 * 1024;
+/// As many trailers, none of which we want.
+const MAX_TRAILERS: usize = 32;
 
 /// A reply that is on its way.
 #[derive(Debug)]
 pub(crate) struct Incoming {
     stage: Stage,
     part: Part,
+    /// Interim replies so far.
+    interim: usize,
+    tail: Tail,
+}
+
+/// What has followed the chunks.
+#[derive(Debug, Default)]
+struct Tail {
+    bytes: usize,
+    lines: usize,
 }
 
 #[derive(Debug)]
@@ -40,7 +56,7 @@ pub(crate) struct Received {
 
 impl Incoming {
     pub(crate) fn new(stage: Stage, call: Call<RecvResponse>) -> Self {
-        Self { stage, part: Part::Head(call) }
+        Self { stage, part: Part::Head(call), interim: 0, tail: Tail::default() }
     }
 
     /// Takes what it can from the start of `input`. After a reply or an error it is over.
@@ -68,13 +84,17 @@ impl Incoming {
     }
 
     fn head(
-        &self,
+        &mut self,
         mut call: Call<RecvResponse>,
         input: &mut Vec<u8>,
         unix_seconds: u64,
     ) -> Result<(Step, Option<Received>), Error> {
         if !begins_like_http(input) {
             return Err(self.broken("the server does not speak HTTP/1.1"));
+        }
+        // The codec takes header fields with any interim reply (RFC 9110 section 15.2) but this one.
+        if let Some(status) = input.get_mut(8..12).filter(|status| *status == b" 100") {
+            status.copy_from_slice(b" 102");
         }
         let (used, response) = call
             .try_response(input, false)
@@ -86,8 +106,15 @@ impl Incoming {
         input.drain(..used);
         let Some(response) = response else {
             let part = Part::Head(call);
-            // An interim reply (1xx) was skipped when something was used up.
-            return Ok((if used == 0 { Step::Wait(part) } else { Step::Go(part) }, None));
+            if used == 0 {
+                return Ok((Step::Wait(part), None));
+            }
+            // An interim reply was skipped.
+            self.interim += 1;
+            if self.interim > MAX_INTERIM {
+                return Err(self.broken(format!("more than {MAX_INTERIM} interim replies")));
+            }
+            return Ok((Step::Go(part), None));
         };
         self.check(&response)?;
         let reply = Reply {
@@ -110,7 +137,7 @@ impl Incoming {
     /// Looks at how the end of the body is to be found.
     fn framed(
         &self,
-        call: Call<RecvBody>,
+        mut call: Call<RecvBody>,
         reply: Reply,
     ) -> Result<(Step, Option<Received>), Error> {
         match call.body_mode() {
@@ -122,12 +149,16 @@ impl Incoming {
             )),
             // Gateways answer so when the service is away; their status tells enough.
             BodyMode::CloseDelimited => Ok(finished(reply, true)),
-            _ => Ok((Step::Go(Part::Body(call, reply)), None)),
+            _ => {
+                // So that no call takes both a part of the body and what follows it.
+                call.stop_on_chunk_boundary(true);
+                Ok((Step::Go(Part::Body(call, reply)), None))
+            }
         }
     }
 
     fn body(
-        &self,
+        &mut self,
         mut call: Call<RecvBody>,
         mut reply: Reply,
         input: &mut Vec<u8>,
@@ -137,6 +168,18 @@ impl Incoming {
             let (used, got) = call
                 .read(input, &mut buffer)
                 .map_err(|error| self.broken(format!("not an HTTP body: {error}")))?;
+            if call.is_ended_chunked() {
+                let taken = input.get(..used).unwrap_or_default();
+                self.tail.bytes += used;
+                self.tail.lines += taken.iter().filter(|&&byte| byte == b'\n').count();
+                // What is still incomplete counts, or the pieces that it comes in would matter.
+                let left = if call.can_proceed() { 0 } else { input.len() - used };
+                // The line that ends the chunks is one of them, the empty line at the end another.
+                let trailers = self.tail.lines.saturating_sub(1 + usize::from(call.can_proceed()));
+                if self.tail.bytes + left > MAX_TAIL_BYTES || trailers > MAX_TRAILERS {
+                    return Err(self.broken("too much after the last chunk"));
+                }
+            }
             input.drain(..used);
             reply.body.extend_from_slice(buffer.get(..got).unwrap_or_default());
             if reply.body.len() > MAX_MESSAGE_BYTES {
