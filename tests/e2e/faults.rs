@@ -5,10 +5,14 @@
 
 use dps_client::{
     Endpoint, Error, ErrorKind, IdScope, Policy, ProvisioningClient, RegistrationId, Stage, Status,
-    SymmetricKey, TrustAnchors,
+    SymmetricKey, Transport, TrustAnchors,
 };
 use dps_hsm_symm_key::SymmetricKeyHsm;
 use dps_tests::{Fault, FaultyService};
+use rustls::{ServerConnection, StreamOwned};
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::thread;
 use std::time::{Duration, Instant};
 
 fn client(service: &FaultyService, policy: Policy) -> ProvisioningClient {
@@ -135,6 +139,59 @@ fn silence_is_answered_by_a_new_connection() {
     let policy = Policy { silence: Duration::from_millis(500), ..quick() };
     client(&service, policy).register().unwrap();
     assert_eq!(service.connections(), 2);
+}
+
+#[test]
+fn an_https_gateway_that_closes_idle_connections_is_no_failing_one() {
+    let (config, ca) = dps_tests::tls_server();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = thread::spawn(move || {
+        let mut asked = Vec::new();
+        for (goodbye, reply) in [
+            (true, r#"{"operationId":"1.2","status":"assigning"}"#),
+            (false, r#"{"operationId":"1.2","status":"assigning"}"#),
+            (
+                true,
+                r#"{"operationId":"1.2","status":"assigned","registrationState":{"assignedHub":"h.x","deviceId":"device"}}"#,
+            ),
+        ] {
+            let (socket, _) = listener.accept().unwrap();
+            let session = ServerConnection::new(config.clone()).unwrap();
+            let mut stream = StreamOwned::new(session, socket);
+            // Requests come whole: in one record with head and body.
+            let mut buffer = [0; 4096];
+            let count = stream.read(&mut buffer).unwrap();
+            asked.push(String::from_utf8_lossy(&buffer[..3.min(count)]).into_owned());
+            write!(
+                stream,
+                "HTTP/1.1 200 OK\r\nRetry-After: 1\r\nContent-Length: {}\r\n\r\n{reply}",
+                reply.len()
+            )
+            .unwrap();
+            if goodbye {
+                stream.conn.send_close_notify();
+            }
+            stream.flush().unwrap();
+        }
+        asked
+    });
+    let policy = Policy { max_connections: Some(1), ..quick() };
+    let id = RegistrationId::new("device").unwrap();
+    let key = SymmetricKey::from_bytes(&[7; 32]).unwrap();
+    let assignment = ProvisioningClient::builder()
+        .endpoint(Endpoint::parse(&address.to_string()).unwrap())
+        .id_scope(IdScope::new("0ne00111111").unwrap())
+        .hsm(SymmetricKeyHsm::new(id, key))
+        .transport(Transport::Http)
+        .trust_anchors(TrustAnchors::pem(ca))
+        .policy(policy)
+        .build()
+        .unwrap()
+        .register()
+        .unwrap();
+    assert_eq!(assignment.hub, "h.x");
+    assert_eq!(server.join().unwrap(), ["PUT", "GET", "GET"]);
 }
 
 #[test]

@@ -212,6 +212,9 @@ impl Session {
 
     /// The connection is of no more use.
     fn fail(&mut self, now: Now, error: Error) {
+        if *error.kind() == ErrorKind::ConnectionLost && self.engine.owes_nothing() {
+            return self.closing(now);
+        }
         tracing::warn!(%error, "the connection is given up");
         if self.link.is_some() {
             let farewell = self.hang_up(now);

@@ -422,6 +422,26 @@ fn trailers_are_skipped_but_not_for_ever() {
 }
 
 #[test]
+fn nothing_is_owed_between_a_reply_and_the_next_request() {
+    let mut engine = HttpTransport::new("dps.example", HTTPS_PORT);
+    assert!(!engine.owes_nothing(), "there is no connection");
+    engine.open(now(), opening()).unwrap();
+    assert!(!engine.owes_nothing());
+    let bytes = sized("202 Accepted", "", ASSIGNING);
+    let (most, last) = bytes.as_bytes().split_at(bytes.len() - 1);
+    engine.receive(now(), most).unwrap();
+    assert!(!engine.owes_nothing());
+    engine.receive(now(), last).unwrap();
+    assert!(engine.owes_nothing());
+    engine.send(now(), poll()).unwrap();
+    assert!(!engine.owes_nothing());
+    engine.receive(now(), bytes.as_bytes()).unwrap();
+    assert!(engine.owes_nothing());
+    assert!(engine.receive(now(), b"too much").is_err());
+    assert!(!engine.owes_nothing());
+}
+
+#[test]
 fn an_oversize_request_is_refused_with_the_limit() {
     let mut engine = HttpTransport::new("dps.example", HTTPS_PORT);
     let request = Request::Register { body: "x".repeat(MAX_MESSAGE_BYTES + 1) };
