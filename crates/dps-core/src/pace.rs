@@ -7,9 +7,10 @@
 /// a fault, or lose what came early and stay silent. Only the first of these can be told from a
 /// network that fails, so a connection on which the opening went ahead and no reply came counts
 /// against sending ahead, whatever was the reason, and all that follow go step by step: a server
-/// that dislikes it costs one connection, not one at every reconnection. Two kinds of connections
-/// say nothing: those that never [reached](Self::reached) the service, and the first failure after
-/// one that was sent ahead and answered, since the service is known to bear it then.
+/// that dislikes it costs one connection, not one at every reconnection. Three kinds of connections
+/// say nothing: those that never [reached](Self::reached) the service, those that failed for
+/// [another reason](Self::excused), and the first failure after one that was sent ahead and
+/// answered, since the service is known to bear it then.
 ///
 /// What is learned is kept as long as the engine, which is for one registration. The worst that a
 /// failing network does to a good server is that the rest of a registration takes a few round
@@ -29,7 +30,8 @@ pub struct Pace {
     /// About the current connection.
     ahead: bool,
     reached: bool,
-    answered: bool,
+    /// It has brought a reply, or the reason why not.
+    settled: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,7 +53,7 @@ impl Pace {
 
     /// Begins a new connection. Whether to send ahead on it.
     pub fn begin(&mut self) -> bool {
-        if self.ahead && self.reached && !self.answered {
+        if self.ahead && self.reached && !self.settled {
             self.trust = match self.trust {
                 Trust::Proven => Trust::Likely,
                 Trust::Likely | Trust::Lost => Trust::Lost,
@@ -59,7 +61,7 @@ impl Pace {
         }
         self.ahead = !self.conservative && self.trust != Trust::Lost;
         self.reached = false;
-        self.answered = false;
+        self.settled = false;
         self.ahead
     }
 
@@ -75,10 +77,15 @@ impl Pace {
 
     /// This connection has brought a reply.
     pub fn answered(&mut self) {
-        self.answered = true;
+        self.settled = true;
         if self.ahead && self.trust == Trust::Likely {
             self.trust = Trust::Proven;
         }
+    }
+
+    /// This connection brings no reply, for a reason that has nothing to do with sending ahead.
+    pub fn excused(&mut self) {
+        self.settled = true;
     }
 
     /// The service calls something a fault that sending ahead may be the reason for.
@@ -123,6 +130,17 @@ mod tests {
         }
         assert!(lost(&mut pace));
         assert!(!pace.begin());
+    }
+
+    #[test]
+    fn connections_that_failed_for_another_reason_do_not_count() {
+        let mut pace = Pace::default();
+        for _ in 0..3 {
+            assert!(lost(&mut pace));
+            pace.excused();
+        }
+        assert!(lost(&mut pace));
+        assert!(!pace.begin(), "nor do they prove anything");
     }
 
     #[test]

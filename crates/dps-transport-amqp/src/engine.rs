@@ -244,6 +244,7 @@ impl AmqpTransport {
         }
         if self.mechanism.is_none() && there == frame::SASL_HEADER {
             self.wants_sasl = true;
+            self.pace.excused();
             return Err(Error::new(self.stage, ErrorKind::ConnectionLost)
                 .with_detail("the server wants SASL; the next connection has it"));
         }

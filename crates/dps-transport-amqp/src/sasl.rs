@@ -111,7 +111,10 @@ pub(crate) fn judge(mut outcome: Composite, pace: &mut Pace) -> Result<(), Error
             pace.blamed();
             ErrorKind::ConnectionLost
         }
-        code => ErrorKind::SaslRejected { code },
+        code => {
+            pace.excused();
+            ErrorKind::SaslRejected { code }
+        }
     };
     Err(Error::new(Stage::Authenticate, kind))
 }

@@ -115,6 +115,7 @@ impl MqttTransport {
 
     fn accepted(&mut self, code: ConnectReturnCode) -> Result<(), Error> {
         if code != ConnectReturnCode::Success {
+            self.pace.excused();
             let kind = ErrorKind::ConnectRejected { code: code as u8 };
             return Err(Error::new(Stage::Authenticate, kind));
         }

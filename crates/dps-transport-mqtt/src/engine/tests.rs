@@ -214,6 +214,16 @@ fn connections_that_never_reached_the_broker_say_nothing_about_what_it_likes() {
 }
 
 #[test]
+fn a_broker_that_is_away_says_nothing_about_what_it_likes() {
+    let mut engine = MqttTransport::new();
+    for _ in 0..3 {
+        assert!(opens_ahead(&mut engine));
+        let away = wire(&[connack(ConnectReturnCode::ServiceUnavailable)]);
+        engine.receive(now(0), &away).unwrap_err();
+    }
+}
+
+#[test]
 fn a_broker_known_to_take_it_all_at_once_may_be_lost_once() {
     let mut engine = opened();
     let reply = response("$dps/registrations/res/202/?$rid=1", "{}");
