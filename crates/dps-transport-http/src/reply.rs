@@ -38,6 +38,19 @@ struct Tail {
     lines: usize,
 }
 
+impl Tail {
+    /// Counts what was taken, which ends it if `is_over`. Whether there is too much; what is left
+    /// of the input and still incomplete counts, or the pieces that it comes in would matter.
+    fn grows_too_long(&mut self, taken: &[u8], left: usize, is_over: bool) -> bool {
+        self.bytes += taken.len();
+        self.lines += taken.iter().filter(|&&byte| byte == b'\n').count();
+        // The line that ends the chunks is one of them, the empty line at the end another.
+        let trailers = self.lines.saturating_sub(1 + usize::from(is_over));
+        let left = if is_over { 0 } else { left };
+        self.bytes + left > MAX_TAIL_BYTES || trailers > MAX_TRAILERS
+    }
+}
+
 #[derive(Debug)]
 enum Part {
     Head(Call<RecvResponse>),
@@ -164,34 +177,32 @@ impl Incoming {
         input: &mut Vec<u8>,
     ) -> Result<(Step, Option<Received>), Error> {
         let mut buffer = [0; 4096];
+        // Drained at once in the end: a body may come in very many chunks.
+        let mut rest = input.as_slice();
         while !call.can_proceed() {
             let (used, got) = call
-                .read(input, &mut buffer)
+                .read(rest, &mut buffer)
                 .map_err(|error| self.broken(format!("not an HTTP body: {error}")))?;
-            if call.is_ended_chunked() {
-                let taken = input.get(..used).unwrap_or_default();
-                self.tail.bytes += used;
-                self.tail.lines += taken.iter().filter(|&&byte| byte == b'\n').count();
-                // What is still incomplete counts, or the pieces that it comes in would matter.
-                let left = if call.can_proceed() { 0 } else { input.len() - used };
-                // The line that ends the chunks is one of them, the empty line at the end another.
-                let trailers = self.tail.lines.saturating_sub(1 + usize::from(call.can_proceed()));
-                if self.tail.bytes + left > MAX_TAIL_BYTES || trailers > MAX_TRAILERS {
-                    return Err(self.broken("too much after the last chunk"));
-                }
+            let (taken, left) = rest.split_at_checked(used).unwrap_or((rest, &[]));
+            rest = left;
+            if call.is_ended_chunked()
+                && self.tail.grows_too_long(taken, left.len(), call.can_proceed())
+            {
+                return Err(self.broken("too much after the last chunk"));
             }
-            input.drain(..used);
             reply.body.extend_from_slice(buffer.get(..got).unwrap_or_default());
             if reply.body.len() > MAX_MESSAGE_BYTES {
                 return Err(self.too_large("in chunks"));
             }
             if used == 0 && !call.can_proceed() {
-                if input.len() > MAX_LINE_BYTES {
+                if rest.len() > MAX_LINE_BYTES {
                     return Err(self.broken("a line between chunks that is too long"));
                 }
+                input.drain(..input.len() - rest.len());
                 return Ok((Step::Wait(Part::Body(call, reply)), None));
             }
         }
+        input.drain(..input.len() - rest.len());
         // What a redirect says is of no use, since none is followed.
         match call.proceed() {
             Some(RecvBodyResult::Redirect(call)) => {
