@@ -4,7 +4,10 @@ use super::*;
 use crate::value::{binary, composite, describe, encode, map, number, string, symbol};
 use dps_core::sas::UnsignedToken;
 use dps_core::wire::MAX_MESSAGE_BYTES;
-use dps_core::{IdScope, Identity, RegistrationId, Reply, SymmetricKey};
+use dps_core::{
+    Action, Attestation, Event, IdScope, Identity, Policy, Registration, RegistrationConfig,
+    RegistrationId, Reply, SymmetricKey,
+};
 use serde_amqp::Value;
 
 const BODY: &str = r#"{"registrationId":"dev1"}"#;
@@ -651,6 +654,54 @@ fn refused_connections_sessions_and_links_are_replies() {
         let error = engine.send(now(1), Request::Poll { operation_id: "x".into() }).unwrap_err();
         assert!(error.is_transient());
     }
+}
+
+#[test]
+fn a_service_that_throttles_by_closing_is_asked_again_on_a_new_connection() {
+    let json = r#"{"errorCode":429001,"trackingId":"t","message":"Too many requests."}"#;
+    let busy = amqp(p::CLOSE, vec![error("amqp:resource-limit-exceeded", json)]);
+    let assigned = r#"{"operationId":"4.a.b","status":"assigned","registrationState":{"assignedHub":"h.x","deviceId":"d"}}"#;
+    let certified = || layers()[3..].concat();
+    let mut script =
+        [[certified(), busy].concat(), [certified(), reply(1, "2", assigned)].concat()].into_iter();
+    let config = RegistrationConfig {
+        identity: identity(),
+        attestation: Attestation::X509,
+        payload: None,
+        // Neither connection fails.
+        policy: Policy { max_connections: Some(1), ..Policy::default() },
+    };
+    let mut engine = AmqpTransport::new("host");
+    let mut registration = Registration::new(config, Box::new(|| 0), now(0));
+    for second in 0..10 {
+        let now = now(second);
+        registration.handle_timeout(now);
+        while let Some(action) = registration.poll_action() {
+            match action {
+                Action::Connect(opening) => {
+                    engine.open(now, opening).unwrap();
+                    engine.receive(now, &script.next().unwrap()).unwrap();
+                    while let Some(event) = engine.poll_event() {
+                        registration.handle(
+                            now,
+                            match event {
+                                TransportEvent::Connected => Event::Connected,
+                                TransportEvent::Reply(reply) => Event::Reply(reply),
+                                TransportEvent::Closing => Event::Closed,
+                            },
+                        );
+                    }
+                }
+                Action::Send(_) => panic!("the connection is gone"),
+                Action::Finish(result) => {
+                    assert_eq!(result.unwrap().hub, "h.x");
+                    return;
+                }
+                _ => {}
+            }
+        }
+    }
+    panic!("no outcome");
 }
 
 #[test]
