@@ -397,6 +397,10 @@ impl Registration {
             return self.finish(Err(error));
         }
         let pause = self.config.policy.backoff(self.losses, self.random.as_mut());
+        if let Some(asked) = error.retry_after() {
+            // Not all who were sent away come back at the same moment.
+            self.not_before = self.not_before.max(now.at + asked + pause);
+        }
         self.losses = self.losses.saturating_add(1);
         self.last_error = Some(error);
         let until = (now.at + pause).max(self.not_before);
