@@ -2,10 +2,9 @@
 
 use crate::error::is_plain;
 use crate::wire::{
-    DeviceRegistrationResult, ErrorDocument, RegistrationOperationStatus, RegistrationStatus,
+    DeviceRegistrationResult, RegistrationOperationStatus, RegistrationStatus, object,
 };
 use crate::{Assignment, Error, ErrorKind, Identity, Reply, ServiceError, Stage};
-use serde::Deserialize;
 
 /// The longest operation id taken; real ones have about 60 characters.
 const MAX_OPERATION_ID: usize = 512;
@@ -41,24 +40,9 @@ pub(super) fn judge(stage: Stage, identity: &Identity, reply: &Reply) -> Verdict
     }
 }
 
-/// Reads a JSON object. (serde would take an array for a struct, too.)
-fn object<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, String> {
-    if body.trim_ascii_start().first() != Some(&b'{') {
-        return Err("it is not a JSON object".into());
-    }
-    serde_json::from_slice(body).map_err(|error| error.to_string())
-}
-
 /// The error document of a reply, if its body is one.
 fn service_error(reply: &Reply) -> Option<ServiceError> {
-    let document: ErrorDocument = object(&reply.body).ok()?;
-    Some(ServiceError {
-        status: reply.status,
-        error_code: document.error_code,
-        tracking_id: document.tracking_id,
-        message: document.message,
-        timestamp: document.timestamp_utc,
-    })
+    ServiceError::from_json(reply.status, &reply.body)
 }
 
 fn malformed(stage: Stage, detail: impl Into<String>) -> Error {
