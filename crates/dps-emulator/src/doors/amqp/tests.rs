@@ -578,6 +578,22 @@ fn requests_come_in_parts_up_to_the_limit() {
 }
 
 #[test]
+fn an_open_with_half_an_entry_in_its_properties_ends_the_connection() {
+    let mut fields = vec![0xa1, 1, b'x'];
+    fields.extend([0x40; 8]);
+    fields.extend([0xc1, 6, 3, 0xa3, 1, b'a', 0x40, 0x40]);
+    let mut body = vec![0, 0x53, OPEN as u8, 0xc0, fields.len() as u8 + 1, 10];
+    body.extend(fields);
+    let mut frame = BytesMut::new();
+    wire::write_frame(&mut frame, false, 0, &[&body]);
+    let service = service(|_| ());
+    let mut client = Client::new(&service);
+    let got = client.send(&[wire::AMQP.to_vec(), frame.to_vec()].concat());
+    assert_eq!(codes(&got), [0x100]);
+    assert!(client.door.is_closed());
+}
+
+#[test]
 fn clients_that_break_the_protocol_are_told_and_left() {
     let service = service(|_| ());
     let token = token(&device_key(&service));
