@@ -158,12 +158,26 @@ fn attach(handle: u32, receives: bool, address: &str) -> Vec<u8> {
 }
 
 fn attach_settling(handle: u32, receives: bool, address: &str, rcv_settle: Value) -> Vec<u8> {
+    attach_with(handle, receives, address, rcv_settle, api_version(string("2019-03-31")))
+}
+
+fn api_version(version: Value) -> Value {
+    let mut properties = OrderedMap::new();
+    properties.insert(symbol("com.microsoft:api-version"), version);
+    Value::Map(properties)
+}
+
+fn attach_with(
+    handle: u32,
+    receives: bool,
+    address: &str,
+    rcv_settle: Value,
+    properties: Value,
+) -> Vec<u8> {
     let terminus = |code, is_far: bool| {
         let fields = if is_far { vec![string(address)] } else { vec![] };
         described(code, Value::List(fields))
     };
-    let mut properties = OrderedMap::new();
-    properties.insert(symbol("com.microsoft:api-version"), string("2019-03-31"));
     let mut fields =
         vec![string(&format!("link {handle}")), Value::Uint(handle), Value::Bool(receives)];
     fields.extend([Value::Null, rcv_settle, terminus(0x28, receives), terminus(0x29, !receives)]);
@@ -175,7 +189,7 @@ fn attach_settling(handle: u32, receives: bool, address: &str, rcv_settle: Value
         Value::Null,
         Value::Null,
     ]);
-    fields.push(Value::Map(properties));
+    fields.push(properties);
     amqp(ATTACH, fields)
 }
 
@@ -482,6 +496,69 @@ fn certificates_come_bare_or_with_sasl_and_are_judged_by_the_request() {
         let Some(Got::Frame(DISPOSITION, fields, _)) = got.last() else { panic!("{got:?}") };
         let rejected = Performative::try_from(fields.get(4).clone()).unwrap();
         assert_eq!(error_of(rejected.fields.get(0)).1["errorCode"], 401_002);
+    }
+}
+
+/// What is logged on this thread: the texts of warnings.
+#[derive(Clone, Default)]
+struct Warnings(Arc<std::sync::Mutex<Vec<String>>>);
+
+impl tracing::Subscriber for Warnings {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        *metadata.level() == tracing::Level::WARN
+    }
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        struct Text(String);
+        impl tracing::field::Visit for Text {
+            fn record_debug(
+                &mut self,
+                field: &tracing::field::Field,
+                value: &dyn core::fmt::Debug,
+            ) {
+                self.0.push_str(&format!("{field}={value:?} "));
+            }
+        }
+        let mut text = Text(String::new());
+        event.record(&mut text);
+        self.0.lock().unwrap().push(text.0);
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+    fn enter(&self, _: &tracing::span::Id) {}
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+#[test]
+fn a_link_without_api_version_is_taken_with_a_warning() {
+    let service = service(|_| ());
+    let token = token(&device_key(&service));
+    let mut other = OrderedMap::new();
+    other.insert(symbol("com.microsoft:client-version"), string("x"));
+    for (properties, warnings) in [
+        (api_version(string("2019-03-31")), 0),
+        (api_version(symbol("2021-06-01")), 0),
+        (api_version(string("")), 1),
+        (api_version(Value::Uint(7)), 1),
+        (Value::Map(other), 1),
+        (Value::Null, 1),
+    ] {
+        let mut client = Client::new(&service);
+        client.send(&opening(DEVICE, &token));
+        let log = Warnings::default();
+        let got = tracing::subscriber::with_default(log.clone(), || {
+            client.send(&attach_with(0, true, DEVICE, Value::Null, properties.clone()))
+        });
+        assert_eq!(codes(&got), [ATTACH], "{properties:?}");
+        let log = log.0.lock().unwrap();
+        let hits = log.iter().filter(|line| line.contains("com.microsoft:api-version")).count();
+        assert_eq!((hits, log.len()), (warnings, warnings), "{properties:?}: {log:?}");
+        assert!(log.iter().all(|line| line.contains("dev1")), "{log:?}");
     }
 }
 
