@@ -198,8 +198,19 @@ impl Session {
         }
         self.act(now);
         if let Err(error) = result {
-            self.fail(now, error);
+            self.fail(now, self.located(error));
             self.act(now);
+        }
+    }
+
+    /// A connection that is lost after all handshakes is lost where the registration stands,
+    /// whichever layer noticed it.
+    fn located(&self, error: Error) -> Error {
+        match error.kind() {
+            ErrorKind::ConnectionLost if self.pending.is_none() => {
+                error.at_stage(self.registration.stage())
+            }
+            _ => error,
         }
     }
 

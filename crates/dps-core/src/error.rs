@@ -339,6 +339,14 @@ impl Error {
             {
                 "check the proxy's host, port and scheme (http or https), and that it is running there"
             }
+            ErrorKind::Silent { .. } if self.0.stage == Stage::Proxy => {
+                "check that an HTTP proxy listens at this host and port, and whether it speaks http or https"
+            }
+            ErrorKind::ConnectionLost
+                if matches!(self.0.stage, Stage::Authenticate | Stage::WebSocket) =>
+            {
+                "the server closed the connection without an answer: check that this transport is spoken at this host and port, then try again"
+            }
             ErrorKind::NameResolution => {
                 "check the endpoint's spelling and that this machine can resolve names"
             }
@@ -443,6 +451,9 @@ impl Error {
             ErrorKind::Service { status } => status,
             _ => 0,
         };
+        if self.0.service.is_none() {
+            return "whatever answers there may not be a provisioning service: check the endpoint, and whether something on the way (a login page, a firewall) answers in its place";
+        }
         match (self.error_code(), status) {
             (Some(401_002), _) if self.says_invalid_certificate() => {
                 "check that the certificate or one of its issuers is enrolled, that the whole chain is sent and valid now, and that the certificate's common name is the registration id"

@@ -233,7 +233,9 @@ impl Registration {
                 // that is still allowed.
                 self.open = false;
                 if self.is_exhausted() {
-                    return self.finish(Err(error));
+                    // What the service said last says more than that it then went away.
+                    let said = self.last_error.take();
+                    return self.finish(Err(said.unwrap_or(error)));
                 }
                 self.state = State::Pausing { until, connected: false };
             }
