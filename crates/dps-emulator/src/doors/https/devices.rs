@@ -39,10 +39,8 @@ pub(super) async fn register(
     };
     let accepted = reply.status == 202;
     let mut response = answer::reply(&caller, reply);
-    if accepted {
-        if let Ok(location) = HeaderValue::try_from(format!("https://{host}{target}")) {
-            response.headers_mut().insert(header::LOCATION, location);
-        }
+    if accepted && let Ok(location) = HeaderValue::try_from(format!("https://{host}{target}")) {
+        response.headers_mut().insert(header::LOCATION, location);
     }
     response
 }
