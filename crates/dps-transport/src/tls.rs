@@ -13,8 +13,10 @@ use crate::{Endpoint, TrustAnchors};
 use clock::GivenClock;
 use core::fmt;
 use dps_core::{ClientIdentity, Error, ErrorKind, Now, Stage};
+use identity::NoKeys;
 pub use pin::{PinError, PublicKeyPin};
 use rustls::client::Resumption;
+use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
@@ -123,10 +125,9 @@ impl TlsSettings {
             return Err(refuse("this machine has none, and none were given".into()));
         }
         let clock = Arc::new(GivenClock::default());
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let verifier = Verifier::new(store, provider.clone(), options)
-            .map_err(|error| refuse(error.to_string()))?;
-        let builder = ClientConfig::builder_with_details(provider, clock.clone())
+        let provider = CryptoProvider { key_provider: &NoKeys, ..ring::default_provider() };
+        let verifier = Verifier::new(store, provider.signature_verification_algorithms, options);
+        let builder = ClientConfig::builder_with_details(Arc::new(provider), clock.clone())
             .with_protocol_versions(&options.versions.supported())
             .map_err(|error| Error::new(Stage::Tls, ErrorKind::Tls).with_detail(error.to_string()))?
             // Stricter than the usual verifier, which it asks first.
