@@ -6,6 +6,7 @@ use crate::wire::{
 };
 use crate::{Assignment, Error, ErrorKind, Identity, Reply, ServiceError, Stage};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 /// The longest operation id taken; real ones have about 60 characters.
 const MAX_OPERATION_ID: usize = 512;
@@ -41,12 +42,21 @@ pub(super) fn judge(stage: Stage, identity: &Identity, reply: &Reply) -> Verdict
     }
 }
 
+/// What a service says that wants a TPM's proof (`wire-protocol.md` section 5).
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Challenge {
+    authentication_key: Option<IgnoredAny>,
+}
+
 /// Reads a JSON object. (serde would take an array for a struct, too.)
 fn object<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, String> {
     if body.trim_ascii_start().first() != Some(&b'{') {
         return Err("it is not a JSON object".into());
     }
-    serde_json::from_slice(body).map_err(|error| error.to_string())
+    // One kind of reader for all JSON: serde makes a copy of its code for each.
+    let text = core::str::from_utf8(body).map_err(|error| error.to_string())?;
+    serde_json::from_str(text).map_err(|error| error.to_string())
 }
 
 /// The error document of a reply, if its body is one.
@@ -94,8 +104,8 @@ fn decide(stage: Stage, identity: &Identity, reply: &Reply) -> Result<Verdict, E
         Some(RegistrationStatus::Disabled) => Err(Error::new(stage, ErrorKind::Disabled)),
         Some(RegistrationStatus::Blacklisted) => Err(Error::new(stage, ErrorKind::Blacklisted)),
         Some(RegistrationStatus::Unassigned) => {
-            let challenge: serde_json::Value = object(&reply.body).unwrap_or_default();
-            Err(match challenge.get("authenticationKey") {
+            let challenge: Challenge = object(&reply.body).unwrap_or_default();
+            Err(match challenge.authentication_key {
                 None => incomplete(stage, "\"unassigned\" without authenticationKey"),
                 Some(_) => malformed(
                     stage,
