@@ -4,6 +4,7 @@ mod clock;
 mod failure;
 mod identity;
 mod pin;
+mod provider;
 mod served;
 mod session;
 mod verifier;
@@ -13,10 +14,9 @@ use crate::{Endpoint, TrustAnchors};
 use clock::GivenClock;
 use core::fmt;
 use dps_core::{ClientIdentity, Error, ErrorKind, Now, Stage};
-use identity::NoKeys;
 pub use pin::{PinError, PublicKeyPin};
+use provider::provider;
 use rustls::client::Resumption;
-use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
@@ -125,7 +125,7 @@ impl TlsSettings {
             return Err(refuse("this machine has none, and none were given".into()));
         }
         let clock = Arc::new(GivenClock::default());
-        let provider = CryptoProvider { key_provider: &NoKeys, ..ring::default_provider() };
+        let provider = provider();
         let verifier = Verifier::new(store, provider.signature_verification_algorithms, options);
         let builder = ClientConfig::builder_with_details(Arc::new(provider), clock.clone())
             .with_protocol_versions(&options.versions.supported())
