@@ -374,6 +374,12 @@ fn no_scenario_leaks_or_errs_under_valgrind() {
             }
         }
     }
+    for transport in &TRANSPORTS[1..] {
+        for proof in [Proof::Key, Proof::Certificate] {
+            let finished = rig.scenario(&valgrind, "ll", "success", transport, Some(proof));
+            assert_eq!(finished.code, Some(0), "{transport} {proof:?}\n{finished:?}");
+        }
+    }
 }
 
 #[test]

@@ -247,6 +247,26 @@ fn a_flood_neither_fills_the_memory_nor_keeps_the_deadline_from_ending_it() {
     assert!(grown < 64 * 1024, "{grown} KiB more");
 }
 
+#[tokio::test]
+async fn a_peer_that_never_pauses_cannot_keep_the_async_driver_from_its_deadline() {
+    let service = FaultyService::start(|_| Fault::Chatter);
+    let policy = Policy { deadline: Some(Duration::from_secs(2)), ..quick() };
+    let started = Instant::now();
+    let error = client(&service, policy).register_async().await.unwrap_err();
+    assert_eq!(during(&error), Stage::Register);
+    assert!(started.elapsed() < Duration::from_secs(6), "{:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn a_peer_that_never_pauses_cannot_keep_the_runtime_from_others() {
+    let service = FaultyService::start(|_| Fault::Chatter);
+    let mut client = client(&service, quick());
+    let started = Instant::now();
+    let around = tokio::time::timeout(Duration::from_secs(2), client.register_async());
+    assert!(around.await.is_err(), "the time-out around it has its turn");
+    assert!(started.elapsed() < Duration::from_secs(6), "{:?}", started.elapsed());
+}
+
 /// The highest resident size of this process so far, in KiB. (The service's threads count too,
 /// and other tests at the same time; none of them needs tens of megabytes.)
 fn peak_memory() -> u64 {

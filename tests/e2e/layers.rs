@@ -55,7 +55,20 @@ fn arrows_run_as_designed() {
         ("dps-emulator", &["dps-core"]),
         ("dps-ffi", &["dps-client", "dps-hsm-symm-key", "dps-hsm-x509"]),
         ("dps-cli", &["dps-client", "dps-emulator", "dps-hsm-symm-key", "dps-hsm-x509"]),
-        ("dps-tests", &["dps-client", "dps-emulator", "dps-hsm-symm-key", "dps-hsm-x509"]),
+        (
+            "dps-tests",
+            &[
+                "dps-client",
+                "dps-core",
+                "dps-emulator",
+                "dps-hsm-symm-key",
+                "dps-hsm-x509",
+                "dps-transport",
+                "dps-transport-amqp",
+                "dps-transport-http",
+                "dps-transport-mqtt",
+            ],
+        ),
     ];
     let metadata = metadata(&["--no-deps"]);
     let packages = metadata["packages"].as_array().unwrap();

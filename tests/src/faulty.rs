@@ -49,6 +49,8 @@ pub enum Fault {
     EchoPayload,
     /// After SUBACK messages come without end, and nothing is read any more.
     Flood,
+    /// After SUBACK come PINGRESPs without end, which want no answer.
+    Chatter,
     /// Polls are answered "assigning" for ever.
     AlwaysAssigning,
 }
@@ -176,7 +178,10 @@ fn serve(stream: TcpStream, config: Arc<ServerConfig>, fault: Fault, stop: &Atom
             message.pkid = 1;
             let mut out = BytesMut::new();
             for _ in 0..1000 {
-                message.write(&mut out).unwrap();
+                match fault {
+                    Fault::Chatter => out.extend_from_slice(&[0xD0, 0]),
+                    _ => drop(message.write(&mut out).unwrap()),
+                }
             }
             while !stop.load(Ordering::SeqCst) && stream.write_all(&out).is_ok() {}
             return;
@@ -207,7 +212,7 @@ fn serve(stream: TcpStream, config: Arc<ServerConfig>, fault: Fault, stop: &Atom
                         SubscribeReasonCode::Success(QoS::AtLeastOnce)
                     };
                     SubAck::new(subscribe.pkid, vec![code]).write(&mut out).unwrap();
-                    flood = fault == Fault::Flood;
+                    flood = matches!(fault, Fault::Flood | Fault::Chatter);
                 }
                 Packet::Publish(_) if flood => {}
                 Packet::Publish(publish) => {

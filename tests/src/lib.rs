@@ -7,6 +7,7 @@
 //! * [`tls_server`]: what a TLS server needs
 //! * [`Fleet`]: a local service with an enrollment of every kind, and its devices
 //! * [`Authority`], [`KeyKind`], [`self_signed`]: certificates for devices
+//! * [`World`]: a client and a service without sockets, in virtual time
 //! * [`Peer`]: the service's side of a connection in memory, with TLS, a proxy or a WebSocket
 //! * [`DelayingRelay`]: a network that is far away
 //! * [`RunningProxy`]: tinyproxy, with and without TLS
@@ -27,6 +28,7 @@ mod peers;
 mod pki;
 mod proxy;
 mod relay;
+mod world;
 
 pub use command::{Finished, root, run};
 pub use connect_proxy::ConnectProxy;
@@ -36,3 +38,4 @@ pub use peers::{Door, Peer, ProxyPeer, TlsPeer, WebSocketPeer};
 pub use pki::{Authority, KeyKind, ServerKind, self_signed, self_signed_server};
 pub use proxy::RunningProxy;
 pub use relay::DelayingRelay;
+pub use world::{Cut, Engine, Layers, Outcome, World};

@@ -2,7 +2,7 @@
 
 use crate::error::is_plain;
 use crate::wire::{
-    DeviceRegistrationResult, ErrorDocument, RegistrationOperationStatus, RegistrationStatus,
+    DeviceRegistrationResult, RegistrationOperationStatus, RegistrationStatus, object,
 };
 use crate::{Assignment, Error, ErrorKind, Identity, Reply, ServiceError, Stage};
 use serde::Deserialize;
@@ -49,26 +49,9 @@ struct Challenge {
     authentication_key: Option<IgnoredAny>,
 }
 
-/// Reads a JSON object. (serde would take an array for a struct, too.)
-fn object<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, String> {
-    if body.trim_ascii_start().first() != Some(&b'{') {
-        return Err("it is not a JSON object".into());
-    }
-    // One kind of reader for all JSON: serde makes a copy of its code for each.
-    let text = core::str::from_utf8(body).map_err(|error| error.to_string())?;
-    serde_json::from_str(text).map_err(|error| error.to_string())
-}
-
 /// The error document of a reply, if its body is one.
 fn service_error(reply: &Reply) -> Option<ServiceError> {
-    let document: ErrorDocument = object(&reply.body).ok()?;
-    Some(ServiceError {
-        status: reply.status,
-        error_code: document.error_code,
-        tracking_id: document.tracking_id,
-        message: document.message,
-        timestamp: document.timestamp_utc,
-    })
+    ServiceError::from_json(reply.status, &reply.body)
 }
 
 fn malformed(stage: Stage, detail: impl Into<String>) -> Error {
