@@ -245,7 +245,9 @@ pub(crate) fn object<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, String
     if body.trim_ascii_start().first() != Some(&b'{') {
         return Err("it is not a JSON object".into());
     }
-    serde_json::from_slice(body).map_err(|error| error.to_string())
+    // One kind of reader for all JSON: serde makes a copy of its code for each.
+    let text = core::str::from_utf8(body).map_err(|error| error.to_string())?;
+    serde_json::from_str(text).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

@@ -5,6 +5,8 @@ use crate::wire::{
     DeviceRegistrationResult, RegistrationOperationStatus, RegistrationStatus, object,
 };
 use crate::{Assignment, Error, ErrorKind, Identity, Reply, ServiceError, Stage};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 /// The longest operation id taken; real ones have about 60 characters.
 const MAX_OPERATION_ID: usize = 512;
@@ -38,6 +40,13 @@ pub(super) fn judge(stage: Stage, identity: &Identity, reply: &Reply) -> Verdict
             })
         }
     }
+}
+
+/// What a service says that wants a TPM's proof (`wire-protocol.md` section 5).
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Challenge {
+    authentication_key: Option<IgnoredAny>,
 }
 
 /// The error document of a reply, if its body is one.
@@ -78,8 +87,8 @@ fn decide(stage: Stage, identity: &Identity, reply: &Reply) -> Result<Verdict, E
         Some(RegistrationStatus::Disabled) => Err(Error::new(stage, ErrorKind::Disabled)),
         Some(RegistrationStatus::Blacklisted) => Err(Error::new(stage, ErrorKind::Blacklisted)),
         Some(RegistrationStatus::Unassigned) => {
-            let challenge: serde_json::Value = object(&reply.body).unwrap_or_default();
-            Err(match challenge.get("authenticationKey") {
+            let challenge: Challenge = object(&reply.body).unwrap_or_default();
+            Err(match challenge.authentication_key {
                 None => incomplete(stage, "\"unassigned\" without authenticationKey"),
                 Some(_) => malformed(
                     stage,
