@@ -260,6 +260,17 @@ fn it_can_be_shared_between_threads() {
 }
 
 #[test]
+fn a_client_that_says_goodbye_in_tls_hears_it_back() {
+    let emulator = Emulator::start(config()).unwrap();
+    let mut stream = dial(&emulator, "localhost");
+    // Half a packet, so that the handshake is over and there is nothing to answer.
+    stream.write_all(&[0x10]).unwrap();
+    stream.conn.send_close_notify();
+    stream.flush().unwrap();
+    assert_eq!(stream.read(&mut [0; 1]).unwrap(), 0);
+}
+
+#[test]
 fn a_client_that_is_not_tls_does_no_harm() {
     let emulator = Emulator::start(config()).unwrap();
     for _ in 0..10 {
