@@ -17,6 +17,9 @@ void refused_tcp(void);
 void silent_server(void);
 void use_after_destroy(void);
 void destroy_midway_offline(void);
+void hub_security_factory(void);
+void hub_tokens(void);
+void hub_certificates(void);
 
 /* With the service of the arguments. */
 void success(void);

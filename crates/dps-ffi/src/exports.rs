@@ -5,6 +5,7 @@
 
 mod extensions;
 mod handles;
+mod hub_auth;
 mod ll;
 mod security;
 mod setting;
@@ -12,6 +13,7 @@ mod threaded;
 mod transport;
 
 pub use extensions::*;
+pub use hub_auth::*;
 pub use ll::*;
 pub use security::*;
 pub use threaded::*;

@@ -11,9 +11,14 @@ pub(crate) struct SecretText(Zeroizing<Vec<u8>>);
 impl SecretText {
     /// Takes a text up to its first NUL.
     pub(crate) fn new(text: &Zeroizing<String>) -> Self {
+        Self::of_bytes(text.as_bytes())
+    }
+
+    /// Takes bytes up to the first NUL.
+    pub(crate) fn of_bytes(text: &[u8]) -> Self {
         // Room for the end mark from the start: growing would leave a copy behind.
         let mut bytes = Zeroizing::new(Vec::with_capacity(text.len() + 1));
-        bytes.extend(text.bytes().take_while(|byte| *byte != 0));
+        bytes.extend(text.iter().copied().take_while(|byte| *byte != 0));
         bytes.push(0);
         Self(bytes)
     }

@@ -6,7 +6,7 @@ use crate::abi::{PROV_DEVICE_RESULT, PROV_DEVICE_TRANSPORT_PROVIDER_FUNCTION};
 use crate::failure::{of_thread, refuse};
 use crate::pointers;
 use crate::registry::Registry;
-use crate::security::security;
+use crate::security::{Side, security};
 use crate::session::Session;
 use crate::threaded::Threaded;
 use core::ffi::c_char;
@@ -45,7 +45,7 @@ pub(super) unsafe fn create(
         return None;
     };
     // Not in the `match`: the lock must be gone before anything else happens.
-    let proof = security().proof();
+    let proof = security().proof(Side::Provisioning);
     match proof {
         Ok(proof) => {
             // What failed before on this thread is no longer why Create gave NULL.
