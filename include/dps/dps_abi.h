@@ -86,6 +86,12 @@ PROV_DEVICE_RESULT Prov_Device_LL_Set_Provisioning_Payload(PROV_DEVICE_LL_HANDLE
 
 const char *Prov_Device_LL_Get_Provisioning_Payload(PROV_DEVICE_LL_HANDLE handle);
 
+PROV_DEVICE_RESULT dps_hsm_register_symmetric_key(const HSM_CLIENT_KEY_INTERFACE *hsm);
+
+PROV_DEVICE_RESULT dps_hsm_register_x509(const HSM_CLIENT_X509_INTERFACE *hsm);
+
+PROV_DEVICE_RESULT dps_hsm_register_x509_signer(const DPS_X509_SIGNER_INTERFACE *hsm);
+
 int prov_dev_security_init(SECURE_DEVICE_TYPE hsm_type);
 
 void prov_dev_security_deinit(void);

@@ -15,6 +15,7 @@
 #include "azure_prov_client/prov_transport.h"
 #include "dps/dps.h"
 #include "dps/dps_abi.h"
+#include "hsm_client_data.h"
 
 #define JOIN_NOW(a, b) a##b
 #define JOIN(a, b) JOIN_NOW(a, b)
@@ -96,6 +97,20 @@ ASSERT(sizeof(DEVICE_AUTH_X509_RESULT) == 16);
 ASSERT(offsetof(DEVICE_AUTH_X509_RESULT, x509_alias_key) == 8);
 ASSERT(sizeof(CREDENTIAL_RESULT) == 24);
 ASSERT(offsetof(CREDENTIAL_RESULT, auth_cred_result) == 8);
+
+ASSERT(sizeof(HSM_CLIENT_TPM_INTERFACE) == 48);
+ASSERT(offsetof(HSM_CLIENT_TPM_INTERFACE, hsm_client_activate_identity_key) == 16);
+ASSERT(offsetof(HSM_CLIENT_TPM_INTERFACE, hsm_client_sign_with_identity) == 40);
+ASSERT(sizeof(HSM_CLIENT_X509_INTERFACE) == 40);
+ASSERT(offsetof(HSM_CLIENT_X509_INTERFACE, hsm_client_get_cert) == 16);
+ASSERT(offsetof(HSM_CLIENT_X509_INTERFACE, hsm_client_get_key) == 24);
+ASSERT(offsetof(HSM_CLIENT_X509_INTERFACE, hsm_client_get_common_name) == 32);
+ASSERT(sizeof(HSM_CLIENT_KEY_INTERFACE) == 40);
+ASSERT(offsetof(HSM_CLIENT_KEY_INTERFACE, hsm_client_get_symm_key) == 16);
+ASSERT(offsetof(HSM_CLIENT_KEY_INTERFACE, hsm_client_get_registration_name) == 24);
+ASSERT(offsetof(HSM_CLIENT_KEY_INTERFACE, hsm_client_set_symm_key_info) == 32);
+ASSERT(sizeof(DPS_X509_SIGNER_INTERFACE) == 48);
+ASSERT(offsetof(DPS_X509_SIGNER_INTERFACE, sign) == 40);
 
 ASSERT(sizeof(DPS_FAILURE) == 72);
 ASSERT(offsetof(DPS_FAILURE, result) == 8);

@@ -20,6 +20,9 @@ void destroy_midway_offline(void);
 void hub_security_factory(void);
 void hub_tokens(void);
 void hub_certificates(void);
+void hsm_tables(void);
+void hsm_key_misuse(void);
+void hsm_x509_misuse(void);
 
 /* With the service of the arguments. */
 void success(void);
@@ -33,5 +36,8 @@ void payload(void);
 void id_by_option(void);
 void x509_refused(void);
 void x509_several(void);
+void hsm_key(void);
+void hsm_x509(void);
+void hsm_x509_signer(void);
 
 #endif /* DPS_TEST_SCENARIOS_H */

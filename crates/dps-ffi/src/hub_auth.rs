@@ -11,6 +11,7 @@ use core::ffi::c_char;
 use core::ptr;
 use dps_client::SymmetricKey;
 use dps_client::dps_core::sas::{HexCase, UnsignedToken};
+use dps_hsm_custom::{KeyPlugin, X509Plugin};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// What a token is for.
@@ -46,6 +47,8 @@ enum Source {
     SymmetricKey(SecretText),
     /// What the process was given; looked up when it is asked for.
     X509,
+    KeyPlugin(KeyPlugin),
+    X509Plugin(X509Plugin),
 }
 
 impl HubAuth {
@@ -54,28 +57,33 @@ impl HubAuth {
         let source = match proof {
             Proof::SymmetricKey { key, .. } => Source::SymmetricKey(key),
             Proof::X509 => Source::X509,
+            Proof::KeyPlugin(plugin) => Source::KeyPlugin(plugin),
+            Proof::X509Plugin(plugin) => Source::X509Plugin(plugin),
         };
         Self { source, shown: Mutex::default() }
     }
 
     pub(crate) fn kind(&self) -> DEVICE_AUTH_TYPE {
         match self.source {
-            Source::SymmetricKey(_) => DEVICE_AUTH_TYPE::SYMM_KEY,
-            Source::X509 => DEVICE_AUTH_TYPE::X509,
+            Source::SymmetricKey(_) | Source::KeyPlugin(_) => DEVICE_AUTH_TYPE::SYMM_KEY,
+            Source::X509 | Source::X509Plugin(_) => DEVICE_AUTH_TYPE::X509,
         }
     }
 
     /// Whether [`sas_token`](Self::sas_token) is the one to ask.
     pub(crate) fn gives_tokens(&self) -> bool {
-        matches!(self.source, Source::SymmetricKey(_))
+        self.kind() == DEVICE_AUTH_TYPE::SYMM_KEY
     }
 
     /// A token. On refusal tells why, without any part of the key.
     pub(crate) fn sas_token(&self, request: &TokenRequest) -> Result<Credentials, String> {
-        let Source::SymmetricKey(key) = &self.source else {
-            return Err("a device with a certificate has no tokens".into());
+        let key = match &self.source {
+            Source::SymmetricKey(key) => {
+                SymmetricKey::from_base64(key.expose()).map_err(|error| error.to_string())?
+            }
+            Source::KeyPlugin(plugin) => plugin.key().map_err(|error| error.to_string())?,
+            _ => return Err("a device with a certificate has no tokens".into()),
         };
-        let key = SymmetricKey::from_base64(key.expose()).map_err(|error| error.to_string())?;
         let mut token =
             UnsignedToken::new(request.scope.as_str(), request.expiry).hex_case(HexCase::Lower);
         if !request.key_name.is_empty() {
@@ -87,6 +95,11 @@ impl HubAuth {
 
     /// The certificate and its key, as the options of a provisioning client gave them.
     pub(crate) fn certificate(&self) -> Result<Credentials, String> {
+        if let Source::X509Plugin(plugin) = &self.source {
+            let texts = plugin.texts().map_err(|error| error.to_string())?;
+            let [certificate, key] = [&texts.certificate, &texts.key].map(SecretText::new);
+            return Ok(self.show([Some(certificate), Some(key)]));
+        }
         let material = security().x509();
         if let Some(missing) = material.missing() {
             return Err(format!("{missing} on any provisioning client of this process"));

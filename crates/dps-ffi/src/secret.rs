@@ -28,9 +28,14 @@ impl SecretText {
         self.0.as_ptr().cast()
     }
 
+    /// The same.
+    pub(crate) fn as_c_str(&self) -> &CStr {
+        CStr::from_bytes_until_nul(&self.0).unwrap_or_default()
+    }
+
     /// The text.
     pub(crate) fn expose(&self) -> &str {
-        CStr::from_bytes_until_nul(&self.0).ok().and_then(|text| text.to_str().ok()).unwrap_or("")
+        self.as_c_str().to_str().unwrap_or("")
     }
 }
 

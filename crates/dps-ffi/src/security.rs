@@ -10,11 +10,13 @@
 //! certificate but not the kinds.
 
 use crate::abi::SECURE_DEVICE_TYPE;
+use crate::plugin::{Certified, Registered};
 use crate::secret::SecretText;
 use crate::x509::Material;
 use core::ffi::c_char;
 use core::ptr;
-use std::ffi::CString;
+use dps_hsm_custom::{KeyInterface, KeyPlugin, X509Plugin};
+use std::ffi::{CStr, CString};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use zeroize::Zeroizing;
 
@@ -43,13 +45,32 @@ pub(crate) enum Proof {
     },
     /// A certificate, which options give.
     X509,
+    /// A symmetric key of a plug-in.
+    KeyPlugin(KeyPlugin),
+    /// A certificate of a plug-in.
+    X509Plugin(X509Plugin),
+}
+
+/// What to make something of that is created.
+#[derive(Debug)]
+pub(crate) enum Choice {
+    BuiltIn(Proof),
+    Key(KeyInterface, Option<KeyInfo>),
+    X509(Certified),
 }
 
 /// A name and a key, as C gave them.
 #[derive(Clone, Debug)]
-struct KeyInfo {
+pub(crate) struct KeyInfo {
     registration_name: CString,
     key: SecretText,
+}
+
+impl KeyInfo {
+    /// Name and key, for a plug-in.
+    pub(crate) fn texts(&self) -> (&CStr, &CStr) {
+        (&self.registration_name, self.key.as_c_str())
+    }
 }
 
 /// Whose state a call is about.
@@ -82,6 +103,7 @@ pub(crate) struct Security {
     hub: Told,
     /// The chain and the key that a client was given first.
     x509: Material,
+    registered: Registered,
 }
 
 static SECURITY: Mutex<Security> = Mutex::new(Security::new());
@@ -93,7 +115,12 @@ pub(crate) fn security() -> MutexGuard<'static, Security> {
 
 impl Security {
     const fn new() -> Self {
-        Self { provisioning: Told::nothing(), hub: Told::nothing(), x509: Material::none() }
+        Self {
+            provisioning: Told::nothing(),
+            hub: Told::nothing(),
+            x509: Material::none(),
+            registered: Registered::none(),
+        }
     }
 
     fn told(&self, side: Side) -> &Told {
@@ -187,8 +214,31 @@ impl Security {
         info.map_or(ptr::null(), |info| info.registration_name.as_ptr())
     }
 
-    /// What something that is created now on this side gets. On refusal tells what is missing.
-    pub(crate) fn proof(&self, side: Side) -> Result<Proof, &'static str> {
+    /// Has symmetric keys come from a plug-in, or not any more.
+    pub(crate) fn register_key(&mut self, table: Option<KeyInterface>) {
+        self.registered.key = table;
+    }
+
+    /// Has certificates come from a plug-in, or not any more.
+    pub(crate) fn register_x509(&mut self, table: Option<Certified>) {
+        self.registered.x509 = table;
+    }
+
+    /// What to make something of that is created now on this side. On refusal tells what is
+    /// missing.
+    pub(crate) fn choice(&self, side: Side) -> Result<Choice, &'static str> {
+        let told = self.told(side);
+        match (told.kind, self.registered.key, self.registered.x509) {
+            (SECURE_DEVICE_TYPE::SYMMETRIC_KEY, Some(table), _) => {
+                Ok(Choice::Key(table, told.key_info.clone()))
+            }
+            (SECURE_DEVICE_TYPE::X509, _, Some(table)) => Ok(Choice::X509(table)),
+            _ => self.proof(side).map(Choice::BuiltIn),
+        }
+    }
+
+    /// What something that is created without a plug-in gets. On refusal tells what is missing.
+    fn proof(&self, side: Side) -> Result<Proof, &'static str> {
         let told = self.told(side);
         match (told.kind, &told.key_info) {
             (SECURE_DEVICE_TYPE::SYMMETRIC_KEY, Some(info)) => Ok(Proof::SymmetricKey {
@@ -229,7 +279,7 @@ mod tests {
     fn registration_name(state: &Security, side: Side) -> String {
         match state.proof(side).unwrap() {
             Proof::SymmetricKey { registration_name, .. } => registration_name,
-            Proof::X509 => panic!("not a key"),
+            _ => panic!("not a key"),
         }
     }
 

@@ -6,12 +6,13 @@ use crate::abi::{
     CREDENTIAL_RESULT, DEVICE_AUTH_CREDENTIAL_INFO, DEVICE_AUTH_TYPE, DEVICE_AUTH_X509_RESULT,
     IOTHUB_SECURITY_HANDLE, PROV_DEVICE_RESULT,
 };
-use crate::failure::refuse;
+use crate::failure::{of_thread, refuse};
 use crate::guard::guard;
 use crate::hub_auth::{Credentials, HubAuth, TokenRequest};
+use crate::plugin;
 use crate::pointers;
 use crate::registry::Registry;
-use crate::security::{Side, security};
+use crate::security::Side;
 use core::ptr;
 use std::sync::Arc;
 
@@ -26,15 +27,11 @@ static HUB_AUTHS: Registry<HubAuth> = Registry::new();
 /// the kind is not chosen, or the key is missing.
 #[unsafe(no_mangle)]
 pub extern "C" fn iothub_device_auth_create() -> IOTHUB_SECURITY_HANDLE {
-    guard(ptr::null_mut(), || {
-        // Not in the `match`: the lock must be gone before anything else happens.
-        let proof = security().proof(Side::Hub);
-        match proof {
-            Ok(proof) => pointers::handle(HUB_AUTHS.add(Arc::new(HubAuth::new(proof)))),
-            Err(reason) => {
-                refuse(ERROR, reason);
-                ptr::null_mut()
-            }
+    guard(ptr::null_mut(), || match plugin::proof(Side::Hub) {
+        Ok(proof) => pointers::handle(HUB_AUTHS.add(Arc::new(HubAuth::new(proof)))),
+        Err(failure) => {
+            of_thread(|last| last.set(failure));
+            ptr::null_mut()
         }
     })
 }
