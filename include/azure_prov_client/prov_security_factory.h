@@ -28,8 +28,8 @@ MU_DEFINE_ENUM_WITHOUT_INVALID(SECURE_DEVICE_TYPE, SECURE_DEVICE_TYPE_VALUES);
  * the first one is kept for clients that are given none, until the next init or deinit. */
 MOCKABLE_FUNCTION(, int, prov_dev_security_init, SECURE_DEVICE_TYPE, hsm_type)
 
-/* Forgets (and wipes) the symmetric key, and the certificate and key that were kept. The kind of proof
- * stays chosen. */
+/* Forgets (and wipes) the symmetric key, also the hub client's, and the certificate and key that were
+ * kept. The kind of proof stays chosen. */
 MOCKABLE_FUNCTION(, void, prov_dev_security_deinit)
 
 /* The kind given to the last prov_dev_security_init call with an available kind. */

@@ -14,6 +14,7 @@
 
 #include "azure_prov_client/prov_device_client.h"
 #include "azure_prov_client/prov_device_ll_client.h"
+#include "hsm_client_data.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -99,6 +100,53 @@ PROV_DEVICE_RESULT dps_ll_get_policy(PROV_DEVICE_LL_HANDLE handle, DPS_POLICY* p
 PROV_DEVICE_RESULT dps_ll_set_policy(PROV_DEVICE_LL_HANDLE handle, const DPS_POLICY* policy);
 PROV_DEVICE_RESULT dps_get_policy(PROV_DEVICE_HANDLE handle, DPS_POLICY* policy);
 PROV_DEVICE_RESULT dps_set_policy(PROV_DEVICE_HANDLE handle, const DPS_POLICY* policy);
+
+/*
+ * Security modules of yours, whose rules hsm_client_data.h has. A registered one takes the place of
+ * the library's own of its kind, for the clients and hub credentials that are created from then on,
+ * once prov_dev_security_init has chosen that kind. The table is copied; its functions must stay as
+ * long as a client uses them. NULL: the library's own again. dps_hsm_register_x509 and
+ * dps_hsm_register_x509_signer take each other's place.
+ *
+ * With a module for certificates, the options x509certificate and x509privatekey are refused.
+ *
+ * PROV_DEVICE_RESULT_INVALID_ARG when one of the table's functions is NULL; dps_last_error(NULL)
+ * names it.
+ */
+PROV_DEVICE_RESULT dps_hsm_register_symmetric_key(const HSM_CLIENT_KEY_INTERFACE* hsm);
+PROV_DEVICE_RESULT dps_hsm_register_x509(const HSM_CLIENT_X509_INTERFACE* hsm);
+
+/* What a key is to do, by TLS's numbers (RFC 8446 section 4.2.3). The message is not hashed yet. A
+ * certificate's RSA key is asked for any of the RSA ones, which the service chooses from; an EC key
+ * for the one of its curve. */
+typedef enum DPS_SIGNATURE_SCHEME_TAG
+{
+    DPS_RSA_PKCS1_SHA256 = 0x0401,
+    DPS_RSA_PKCS1_SHA384 = 0x0501,
+    DPS_RSA_PKCS1_SHA512 = 0x0601,
+    DPS_ECDSA_P256_SHA256 = 0x0403,
+    DPS_ECDSA_P384_SHA384 = 0x0503,
+    DPS_RSA_PSS_SHA256 = 0x0804,
+    DPS_RSA_PSS_SHA384 = 0x0805,
+    DPS_RSA_PSS_SHA512 = 0x0806
+} DPS_SIGNATURE_SCHEME;
+
+/* A module whose private key never leaves it. It signs the TLS handshake, within DoWork or on the
+ * client's thread. Set size to sizeof(DPS_X509_SIGNER_INTERFACE). */
+typedef struct DPS_X509_SIGNER_INTERFACE_TAG
+{
+    size_t size;
+    HSM_CLIENT_CREATE create;
+    HSM_CLIENT_DESTROY destroy;
+    HSM_CLIENT_GET_CERTIFICATE get_cert;
+    HSM_CLIENT_GET_COMMON_NAME get_common_name;
+    /* Signs under a DPS_SIGNATURE_SCHEME. An ECDSA signature is a DER sequence. 0, and bytes from
+     * malloc; or not 0, and nothing. */
+    int (*sign)(HSM_CLIENT_HANDLE handle, uint32_t scheme, const unsigned char* message, size_t message_length,
+                unsigned char** signature, size_t* signature_length);
+} DPS_X509_SIGNER_INTERFACE;
+
+PROV_DEVICE_RESULT dps_hsm_register_x509_signer(const DPS_X509_SIGNER_INTERFACE* hsm);
 
 #ifdef __cplusplus
 }

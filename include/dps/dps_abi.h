@@ -11,6 +11,8 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include "azure_prov_client/internal/iothub_auth_client.h"
+#include "azure_prov_client/iothub_security_factory.h"
 #include "azure_prov_client/prov_device_client.h"
 #include "azure_prov_client/prov_device_ll_client.h"
 #include "azure_prov_client/prov_security_factory.h"
@@ -50,6 +52,15 @@ PROV_DEVICE_RESULT dps_get_policy(PROV_DEVICE_HANDLE handle,
 PROV_DEVICE_RESULT dps_set_policy(PROV_DEVICE_HANDLE handle,
                                   const DPS_POLICY *policy);
 
+IOTHUB_SECURITY_HANDLE iothub_device_auth_create(void);
+
+void iothub_device_auth_destroy(IOTHUB_SECURITY_HANDLE handle);
+
+DEVICE_AUTH_TYPE iothub_device_auth_get_type(IOTHUB_SECURITY_HANDLE handle);
+
+CREDENTIAL_RESULT *iothub_device_auth_generate_credentials(IOTHUB_SECURITY_HANDLE handle,
+                                                           const DEVICE_AUTH_CREDENTIAL_INFO *dev_auth_cred);
+
 PROV_DEVICE_LL_HANDLE Prov_Device_LL_Create(const char *uri,
                                             const char *scope_id,
                                             PROV_DEVICE_TRANSPORT_PROVIDER_FUNCTION protocol);
@@ -75,6 +86,12 @@ PROV_DEVICE_RESULT Prov_Device_LL_Set_Provisioning_Payload(PROV_DEVICE_LL_HANDLE
 
 const char *Prov_Device_LL_Get_Provisioning_Payload(PROV_DEVICE_LL_HANDLE handle);
 
+PROV_DEVICE_RESULT dps_hsm_register_symmetric_key(const HSM_CLIENT_KEY_INTERFACE *hsm);
+
+PROV_DEVICE_RESULT dps_hsm_register_x509(const HSM_CLIENT_X509_INTERFACE *hsm);
+
+PROV_DEVICE_RESULT dps_hsm_register_x509_signer(const DPS_X509_SIGNER_INTERFACE *hsm);
+
 int prov_dev_security_init(SECURE_DEVICE_TYPE hsm_type);
 
 void prov_dev_security_deinit(void);
@@ -87,6 +104,19 @@ int prov_dev_set_symmetric_key_info(const char *registration_name,
 const char *prov_dev_get_symmetric_key(void);
 
 const char *prov_dev_get_symm_registration_name(void);
+
+int iothub_security_init(IOTHUB_SECURITY_TYPE sec_type);
+
+void iothub_security_deinit(void);
+
+IOTHUB_SECURITY_TYPE iothub_security_type(void);
+
+int iothub_security_set_symmetric_key_info(const char *registration_name,
+                                           const char *symmetric_key);
+
+const char *iothub_security_get_symmetric_key(void);
+
+const char *iothub_security_get_symm_registration_name(void);
 
 PROV_DEVICE_HANDLE Prov_Device_Create(const char *uri,
                                       const char *scope_id,

@@ -6,6 +6,8 @@
 #include <stddef.h>
 
 #include "azure_c_shared_utility/shared_util_options.h"
+#include "azure_prov_client/internal/iothub_auth_client.h"
+#include "azure_prov_client/iothub_security_factory.h"
 #include "azure_prov_client/prov_client_const.h"
 #include "azure_prov_client/prov_device_client.h"
 #include "azure_prov_client/prov_device_ll_client.h"
@@ -13,6 +15,7 @@
 #include "azure_prov_client/prov_transport.h"
 #include "dps/dps.h"
 #include "dps/dps_abi.h"
+#include "hsm_client_data.h"
 
 #define JOIN_NOW(a, b) a##b
 #define JOIN(a, b) JOIN_NOW(a, b)
@@ -47,6 +50,18 @@ ASSERT(SECURE_DEVICE_TYPE_X509 == 2);
 ASSERT(SECURE_DEVICE_TYPE_HTTP_EDGE == 3);
 ASSERT(SECURE_DEVICE_TYPE_SYMMETRIC_KEY == 4);
 
+ASSERT(IOTHUB_SECURITY_TYPE_UNKNOWN == 0);
+ASSERT(IOTHUB_SECURITY_TYPE_SAS == 1);
+ASSERT(IOTHUB_SECURITY_TYPE_X509 == 2);
+ASSERT(IOTHUB_SECURITY_TYPE_HTTP_EDGE == 3);
+ASSERT(IOTHUB_SECURITY_TYPE_SYMMETRIC_KEY == 4);
+
+ASSERT(AUTH_TYPE_UNKNOWN == 0);
+ASSERT(AUTH_TYPE_SAS == 1);
+ASSERT(AUTH_TYPE_X509 == 2);
+ASSERT(AUTH_TYPE_SYMM_KEY == 3);
+ASSERT(sizeof(DEVICE_AUTH_TYPE) == 4);
+
 ASSERT(TRANSPORT_HSM_TYPE_TPM == 0);
 ASSERT(TRANSPORT_HSM_TYPE_X509 == 1);
 ASSERT(TRANSPORT_HSM_TYPE_SYMM_KEY == 2);
@@ -59,6 +74,7 @@ ASSERT(KEY_TYPE_ENGINE == 1);
 ASSERT(sizeof(PROV_DEVICE_RESULT) == 4);
 ASSERT(sizeof(PROV_DEVICE_REG_STATUS) == 4);
 ASSERT(sizeof(SECURE_DEVICE_TYPE) == 4);
+ASSERT(sizeof(IOTHUB_SECURITY_TYPE) == 4);
 ASSERT(PROV_GET_THROTTLE_TIME == 1);
 ASSERT((MAX_PROV_GET_THROTTLE_TIME) == 300);
 ASSERT(sizeof(PROV_DEVICE_CLIENT_VERSION) == sizeof("1.15.0"));
@@ -69,6 +85,32 @@ ASSERT(offsetof(HTTP_PROXY_OPTIONS, host_address) == 0);
 ASSERT(offsetof(HTTP_PROXY_OPTIONS, port) == 8);
 ASSERT(offsetof(HTTP_PROXY_OPTIONS, username) == 16);
 ASSERT(offsetof(HTTP_PROXY_OPTIONS, password) == 24);
+
+ASSERT(sizeof(DEVICE_AUTH_SAS_INFO) == 24);
+ASSERT(offsetof(DEVICE_AUTH_SAS_INFO, expiry_seconds) == 0);
+ASSERT(offsetof(DEVICE_AUTH_SAS_INFO, token_scope) == 8);
+ASSERT(offsetof(DEVICE_AUTH_SAS_INFO, key_name) == 16);
+ASSERT(sizeof(DEVICE_AUTH_CREDENTIAL_INFO) == 32);
+ASSERT(offsetof(DEVICE_AUTH_CREDENTIAL_INFO, sas_info) == 8);
+ASSERT(sizeof(DEVICE_AUTH_SAS_RESULT) == 8);
+ASSERT(sizeof(DEVICE_AUTH_X509_RESULT) == 16);
+ASSERT(offsetof(DEVICE_AUTH_X509_RESULT, x509_alias_key) == 8);
+ASSERT(sizeof(CREDENTIAL_RESULT) == 24);
+ASSERT(offsetof(CREDENTIAL_RESULT, auth_cred_result) == 8);
+
+ASSERT(sizeof(HSM_CLIENT_TPM_INTERFACE) == 48);
+ASSERT(offsetof(HSM_CLIENT_TPM_INTERFACE, hsm_client_activate_identity_key) == 16);
+ASSERT(offsetof(HSM_CLIENT_TPM_INTERFACE, hsm_client_sign_with_identity) == 40);
+ASSERT(sizeof(HSM_CLIENT_X509_INTERFACE) == 40);
+ASSERT(offsetof(HSM_CLIENT_X509_INTERFACE, hsm_client_get_cert) == 16);
+ASSERT(offsetof(HSM_CLIENT_X509_INTERFACE, hsm_client_get_key) == 24);
+ASSERT(offsetof(HSM_CLIENT_X509_INTERFACE, hsm_client_get_common_name) == 32);
+ASSERT(sizeof(HSM_CLIENT_KEY_INTERFACE) == 40);
+ASSERT(offsetof(HSM_CLIENT_KEY_INTERFACE, hsm_client_get_symm_key) == 16);
+ASSERT(offsetof(HSM_CLIENT_KEY_INTERFACE, hsm_client_get_registration_name) == 24);
+ASSERT(offsetof(HSM_CLIENT_KEY_INTERFACE, hsm_client_set_symm_key_info) == 32);
+ASSERT(sizeof(DPS_X509_SIGNER_INTERFACE) == 48);
+ASSERT(offsetof(DPS_X509_SIGNER_INTERFACE, sign) == 40);
 
 ASSERT(sizeof(DPS_FAILURE) == 72);
 ASSERT(offsetof(DPS_FAILURE, result) == 8);

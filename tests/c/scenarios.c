@@ -43,6 +43,12 @@ static const struct
     { "silent_server", silent_server, OFFLINE },
     { "use_after_destroy", use_after_destroy, OFFLINE },
     { "destroy_midway_offline", destroy_midway_offline, OFFLINE },
+    { "hub_security_factory", hub_security_factory, OFFLINE },
+    { "hub_tokens", hub_tokens, OFFLINE },
+    { "hub_certificates", hub_certificates, OFFLINE },
+    { "hsm_tables", hsm_tables, OFFLINE },
+    { "hsm_key_misuse", hsm_key_misuse, OFFLINE },
+    { "hsm_x509_misuse", hsm_x509_misuse, OFFLINE },
     { "success", success, EITHER },
     { "wrong_key", wrong_key, KEY },
     { "untrusted", untrusted, EITHER },
@@ -54,6 +60,9 @@ static const struct
     { "id_by_option", id_by_option, KEY },
     { "x509_refused", x509_refused, CERTIFICATE },
     { "x509_several", x509_several, CERTIFICATE },
+    { "hsm_key", hsm_key, KEY },
+    { "hsm_x509", hsm_x509, CERTIFICATE },
+    { "hsm_x509_signer", hsm_x509_signer, CERTIFICATE },
 };
 #define SCENARIO_COUNT (sizeof(SCENARIOS) / sizeof(SCENARIOS[0]))
 

@@ -17,6 +17,12 @@ void refused_tcp(void);
 void silent_server(void);
 void use_after_destroy(void);
 void destroy_midway_offline(void);
+void hub_security_factory(void);
+void hub_tokens(void);
+void hub_certificates(void);
+void hsm_tables(void);
+void hsm_key_misuse(void);
+void hsm_x509_misuse(void);
 
 /* With the service of the arguments. */
 void success(void);
@@ -30,5 +36,8 @@ void payload(void);
 void id_by_option(void);
 void x509_refused(void);
 void x509_several(void);
+void hsm_key(void);
+void hsm_x509(void);
+void hsm_x509_signer(void);
 
 #endif /* DPS_TEST_SCENARIOS_H */

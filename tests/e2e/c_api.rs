@@ -30,6 +30,7 @@ enrollmentGroups:
 
 const SAMPLES: [&str; 2] = ["prov_dev_client_sample", "prov_dev_client_ll_sample"];
 const X509_SAMPLE: &str = "prov_dev_client_ll_x509_sample";
+const HSM_SAMPLE: &str = "custom_hsm_example";
 
 /// How a device proves itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +56,7 @@ fn built() -> &'static PathBuf {
             .arg("-B")
             .arg(&folder);
         run(&mut configure, Duration::from_secs(120)).success();
-        for target in SAMPLES.into_iter().chain([X509_SAMPLE, "dps_c_tests"]) {
+        for target in SAMPLES.into_iter().chain([X509_SAMPLE, HSM_SAMPLE, "dps_c_tests"]) {
             let mut build = Command::new("cmake");
             build.arg("--build").arg(&folder).args(["--target", target]);
             run(&mut build, Duration::from_secs(1200)).success();
@@ -206,7 +207,7 @@ fn scenarios() -> Vec<(String, Vec<Option<Proof>>)> {
             (name.to_owned(), proofs)
         })
         .collect();
-    assert!(found.len() >= 23, "{found:?}");
+    assert!(found.len() >= 32, "{found:?}");
     found
 }
 
@@ -352,6 +353,46 @@ fn the_x509_sample_takes_chains_and_says_what_is_wrong_with_them() {
 }
 
 #[test]
+fn a_module_of_ones_own_registers_and_its_failures_are_named() {
+    let rig = Rig::new("custom-hsm");
+    let key_file = rig.folder.join("module.key");
+    fs::write(&key_file, rig.key("from-module").to_base64().as_bytes()).unwrap();
+    let certificate = rig.certificate("from-module");
+    let example = |proof: &str, transport: &str, change: &dyn Fn(&mut Command)| {
+        let mut command = Command::new(sample(HSM_SAMPLE));
+        command
+            .args([proof, transport, rig.emulator.id_scope()])
+            .arg(rig.address(transport).to_string())
+            .arg(rig.folder.join("ca.pem"))
+            .env("CUSTOM_HSM_ID", "from-module")
+            .env("CUSTOM_HSM_KEY", &key_file)
+            .env("CUSTOM_HSM_CERTIFICATE", &certificate)
+            .env("CUSTOM_HSM_PRIVATE_KEY", rig.folder.join("device-key.pem"));
+        change(&mut command);
+        run(&mut command, Duration::from_secs(60))
+    };
+    for proof in ["symmetric-key", "x509"] {
+        for transport in ["mqtt", "http"] {
+            let finished = example(proof, transport, &|_| {}).success();
+            let expected = "service: contoso-hub.localhost, deviceId: from-module\n";
+            assert!(finished.stdout.contains(expected), "{finished:?}");
+        }
+    }
+    for (proof, variable, words) in [
+        ("symmetric-key", "CUSTOM_HSM_ID", "hsm_client_key_create of the plug-in returned NULL"),
+        ("symmetric-key", "CUSTOM_HSM_KEY", "hsm_client_get_symm_key of the plug-in returned NULL"),
+        ("x509", "CUSTOM_HSM_PRIVATE_KEY", "hsm_client_get_key of the plug-in returned NULL"),
+    ] {
+        let finished = example(proof, "mqtt", &|command| {
+            command.env_remove(variable);
+        });
+        assert_eq!(finished.code, Some(1), "{finished:?}");
+        let told = &finished.stderr;
+        assert!(told.starts_with("hsm: ") && told.contains(words), "{finished:?}");
+    }
+}
+
+#[test]
 fn no_scenario_leaks_or_errs_under_valgrind() {
     let rig = Rig::new("valgrind");
     let suppressions = format!("--suppressions={}", root().join("tests/c/valgrind.supp").display());
@@ -436,6 +477,8 @@ fn the_archive_defines_no_name_that_could_clash() {
     let prefixes = [
         "Prov_Device_",
         "prov_dev_",
+        "iothub_security_",
+        "iothub_device_auth_",
         "dps_",
         "ring_core_",
         "_ZN",

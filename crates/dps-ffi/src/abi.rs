@@ -58,6 +58,26 @@ impl SECURE_DEVICE_TYPE {
     pub const SYMMETRIC_KEY: Self = Self(4);
 }
 
+/// The kind of proof of the hub client. Not a Rust enum, because C callers can pass any number.
+#[repr(transparent)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IOTHUB_SECURITY_TYPE(pub u32);
+
+impl IOTHUB_SECURITY_TYPE {
+    /// Not chosen.
+    pub const UNKNOWN: Self = Self(0);
+
+    /// The same kind as a provisioning client's: the numbers are the same.
+    pub(crate) fn as_device_type(self) -> SECURE_DEVICE_TYPE {
+        SECURE_DEVICE_TYPE(self.0)
+    }
+
+    /// The reverse.
+    pub(crate) fn of_device_type(kind: SECURE_DEVICE_TYPE) -> Self {
+        Self(kind.0)
+    }
+}
+
 /// What a low-level handle seems to point to.
 #[repr(C)]
 #[derive(Debug)]
@@ -72,6 +92,13 @@ pub struct PROV_DEVICE_INSTANCE_TAG {
     _opaque: [u8; 0],
 }
 
+/// What a handle of the hub client's credentials seems to point to.
+#[repr(C)]
+#[derive(Debug)]
+pub struct IOTHUB_SECURITY_INFO_TAG {
+    _opaque: [u8; 0],
+}
+
 /// A transport. C sees it as opaque; its address is all that counts.
 #[repr(C)]
 #[derive(Debug)]
@@ -83,6 +110,9 @@ pub struct PROV_DEVICE_TRANSPORT_PROVIDER {
 pub type PROV_DEVICE_LL_HANDLE = *mut PROV_INSTANCE_INFO_TAG;
 /// Handle of the threaded client.
 pub type PROV_DEVICE_HANDLE = *mut PROV_DEVICE_INSTANCE_TAG;
+
+/// Handle of the hub client's credentials.
+pub type IOTHUB_SECURITY_HANDLE = *mut IOTHUB_SECURITY_INFO_TAG;
 
 /// Tells the outcome.
 pub type PROV_DEVICE_CLIENT_REGISTER_DEVICE_CALLBACK =
@@ -103,6 +133,61 @@ pub struct HTTP_PROXY_OPTIONS {
     pub port: c_int,
     pub username: *const c_char,
     pub password: *const c_char,
+}
+
+/// The kind of credentials a hub client gets (`c-abi.md` section 1.6). Not a Rust enum, because C
+/// callers can pass any number.
+#[repr(transparent)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DEVICE_AUTH_TYPE(pub u32);
+
+impl DEVICE_AUTH_TYPE {
+    /// None.
+    pub const UNKNOWN: Self = Self(0);
+    /// Tokens.
+    pub const SAS: Self = Self(1);
+    /// A certificate.
+    pub const X509: Self = Self(2);
+    /// Tokens signed with a shared key.
+    pub const SYMM_KEY: Self = Self(3);
+}
+
+/// What a token is for.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+#[allow(missing_docs)]
+pub struct DEVICE_AUTH_SAS_INFO {
+    pub expiry_seconds: u64,
+    pub token_scope: *const c_char,
+    pub key_name: *const c_char,
+}
+
+/// What credentials are asked for.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+#[allow(missing_docs)]
+pub struct DEVICE_AUTH_CREDENTIAL_INFO {
+    pub dev_auth_type: DEVICE_AUTH_TYPE,
+    pub sas_info: DEVICE_AUTH_SAS_INFO,
+}
+
+/// A certificate and its key.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+#[allow(missing_docs)]
+pub struct DEVICE_AUTH_X509_RESULT {
+    pub x509_cert: *const c_char,
+    pub x509_alias_key: *const c_char,
+}
+
+/// Credentials. In C, `auth_cred_result` is a union of this and of `DEVICE_AUTH_SAS_RESULT`, which
+/// has the token where this has the certificate.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+#[allow(missing_docs)]
+pub struct CREDENTIAL_RESULT {
+    pub dev_auth_type: DEVICE_AUTH_TYPE,
+    pub auth_cred_result: DEVICE_AUTH_X509_RESULT,
 }
 
 /// A failure, as `dps.h` documents it.
@@ -161,6 +246,7 @@ mod tests {
         assert_eq!(size_of::<PROV_DEVICE_RESULT>(), 4);
         assert_eq!(size_of::<PROV_DEVICE_REG_STATUS>(), 4);
         assert_eq!(size_of::<SECURE_DEVICE_TYPE>(), 4);
+        assert_eq!(size_of::<IOTHUB_SECURITY_TYPE>(), 4);
         assert_eq!(PROV_DEVICE_RESULT::PROV_DEVICE_RESULT_DISABLED as u32, 13);
         assert_eq!(PROV_DEVICE_REG_STATUS::PROV_DEVICE_REG_HUB_NOT_SPECIFIED as u32, 5);
 
@@ -168,6 +254,16 @@ mod tests {
         assert_eq!(offset_of!(HTTP_PROXY_OPTIONS, port), 8);
         assert_eq!(offset_of!(HTTP_PROXY_OPTIONS, username), 16);
         assert_eq!(offset_of!(HTTP_PROXY_OPTIONS, password), 24);
+
+        assert_eq!(size_of::<DEVICE_AUTH_SAS_INFO>(), 24);
+        assert_eq!(offset_of!(DEVICE_AUTH_SAS_INFO, token_scope), 8);
+        assert_eq!(offset_of!(DEVICE_AUTH_SAS_INFO, key_name), 16);
+        assert_eq!(size_of::<DEVICE_AUTH_CREDENTIAL_INFO>(), 32);
+        assert_eq!(offset_of!(DEVICE_AUTH_CREDENTIAL_INFO, sas_info), 8);
+        assert_eq!(size_of::<DEVICE_AUTH_X509_RESULT>(), 16);
+        assert_eq!(offset_of!(DEVICE_AUTH_X509_RESULT, x509_alias_key), 8);
+        assert_eq!(size_of::<CREDENTIAL_RESULT>(), 24);
+        assert_eq!(offset_of!(CREDENTIAL_RESULT, auth_cred_result), 8);
 
         assert_eq!(size_of::<DPS_FAILURE>(), 72);
         assert_eq!(offset_of!(DPS_FAILURE, result), 8);

@@ -5,14 +5,18 @@
 
 mod extensions;
 mod handles;
+mod hub_auth;
 mod ll;
+mod plugin;
 mod security;
 mod setting;
 mod threaded;
 mod transport;
 
 pub use extensions::*;
+pub use hub_auth::*;
 pub use ll::*;
+pub use plugin::*;
 pub use security::*;
 pub use threaded::*;
 pub use transport::*;

@@ -1,7 +1,7 @@
 //! libdps: the C API of the device provisioning client.
 //!
 //! A drop-in for the provisioning part of the Azure IoT C SDK 1.15; the behaviour is that of
-//! `c-abi.md` sections 1.1 to 1.5, 1.9, 2, 3 and 4, with the safe improvements of its section 10.
+//! `c-abi.md` sections 1.1 to 1.6, 1.9, 2, 3, 4 and 5, with the safe improvements of its section 10.
 //! The C headers are in `include/`; `include/dps/dps_abi.h` is generated from this crate.
 //!
 //! # In scope
@@ -18,7 +18,7 @@
 //!
 //! [`exports`] holds every C function. Each one enters through one gate (the private `guard`
 //! module), which stops panics, reads its arguments with the private `pointers` module, and
-//! passes Rust values on. Only `exports`, `pointers`, `callbacks` and `signals` contain
+//! passes Rust values on. Only `exports`, `pointers`, `callbacks`, `plugin` and `signals` contain
 //! `unsafe` code.
 //!
 //! **Handles** are not addresses. A handle is a number that is never used twice in a process, in
@@ -34,15 +34,18 @@
 //! called back after it.
 //!
 //! **Memory** that a caller reads belongs to the handle (or to the library, for the security
-//! functions), as each function's documentation says. Nothing is handed over to be freed.
+//! functions), as each function's documentation says. Only `iothub_device_auth_generate_credentials`
+//! hands over a struct, from `malloc`, for the caller to free.
 
 pub mod abi;
 mod callbacks;
 pub mod exports;
 mod failure;
 mod guard;
+mod hub_auth;
 mod options;
 mod payload;
+mod plugin;
 mod pointers;
 mod registry;
 mod result;

@@ -103,6 +103,17 @@ pub(crate) unsafe fn read_sized<T: Copy>(source: *const T, least: usize, base: T
     Some(read)
 }
 
+/// A copy of `value` in memory that C frees with `free`. NULL when there is none.
+pub(crate) fn allocate<T: Copy>(value: T) -> *mut T {
+    // SAFETY: malloc has no conditions.
+    let target = unsafe { libc::malloc(size_of::<T>()) }.cast::<T>();
+    if !target.is_null() {
+        // SAFETY: as large as a T, and aligned for any type of C.
+        unsafe { target.write(value) };
+    }
+    target
+}
+
 /// The number that a handle is. No memory is touched.
 pub(crate) fn handle_number<T>(handle: *mut T) -> usize {
     handle.addr()

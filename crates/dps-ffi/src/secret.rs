@@ -11,9 +11,14 @@ pub(crate) struct SecretText(Zeroizing<Vec<u8>>);
 impl SecretText {
     /// Takes a text up to its first NUL.
     pub(crate) fn new(text: &Zeroizing<String>) -> Self {
+        Self::of_bytes(text.as_bytes())
+    }
+
+    /// Takes bytes up to the first NUL.
+    pub(crate) fn of_bytes(text: &[u8]) -> Self {
         // Room for the end mark from the start: growing would leave a copy behind.
         let mut bytes = Zeroizing::new(Vec::with_capacity(text.len() + 1));
-        bytes.extend(text.bytes().take_while(|byte| *byte != 0));
+        bytes.extend(text.iter().copied().take_while(|byte| *byte != 0));
         bytes.push(0);
         Self(bytes)
     }
@@ -23,9 +28,14 @@ impl SecretText {
         self.0.as_ptr().cast()
     }
 
+    /// The same.
+    pub(crate) fn as_c_str(&self) -> &CStr {
+        CStr::from_bytes_until_nul(&self.0).unwrap_or_default()
+    }
+
     /// The text.
     pub(crate) fn expose(&self) -> &str {
-        CStr::from_bytes_until_nul(&self.0).ok().and_then(|text| text.to_str().ok()).unwrap_or("")
+        self.as_c_str().to_str().unwrap_or("")
     }
 }
 

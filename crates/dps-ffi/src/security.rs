@@ -1,22 +1,37 @@
 //! How this process proves identities (`c-abi.md` section 1.5).
 //!
+//! There are two sides, as in the original: what the provisioning client uses (`prov_dev_*`) and
+//! what the hub client uses (`iothub_security_*`). What one side is told, the other takes over
+//! while it has nothing of its own.
+//!
 //! The original keeps this state in globals without locks; here a mutex guards it. What programs
-//! can observe stays: a kind, once chosen, is chosen for the life of the process, a call for
-//! another available kind fails and yet changes what `prov_dev_security_get_type` answers, and
-//! deinit forgets the key and the certificate but not the kind.
+//! can observe stays: a side that has a kind refuses a call on the other side for another kind,
+//! which yet changes what that side's `get_type` answers, and deinit forgets the key and the
+//! certificate but not the kinds.
 
 use crate::abi::SECURE_DEVICE_TYPE;
+use crate::plugin::{Certified, Registered};
 use crate::secret::SecretText;
 use crate::x509::Material;
 use core::ffi::c_char;
 use core::ptr;
-use std::ffi::CString;
+use dps_hsm_custom::{KeyInterface, KeyPlugin, X509Plugin};
+use std::ffi::{CStr, CString};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use zeroize::Zeroizing;
 
-/// Whether this build can prove an identity in this way. TPM joins here.
-fn available(kind: SECURE_DEVICE_TYPE) -> bool {
-    [SECURE_DEVICE_TYPE::SYMMETRIC_KEY, SECURE_DEVICE_TYPE::X509].contains(&kind)
+/// Whether this build can prove an identity in this way; if not, why. TPM joins here.
+fn available(kind: SECURE_DEVICE_TYPE) -> Result<(), &'static str> {
+    match kind {
+        SECURE_DEVICE_TYPE::SYMMETRIC_KEY | SECURE_DEVICE_TYPE::X509 => Ok(()),
+        SECURE_DEVICE_TYPE::TPM => {
+            Err("trusted platform modules are not supported by this version of the library")
+        }
+        SECURE_DEVICE_TYPE::HTTP_EDGE => {
+            Err("the edge runtime's workload interface is not supported by this library")
+        }
+        _ => Err("this is not a kind of security module"),
+    }
 }
 
 /// What a client needs to prove its identity; copied when it is created.
@@ -30,24 +45,65 @@ pub(crate) enum Proof {
     },
     /// A certificate, which options give.
     X509,
+    /// A symmetric key of a plug-in.
+    KeyPlugin(KeyPlugin),
+    /// A certificate of a plug-in.
+    X509Plugin(X509Plugin),
 }
 
+/// What to make something of that is created.
 #[derive(Debug)]
-struct KeyInfo {
+pub(crate) enum Choice {
+    BuiltIn(Proof),
+    Key(KeyInterface, Option<KeyInfo>),
+    X509(Certified),
+}
+
+/// A name and a key, as C gave them.
+#[derive(Clone, Debug)]
+pub(crate) struct KeyInfo {
     registration_name: CString,
     key: SecretText,
+}
+
+impl KeyInfo {
+    /// Name and key, for a plug-in.
+    pub(crate) fn texts(&self) -> (&CStr, &CStr) {
+        (&self.registration_name, self.key.as_c_str())
+    }
+}
+
+/// Whose state a call is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// `prov_dev_*`: the provisioning client's.
+    Provisioning,
+    /// `iothub_security_*`: the hub client's.
+    Hub,
+}
+
+/// What one side has been told.
+#[derive(Debug)]
+struct Told {
+    /// What its `get_type` answers. `IOTHUB_SECURITY_TYPE` has the same numbers.
+    kind: SECURE_DEVICE_TYPE,
+    key_info: Option<KeyInfo>,
+}
+
+impl Told {
+    const fn nothing() -> Self {
+        Self { kind: SECURE_DEVICE_TYPE::UNKNOWN, key_info: None }
+    }
 }
 
 /// The process-wide state.
 #[derive(Debug)]
 pub(crate) struct Security {
-    /// What `get_type` answers.
-    asked: SECURE_DEVICE_TYPE,
-    /// What was chosen first; for ever. The hub client's side of the original.
-    chosen: SECURE_DEVICE_TYPE,
-    key_info: Option<KeyInfo>,
+    provisioning: Told,
+    hub: Told,
     /// The chain and the key that a client was given first.
     x509: Material,
+    registered: Registered,
 }
 
 static SECURITY: Mutex<Security> = Mutex::new(Security::new());
@@ -59,29 +115,55 @@ pub(crate) fn security() -> MutexGuard<'static, Security> {
 
 impl Security {
     const fn new() -> Self {
-        let unknown = SECURE_DEVICE_TYPE::UNKNOWN;
-        Self { asked: unknown, chosen: unknown, key_info: None, x509: Material::none() }
+        Self {
+            provisioning: Told::nothing(),
+            hub: Told::nothing(),
+            x509: Material::none(),
+            registered: Registered::none(),
+        }
+    }
+
+    fn told(&self, side: Side) -> &Told {
+        match side {
+            Side::Provisioning => &self.provisioning,
+            Side::Hub => &self.hub,
+        }
+    }
+
+    /// One side, and the other.
+    fn both(&mut self, side: Side) -> (&mut Told, &mut Told) {
+        match side {
+            Side::Provisioning => (&mut self.provisioning, &mut self.hub),
+            Side::Hub => (&mut self.hub, &mut self.provisioning),
+        }
     }
 
     /// Chooses `kind`, and forgets the certificate. On refusal tells why.
-    pub(crate) fn init(&mut self, kind: SECURE_DEVICE_TYPE) -> Result<(), &'static str> {
-        if !available(kind) {
-            return Err("this build has no such kind of security module");
+    pub(crate) fn init(
+        &mut self,
+        side: Side,
+        kind: SECURE_DEVICE_TYPE,
+    ) -> Result<(), &'static str> {
+        available(kind)?;
+        let (own, other) = self.both(side);
+        own.kind = kind;
+        if other.kind == SECURE_DEVICE_TYPE::UNKNOWN {
+            other.kind = kind;
         }
-        self.asked = kind;
-        if self.chosen == SECURE_DEVICE_TYPE::UNKNOWN {
-            self.chosen = kind;
-        }
-        if self.chosen != kind {
+        if other.kind != kind {
             return Err("this process has chosen another kind of security module before");
         }
         self.x509 = Material::none();
         Ok(())
     }
 
-    /// Forgets key and certificate. The kind stays.
+    /// Forgets the keys of both sides, and the certificate. The kinds stay.
+    ///
+    /// The original's deinit of one side calls the other's when that holds a key; so it is the
+    /// same from both.
     pub(crate) fn deinit(&mut self) {
-        self.key_info = None;
+        self.provisioning.key_info = None;
+        self.hub.key_info = None;
         self.x509 = Material::none();
     }
 
@@ -95,42 +177,87 @@ impl Security {
         self.x509.clone()
     }
 
-    /// What the last call of `init` for an available kind asked for.
-    pub(crate) fn kind(&self) -> SECURE_DEVICE_TYPE {
-        self.asked
+    /// What the last call of `init` for an available kind asked for, on this side or, if there
+    /// was none, on the other.
+    pub(crate) fn kind(&self, side: Side) -> SECURE_DEVICE_TYPE {
+        self.told(side).kind
     }
 
-    /// Keeps a name and a key in place of earlier ones.
-    pub(crate) fn set_key_info(&mut self, registration_name: String, key: &Zeroizing<String>) {
-        self.key_info = Some(KeyInfo {
+    /// Keeps a name and a key in place of this side's earlier ones, and for the other side if it
+    /// has none.
+    pub(crate) fn set_key_info(
+        &mut self,
+        side: Side,
+        registration_name: String,
+        key: &Zeroizing<String>,
+    ) {
+        let info = KeyInfo {
             // Came from a C string, so it has no NUL inside.
             registration_name: CString::new(registration_name).unwrap_or_default(),
             key: SecretText::new(key),
-        });
+        };
+        let (own, other) = self.both(side);
+        if other.key_info.is_none() {
+            other.key_info = Some(info.clone());
+        }
+        own.key_info = Some(info);
     }
 
-    /// For C. Lives until the next `set_key_info` or `deinit`.
-    pub(crate) fn key_text(&self) -> *const c_char {
-        self.key_info.as_ref().map_or(ptr::null(), |info| info.key.as_ptr())
+    /// For C. Lives until the side's next `set_key_info`, or `deinit`.
+    pub(crate) fn key_text(&self, side: Side) -> *const c_char {
+        self.told(side).key_info.as_ref().map_or(ptr::null(), |info| info.key.as_ptr())
     }
 
-    /// For C. Lives until the next `set_key_info` or `deinit`.
-    pub(crate) fn registration_name(&self) -> *const c_char {
-        self.key_info.as_ref().map_or(ptr::null(), |info| info.registration_name.as_ptr())
+    /// For C. Lives as long as the key's text.
+    pub(crate) fn registration_name(&self, side: Side) -> *const c_char {
+        let info = self.told(side).key_info.as_ref();
+        info.map_or(ptr::null(), |info| info.registration_name.as_ptr())
     }
 
-    /// What a new client gets. On refusal tells what is missing.
-    pub(crate) fn proof(&self) -> Result<Proof, &'static str> {
-        match (self.asked, &self.key_info) {
+    /// Has symmetric keys come from a plug-in, or not any more.
+    pub(crate) fn register_key(&mut self, table: Option<KeyInterface>) {
+        self.registered.key = table;
+    }
+
+    /// Has certificates come from a plug-in, or not any more.
+    pub(crate) fn register_x509(&mut self, table: Option<Certified>) {
+        self.registered.x509 = table;
+    }
+
+    /// What to make something of that is created now on this side. On refusal tells what is
+    /// missing.
+    pub(crate) fn choice(&self, side: Side) -> Result<Choice, &'static str> {
+        let told = self.told(side);
+        match (told.kind, self.registered.key, self.registered.x509) {
+            (SECURE_DEVICE_TYPE::SYMMETRIC_KEY, Some(table), _) => {
+                Ok(Choice::Key(table, told.key_info.clone()))
+            }
+            (SECURE_DEVICE_TYPE::X509, _, Some(table)) => Ok(Choice::X509(table)),
+            _ => self.proof(side).map(Choice::BuiltIn),
+        }
+    }
+
+    /// What something that is created without a plug-in gets. On refusal tells what is missing.
+    fn proof(&self, side: Side) -> Result<Proof, &'static str> {
+        let told = self.told(side);
+        match (told.kind, &told.key_info) {
             (SECURE_DEVICE_TYPE::SYMMETRIC_KEY, Some(info)) => Ok(Proof::SymmetricKey {
                 registration_name: info.registration_name.to_string_lossy().into_owned(),
                 key: info.key.clone(),
             }),
-            (SECURE_DEVICE_TYPE::SYMMETRIC_KEY, None) => {
-                Err("prov_dev_set_symmetric_key_info has not been called")
-            }
+            (SECURE_DEVICE_TYPE::SYMMETRIC_KEY, None) => Err(match side {
+                Side::Provisioning => "prov_dev_set_symmetric_key_info has not been called",
+                Side::Hub => {
+                    "neither iothub_security_set_symmetric_key_info nor prov_dev_set_symmetric_key_info has been called"
+                }
+            }),
             (SECURE_DEVICE_TYPE::X509, _) => Ok(Proof::X509),
-            _ => Err("prov_dev_security_init has not succeeded"),
+            _ => Err(match side {
+                Side::Provisioning => "prov_dev_security_init has not succeeded",
+                Side::Hub => {
+                    "neither iothub_security_init nor prov_dev_security_init has succeeded"
+                }
+            }),
         }
     }
 }
@@ -138,60 +265,99 @@ impl Security {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use Side::{Hub, Provisioning};
 
+    const UNKNOWN: SECURE_DEVICE_TYPE = SECURE_DEVICE_TYPE::UNKNOWN;
     const X509: SECURE_DEVICE_TYPE = SECURE_DEVICE_TYPE::X509;
     const SYMMETRIC_KEY: SECURE_DEVICE_TYPE = SECURE_DEVICE_TYPE::SYMMETRIC_KEY;
+    const SIDES: [(Side, Side); 2] = [(Provisioning, Hub), (Hub, Provisioning)];
 
     fn key(text: &str) -> Zeroizing<String> {
         Zeroizing::new(text.into())
     }
 
-    fn registration_name(state: &Security) -> String {
-        match state.proof().unwrap() {
+    fn registration_name(state: &Security, side: Side) -> String {
+        match state.proof(side).unwrap() {
             Proof::SymmetricKey { registration_name, .. } => registration_name,
-            Proof::X509 => panic!("not a key"),
+            _ => panic!("not a key"),
         }
     }
 
-    /// The transcript in `c-abi.md` section 1.5.
+    /// The transcript in `c-abi.md` section 1.5, and section 9, 72 and 74.
     #[test]
     fn the_kind_never_changes_but_get_type_does() {
-        let mut state = Security::new();
-        assert_eq!(state.kind(), SECURE_DEVICE_TYPE::UNKNOWN);
-        assert!(state.init(SYMMETRIC_KEY).is_ok());
-        assert!(state.init(X509).is_err());
-        assert_eq!((state.kind(), state.chosen), (X509, SYMMETRIC_KEY));
-        state.deinit();
-        assert_eq!((state.kind(), state.chosen), (X509, SYMMETRIC_KEY));
-        assert!(state.init(X509).is_err());
-        assert!(state.init(SYMMETRIC_KEY).is_ok());
-        assert_eq!(state.kind(), SYMMETRIC_KEY);
+        for (side, other) in SIDES {
+            let mut state = Security::new();
+            assert_eq!(state.kind(side), UNKNOWN);
+            assert!(state.init(side, SYMMETRIC_KEY).is_ok());
+            assert!(state.init(side, X509).is_err());
+            assert_eq!((state.kind(side), state.kind(other)), (X509, SYMMETRIC_KEY));
+            state.deinit();
+            assert_eq!((state.kind(side), state.kind(other)), (X509, SYMMETRIC_KEY));
+            assert!(state.init(side, X509).is_err());
+            assert!(state.init(side, SYMMETRIC_KEY).is_ok());
+            assert_eq!(state.kind(side), SYMMETRIC_KEY);
+        }
+    }
+
+    /// `c-abi.md` section 9, 72.
+    #[test]
+    fn a_side_takes_the_kind_that_the_other_has() {
+        for (side, other) in SIDES {
+            let mut state = Security::new();
+            state.init(side, X509).unwrap();
+            assert_eq!(state.kind(other), X509);
+            assert!(state.init(other, X509).is_ok());
+            assert!(state.init(other, SYMMETRIC_KEY).is_err());
+        }
     }
 
     #[test]
     fn kinds_that_are_not_there_change_nothing() {
-        let mut state = Security::new();
-        for kind in [0, 1, 3, 5, u32::MAX] {
-            assert!(state.init(SECURE_DEVICE_TYPE(kind)).is_err());
-            assert_eq!(state.kind(), SECURE_DEVICE_TYPE::UNKNOWN);
+        for (side, _) in SIDES {
+            let mut state = Security::new();
+            for kind in [0, 1, 3, 5, u32::MAX] {
+                assert!(state.init(side, SECURE_DEVICE_TYPE(kind)).is_err());
+                assert_eq!((state.kind(Provisioning), state.kind(Hub)), (UNKNOWN, UNKNOWN));
+            }
+            assert!(state.init(side, SYMMETRIC_KEY).is_ok());
+            assert!(state.init(side, SYMMETRIC_KEY).is_ok());
+            let refusal = state.init(side, SECURE_DEVICE_TYPE::TPM).unwrap_err();
+            assert!(refusal.contains("trusted platform modules are not supported"), "{refusal}");
+            assert_eq!(state.kind(side), SYMMETRIC_KEY);
         }
-        assert!(state.init(SYMMETRIC_KEY).is_ok() && state.init(SYMMETRIC_KEY).is_ok());
-        assert!(state.init(SECURE_DEVICE_TYPE::TPM).is_err());
-        assert_eq!(state.kind(), SYMMETRIC_KEY);
     }
 
     #[test]
     fn a_client_needs_kind_and_key() {
-        let mut state = Security::new();
-        state.set_key_info("one".into(), &key("a2V5"));
-        assert!(state.proof().unwrap_err().contains("security_init"));
-        state.init(SYMMETRIC_KEY).unwrap();
-        assert_eq!(registration_name(&state), "one");
-        state.set_key_info("two".into(), &key("a2V5"));
-        assert_eq!(registration_name(&state), "two");
-        state.deinit();
-        assert!(state.proof().unwrap_err().contains("symmetric_key_info"));
-        assert!(state.key_text().is_null() && state.registration_name().is_null());
+        for (side, words) in [(Provisioning, "prov_dev"), (Hub, "iothub_security")] {
+            let mut state = Security::new();
+            state.set_key_info(side, "one".into(), &key("a2V5"));
+            assert!(state.proof(side).unwrap_err().contains("security_init"));
+            state.init(side, SYMMETRIC_KEY).unwrap();
+            assert_eq!(registration_name(&state, side), "one");
+            state.set_key_info(side, "two".into(), &key("a2V5"));
+            assert_eq!(registration_name(&state, side), "two");
+            state.deinit();
+            let refusal = state.proof(side).unwrap_err();
+            assert!(refusal.contains("symmetric_key_info") && refusal.contains(words), "{refusal}");
+            assert!(state.key_text(side).is_null() && state.registration_name(side).is_null());
+        }
+    }
+
+    /// The transcript in `c-abi.md` section 1.5, and section 9, 75.
+    #[test]
+    fn a_key_goes_to_the_other_side_only_while_that_has_none() {
+        for (side, other) in SIDES {
+            let mut state = Security::new();
+            state.init(side, SYMMETRIC_KEY).unwrap();
+            state.set_key_info(side, "r1".into(), &key("a2V5"));
+            state.set_key_info(side, "r2".into(), &key("a2V5"));
+            assert_eq!(registration_name(&state, side), "r2");
+            assert_eq!(registration_name(&state, other), "r1");
+            state.deinit();
+            assert!(state.key_text(other).is_null(), "both sides are forgotten");
+        }
     }
 
     #[test]
@@ -201,12 +367,12 @@ mod tests {
             key: Some(SecretText::new(&key(text))),
         };
         let mut state = Security::new();
-        state.init(X509).unwrap();
-        assert!(matches!(state.proof(), Ok(Proof::X509)), "options come after Create");
+        state.init(Provisioning, X509).unwrap();
+        assert!(matches!(state.proof(Provisioning), Ok(Proof::X509)), "options come after Create");
         state.offer_x509(&given("one"));
         state.offer_x509(&given("two"));
         assert_eq!(state.x509().certificate.as_deref(), Some(&b"one"[..]));
-        state.init(X509).unwrap();
+        state.init(Provisioning, X509).unwrap();
         assert!(state.x509().is_none());
         state.offer_x509(&given("three"));
         state.deinit();

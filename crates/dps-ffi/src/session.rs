@@ -18,6 +18,7 @@ use core::ffi::c_char;
 use core::ptr;
 use core::time::Duration;
 use dps_client::{Interrupter, Policy, ProvisioningClient, Proxy, TlsVersions, Transport};
+use dps_hsm_x509::X509Hsm;
 use std::ffi::CString;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -90,6 +91,8 @@ struct State {
     registration_id: Option<String>,
     /// What the options gave, or from Register on the process's.
     x509: Material,
+    /// What a plug-in's certificate and key are, read when the registration begins.
+    presented: Option<Result<X509Hsm, Failure>>,
     settings: Settings,
     phase: Phase,
     callbacks: Option<Callbacks>,
@@ -125,6 +128,7 @@ impl Session {
                 target: Target { uri, id_scope, transport, proof },
                 registration_id: None,
                 x509: Material::none(),
+                presented: None,
                 settings: Settings::default(),
                 phase: Phase::Ready,
                 callbacks: None,

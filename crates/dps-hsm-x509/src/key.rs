@@ -27,6 +27,28 @@ const P521: &[u8] = &[0x2b, 0x81, 0x04, 0x00, 0x23];
 /// 1.3.101.112, Ed25519.
 const ED25519: &[u8] = &[0x2b, 0x65, 0x70];
 
+const RSA_SCHEMES: [SignatureScheme; 6] = [
+    SignatureScheme::RsaPssSha256,
+    SignatureScheme::RsaPssSha384,
+    SignatureScheme::RsaPssSha512,
+    SignatureScheme::RsaPkcs1Sha256,
+    SignatureScheme::RsaPkcs1Sha384,
+    SignatureScheme::RsaPkcs1Sha512,
+];
+
+/// What the certificate's key can do, wherever it is.
+pub(crate) fn schemes_of(leaf: &Certificate) -> Result<Vec<SignatureScheme>, X509Error> {
+    match (leaf.key_algorithm.as_slice(), leaf.curve.as_deref()) {
+        (RSA, _) => Ok(RSA_SCHEMES.to_vec()),
+        (EC, Some(P256)) => Ok(vec![SignatureScheme::EcdsaP256Sha256]),
+        (EC, Some(P384)) => Ok(vec![SignatureScheme::EcdsaP384Sha384]),
+        (EC, Some(P521)) => Err(X509Error::UnsupportedKey("an EC key on P-521".into())),
+        (EC, _) => Err(X509Error::UnsupportedKey("an EC key on this curve".into())),
+        (ED25519, _) => Err(X509Error::UnsupportedKey("an Ed25519 key".into())),
+        _ => Err(X509Error::UnsupportedKey("a key of this algorithm".into())),
+    }
+}
+
 /// A key that signs.
 pub(crate) enum SoftwareKey {
     Rsa(RsaKeyPair),
@@ -122,14 +144,7 @@ fn ec(der: &[u8], leaf: &Certificate, curve: Option<&[u8]>) -> Result<SoftwareKe
 impl ClientKey for SoftwareKey {
     fn schemes(&self) -> Vec<SignatureScheme> {
         match self {
-            Self::Rsa(_) => vec![
-                SignatureScheme::RsaPssSha256,
-                SignatureScheme::RsaPssSha384,
-                SignatureScheme::RsaPssSha512,
-                SignatureScheme::RsaPkcs1Sha256,
-                SignatureScheme::RsaPkcs1Sha384,
-                SignatureScheme::RsaPkcs1Sha512,
-            ],
+            Self::Rsa(_) => RSA_SCHEMES.to_vec(),
             Self::P256(_) => vec![SignatureScheme::EcdsaP256Sha256],
             Self::P384(_) => vec![SignatureScheme::EcdsaP384Sha384],
         }

@@ -12,7 +12,8 @@
 //! # Out of scope
 //!
 //! * files: PEM comes as bytes
-//! * keys in hardware: implement [`dps_core::Hsm`] and [`dps_core::ClientKey`] over them
+//! * keys in hardware: implement [`dps_core::ClientKey`] over them, and pass it to
+//!   [`X509Hsm::from_pem_with_key`]
 //! * other ways to encrypt keys: they are recognised and refused, with the command that converts
 //!
 //! The key's text is wiped once it is read, and so is what a passphrase gave. What `ring` makes of it stays in its memory until
@@ -33,7 +34,9 @@ mod tests;
 pub use error::X509Error;
 
 use certificate::Certificate;
-use dps_core::{Attestation, ClientIdentity, Hsm, HsmError, Now, RegistrationId};
+use dps_core::{
+    Attestation, ClientIdentity, ClientKey, Hsm, HsmError, Now, RegistrationId, SignatureScheme,
+};
 use key::SoftwareKey;
 use std::sync::Arc;
 
@@ -75,7 +78,31 @@ impl X509Hsm {
         Self::new(certificates, key, Some(passphrase))
     }
 
+    /// A chain whose key is not in memory. `key` is told the signature schemes that the
+    /// certificate's public key allows, the preferred first, and gives what signs under them.
+    ///
+    /// Whether it is the certificate's key shows at the TLS handshake.
+    ///
+    /// # Errors
+    ///
+    /// [`X509Error`], also for kinds of keys that TLS connections here do not take.
+    pub fn from_pem_with_key(
+        certificates: &[u8],
+        key: impl FnOnce(Vec<SignatureScheme>) -> Arc<dyn ClientKey>,
+    ) -> Result<Self, X509Error> {
+        Self::of_chain(certificates, |leaf| Ok(key(key::schemes_of(leaf)?)))
+    }
+
     fn new(certificates: &[u8], key: &[u8], passphrase: Option<&[u8]>) -> Result<Self, X509Error> {
+        Self::of_chain(certificates, |leaf| {
+            Ok(Arc::new(SoftwareKey::new(&pem::private_key(key)?, passphrase, leaf)?))
+        })
+    }
+
+    fn of_chain(
+        certificates: &[u8],
+        key: impl FnOnce(&Certificate) -> Result<Arc<dyn ClientKey>, X509Error>,
+    ) -> Result<Self, X509Error> {
         let chain = pem::certificates(certificates)?;
         let parsed: Vec<Certificate> = chain
             .iter()
@@ -98,9 +125,8 @@ impl X509Hsm {
             .last()
             .filter(|last| !last.is_issued_by(last))
             .map(|last| last.issuer.text.clone());
-        let key = SoftwareKey::new(&pem::private_key(key)?, passphrase, &leaf)?;
         let identity =
-            ClientIdentity::new(chain, Arc::new(key)).with_missing_issuer(missing_issuer.clone());
+            ClientIdentity::new(chain, key(&leaf)?).with_missing_issuer(missing_issuer.clone());
         Ok(Self { leaf, missing_issuer, identity })
     }
 

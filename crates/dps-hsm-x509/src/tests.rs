@@ -108,6 +108,25 @@ fn keys_of_every_form_sign_for_their_certificate() {
 }
 
 #[test]
+fn a_key_elsewhere_is_told_the_schemes_of_its_certificate() {
+    for pkcs8 in [RSA_PKCS8, P256_PKCS8, P384_PKCS8] {
+        let certificate = certificate(pkcs8, "device");
+        let own = load(&certificate, pkcs8).unwrap();
+        let mut told = Vec::new();
+        let elsewhere = X509Hsm::from_pem_with_key(certificate.as_bytes(), |schemes| {
+            told = schemes;
+            own.identity.key().clone()
+        })
+        .unwrap();
+        assert_eq!(told, own.identity.key().schemes());
+        assert_eq!(elsewhere.identity.chain(), own.identity.chain());
+        assert_eq!(elsewhere.common_name(), Some("device"));
+    }
+    let none = X509Hsm::from_pem_with_key(b"", |_| unreachable!("there is no certificate"));
+    assert_eq!(none.unwrap_err(), X509Error::NoCertificate);
+}
+
+#[test]
 fn a_scheme_of_another_kind_of_key_is_not_supported() {
     let mut hsm = load(&certificate(P256_PKCS8, "dev1"), P256_PKCS8).unwrap();
     let identity = hsm.client_identity(now(MIDDAY)).unwrap();

@@ -4,16 +4,15 @@
 use super::transport::known;
 use crate::abi::{PROV_DEVICE_RESULT, PROV_DEVICE_TRANSPORT_PROVIDER_FUNCTION};
 use crate::failure::{of_thread, refuse};
+use crate::plugin;
 use crate::pointers;
 use crate::registry::Registry;
-use crate::security::security;
+use crate::security::Side;
 use crate::session::Session;
 use crate::threaded::Threaded;
 use core::ffi::c_char;
 
-use PROV_DEVICE_RESULT::{
-    PROV_DEVICE_RESULT_ERROR as ERROR, PROV_DEVICE_RESULT_INVALID_ARG as INVALID_ARG,
-};
+use PROV_DEVICE_RESULT::PROV_DEVICE_RESULT_INVALID_ARG as INVALID_ARG;
 
 /// The low-level clients that are alive.
 pub(super) static LOW_LEVEL: Registry<Session> = Registry::new();
@@ -44,16 +43,14 @@ pub(super) unsafe fn create(
         refuse(INVALID_ARG, "the transport does not belong to this library");
         return None;
     };
-    // Not in the `match`: the lock must be gone before anything else happens.
-    let proof = security().proof();
-    match proof {
+    match plugin::proof(Side::Provisioning) {
         Ok(proof) => {
             // What failed before on this thread is no longer why Create gave NULL.
             of_thread(|last| last.clear());
             Some(Session::new(uri, scope, transport, proof))
         }
-        Err(reason) => {
-            refuse(ERROR, reason);
+        Err(failure) => {
+            of_thread(|last| last.set(failure));
             None
         }
     }

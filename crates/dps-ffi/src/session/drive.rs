@@ -211,7 +211,8 @@ fn begin(state: &mut State) -> Result<ProvisioningClient, Failure> {
         "registering {id:?} at {:?}, scope {:?}",
         state.target.uri, state.target.id_scope
     ));
-    let mut client = prepare::client(&state.target, id, &state.settings, &state.x509)?;
+    let mut client =
+        prepare::client(&state.target, id, &state.settings, &state.x509, state.presented.take())?;
     // The client was made with all settings.
     state.timeout_changed = false;
     state.trust_changed = false;
@@ -305,6 +306,6 @@ fn say_goodbye(client: Option<ProvisioningClient>) {
 }
 
 /// A defect of this library, which must not become a registration without an end.
-fn internal() -> Failure {
+pub(super) fn internal() -> Failure {
     Failure::usage(ERROR, "internal error of libdps, please report it")
 }

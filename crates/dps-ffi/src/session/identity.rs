@@ -1,8 +1,11 @@
 //! Who registers (`c-abi.md` section 3.4, the rows about what was never set).
 
 use super::{ERROR, State};
+use crate::abi::PROV_DEVICE_RESULT::PROV_DEVICE_RESULT_TRANSPORT as TRANSPORT;
 use crate::failure::Failure;
+use crate::plugin;
 use crate::security::{Proof, security};
+use dps_hsm_custom::PluginError;
 
 impl State {
     /// Finds the registration id, and for X.509 the certificate. What is found stays.
@@ -20,9 +23,25 @@ impl State {
                 return missing(format!("{option}; a device with a certificate needs both"));
             }
         }
+        if let Proof::X509Plugin(plugin) = &self.target.proof {
+            self.presented = Some(match plugin.load() {
+                Ok(hsm) => Ok(hsm),
+                // The original finds out at the handshake.
+                Err(error @ PluginError::Certificate(_)) => {
+                    Err(plugin::failure(&error).under(TRANSPORT))
+                }
+                Err(error) => return Err(plugin::failure(&error)),
+            });
+        }
         if self.registration_id.is_none() {
             let own = match &self.target.proof {
                 Proof::SymmetricKey { registration_name, .. } => Some(registration_name.clone()),
+                Proof::KeyPlugin(plugin) => {
+                    Some(plugin.registration_name().map_err(|error| plugin::failure(&error))?)
+                }
+                Proof::X509Plugin(plugin) => {
+                    Some(plugin.common_name().map_err(|error| plugin::failure(&error))?)
+                }
                 // Beyond the original, whose certificates have no name.
                 Proof::X509 => {
                     let hsm = self.x509.hsm().map_err(|failure| failure.under(ERROR))?;

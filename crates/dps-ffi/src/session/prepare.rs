@@ -1,5 +1,6 @@
 //! From what C gave to a client that can start.
 
+use super::drive::internal;
 use super::{Settings, Target};
 use crate::failure::Failure;
 use crate::payload::first_value;
@@ -12,6 +13,7 @@ use dps_client::{
     SymmetricKey, TrustAnchors,
 };
 use dps_hsm_symm_key::SymmetricKeyHsm;
+use dps_hsm_x509::X509Hsm;
 
 /// Checks everything and makes the client. The original checks nothing beforehand: it lets the
 /// service or the network refuse. The codes are those that it ends with.
@@ -20,6 +22,7 @@ pub(super) fn client(
     registration_id: &str,
     settings: &Settings,
     x509: &Material,
+    presented: Option<Result<X509Hsm, Failure>>,
 ) -> Result<ProvisioningClient, Failure> {
     let endpoint =
         Endpoint::parse(&target.uri).map_err(|error| Failure::before_sending(&error.into()))?;
@@ -58,6 +61,13 @@ pub(super) fn client(
         }
         Proof::X509 => {
             let hsm = x509.hsm()?;
+            check_validity(&hsm, target.transport)?;
+            builder = builder.hsm(hsm);
+        }
+        // Signs when the connection is opened, and may fail then.
+        Proof::KeyPlugin(plugin) => builder = builder.hsm(plugin.clone()),
+        Proof::X509Plugin(_) => {
+            let hsm = presented.unwrap_or_else(|| Err(internal()))?;
             check_validity(&hsm, target.transport)?;
             builder = builder.hsm(hsm);
         }

@@ -81,7 +81,11 @@ impl State {
     fn x509_settable(&self, name: &str, used: bool) -> Result<(), Failure> {
         match self.target.proof {
             Proof::X509 => self.settable(name, used),
-            Proof::SymmetricKey { .. } => {
+            Proof::X509Plugin(_) => {
+                let reason = "cannot be set: the certificate is the plug-in's";
+                Err(Failure::usage(ERROR, format!("{name} {reason}")))
+            }
+            Proof::SymmetricKey { .. } | Proof::KeyPlugin(_) => {
                 let reason = "is for SECURE_DEVICE_TYPE_X509; this client proves itself with a key";
                 Err(Failure::usage(ERROR, format!("{name} {reason}")))
             }

@@ -1,0 +1,33 @@
+//! Security modules of others: the plug-in interfaces of the Azure IoT C SDK (`c-abi.md` section 5)
+//! as attestation sources.
+//!
+//! # In scope
+//!
+//! * [`KeyInterface`] and [`X509Interface`], the tables of C functions that plug-ins have
+//! * [`SignerInterface`], beyond the original: certificates whose key never leaves the plug-in
+//! * [`KeyPlugin`] and [`X509Plugin`]: a plug-in's handle as [`dps_core::Hsm`]
+//! * saying which function of a plug-in did what
+//!
+//! # Out of scope
+//!
+//! * loading libraries: tables come from the caller
+//! * trusted platform modules
+//!
+//! # Rules for plug-ins
+//!
+//! Functions are called one at a time for each handle, on any thread; different handles at the
+//! same time. What they return is from `malloc`, and freed here after it was wiped. What they are
+//! given is theirs to read until they return. They must return: C++ exceptions end the process.
+
+mod error;
+mod key;
+mod module;
+mod tables;
+#[cfg(test)]
+mod tests;
+mod x509;
+
+pub use error::PluginError;
+pub use key::KeyPlugin;
+pub use tables::{KeyInterface, SignerInterface, X509Interface};
+pub use x509::{PemTexts, X509Plugin};

@@ -1,0 +1,227 @@
+//! A plug-in with a certificate.
+#![allow(unsafe_code)]
+
+use crate::module::{Module, take_bytes};
+use crate::{PluginError, SignerInterface, X509Interface};
+use core::ptr::{self, NonNull};
+use dps_core::{
+    Attestation, ClientIdentity, ClientKey, Hsm, HsmError, Now, RegistrationId, SignatureScheme,
+};
+use dps_hsm_x509::X509Hsm;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use zeroize::Zeroizing;
+
+/// A handle of a plug-in with a certificate. Clones share it; it ends with the last one.
+#[derive(Clone, Debug)]
+pub struct X509Plugin {
+    functions: Functions,
+    module: Arc<Mutex<Module>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Functions {
+    /// Gives its key.
+    Pem(X509Interface),
+    /// Signs.
+    Signer(SignerInterface),
+}
+
+/// What a plug-in gives. Not checked.
+#[allow(missing_debug_implementations)]
+pub struct PemTexts {
+    /// The certificate, or a chain that begins with it.
+    pub certificate: Zeroizing<String>,
+    /// Its key.
+    pub key: Zeroizing<String>,
+}
+
+impl X509Plugin {
+    /// Makes a handle of a plug-in that gives its key.
+    ///
+    /// # Errors
+    ///
+    /// [`PluginError`] when a function is missing, or the plug-in refuses.
+    ///
+    /// # Safety
+    ///
+    /// The functions are those of a plug-in that keeps the rules in the crate's documentation.
+    pub unsafe fn create(interface: X509Interface) -> Result<Self, PluginError> {
+        interface.check()?;
+        let (create, destroy) =
+            (interface.hsm_client_x509_create, interface.hsm_client_x509_destroy);
+        // SAFETY: this function's contract.
+        let module = unsafe { Module::create("hsm_client_x509_create", create, destroy) }?;
+        let functions = Functions::Pem(interface);
+        Ok(Self { functions, module: Arc::new(Mutex::new(module)) })
+    }
+
+    /// Makes a handle of a plug-in that signs, and keeps its key.
+    ///
+    /// # Errors
+    ///
+    /// As [`create`](Self::create).
+    ///
+    /// # Safety
+    ///
+    /// As for [`create`](Self::create).
+    pub unsafe fn create_signer(interface: SignerInterface) -> Result<Self, PluginError> {
+        interface.check()?;
+        // SAFETY: this function's contract.
+        let module = unsafe { Module::create("create", interface.create, interface.destroy) }?;
+        let functions = Functions::Signer(interface);
+        Ok(Self { functions, module: Arc::new(Mutex::new(module)) })
+    }
+
+    /// The common name, which is the registration id unless the application sets one; not
+    /// checked.
+    ///
+    /// # Errors
+    ///
+    /// [`PluginError`] when the plug-in gives none.
+    pub fn common_name(&self) -> Result<String, PluginError> {
+        let (slot, get) = match self.functions {
+            Functions::Pem(table) => {
+                ("hsm_client_get_common_name", table.hsm_client_get_common_name)
+            }
+            Functions::Signer(table) => ("get_common_name", table.get_common_name),
+        };
+        // SAFETY: `create`'s contract.
+        Ok(unsafe { self.module().text(slot, get) }?.to_string())
+    }
+
+    /// The certificate and its key, as the plug-in gives them.
+    ///
+    /// # Errors
+    ///
+    /// [`PluginError`] when the plug-in gives none; [`PluginError::KeyStaysInside`] when it only
+    /// signs.
+    pub fn texts(&self) -> Result<PemTexts, PluginError> {
+        let Functions::Pem(table) = self.functions else {
+            return Err(PluginError::KeyStaysInside);
+        };
+        let mut module = self.module();
+        // SAFETY: `create`'s contract, here and below.
+        let certificate = unsafe { module.text("hsm_client_get_cert", table.hsm_client_get_cert) }?;
+        // SAFETY: as above.
+        let key = unsafe { module.text("hsm_client_get_key", table.hsm_client_get_key) }?;
+        Ok(PemTexts { certificate, key })
+    }
+
+    /// Reads the certificate, and with a plug-in that gives it the key.
+    ///
+    /// # Errors
+    ///
+    /// [`PluginError`] when the plug-in gives none, [`PluginError::Certificate`] when it cannot be
+    /// used.
+    pub fn load(&self) -> Result<X509Hsm, PluginError> {
+        let Functions::Signer(table) = self.functions else {
+            let texts = self.texts()?;
+            return Ok(X509Hsm::from_pem(texts.certificate.as_bytes(), texts.key.as_bytes())?);
+        };
+        // SAFETY: `create`'s contract.
+        let certificate = unsafe { self.module().text("get_cert", table.get_cert) }?;
+        let plugin = self.clone();
+        Ok(X509Hsm::from_pem_with_key(certificate.as_bytes(), |schemes| {
+            Arc::new(SignerKey { plugin, schemes })
+        })?)
+    }
+
+    fn module(&self) -> MutexGuard<'_, Module> {
+        self.module.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn sign(&self, scheme: u32, message: &[u8]) -> Result<Vec<u8>, PluginError> {
+        let Functions::Signer(SignerInterface { sign: Some(sign), .. }) = self.functions else {
+            return Err(PluginError::MissingSlot("sign"));
+        };
+        let (mut signature, mut length) = (ptr::null_mut(), 0);
+        let module = self.module();
+        // SAFETY: `create`'s contract; all pointers are valid until it returns.
+        let code = unsafe {
+            sign(
+                module.handle(),
+                scheme,
+                message.as_ptr(),
+                message.len(),
+                &raw mut signature,
+                &raw mut length,
+            )
+        };
+        if code != 0 {
+            // By the rules nothing was allocated.
+            return Err(PluginError::Failed { slot: "sign", code });
+        }
+        let signature = NonNull::new(signature).ok_or(PluginError::ReturnedNull("sign"))?;
+        // SAFETY: by the plug-in's rules as many bytes from malloc, which are ours now.
+        let signature = unsafe { take_bytes(signature, length) };
+        if signature.is_empty() {
+            return Err(PluginError::ReturnedEmpty("sign"));
+        }
+        Ok(signature.to_vec())
+    }
+}
+
+impl Hsm for X509Plugin {
+    fn attestation(&self) -> Attestation {
+        Attestation::X509
+    }
+
+    fn registration_id(&mut self) -> Result<Option<RegistrationId>, HsmError> {
+        const OPERATION: &str = "name the device";
+        let name = self.common_name().map_err(|error| error.during(OPERATION))?;
+        RegistrationId::new(name).map(Some).map_err(|error| {
+            let slot = match self.functions {
+                Functions::Pem(_) => "hsm_client_get_common_name",
+                Functions::Signer(_) => "get_common_name",
+            };
+            PluginError::RegistrationId { slot, error }.during(OPERATION)
+        })
+    }
+
+    fn client_identity(&mut self, now: Now) -> Result<ClientIdentity, HsmError> {
+        self.load().map_err(|error| error.during("present its certificate"))?.client_identity(now)
+    }
+}
+
+/// A key that stays in the plug-in.
+#[derive(Debug)]
+struct SignerKey {
+    plugin: X509Plugin,
+    schemes: Vec<SignatureScheme>,
+}
+
+impl ClientKey for SignerKey {
+    fn schemes(&self) -> Vec<SignatureScheme> {
+        self.schemes.clone()
+    }
+
+    fn sign(&self, scheme: SignatureScheme, message: &[u8]) -> Result<Vec<u8>, HsmError> {
+        const NO_SCHEME: HsmError = HsmError::NotSupported { operation: "sign under this scheme" };
+        /// The tag of a DER sequence.
+        const SEQUENCE: u8 = 0x30;
+        if !self.schemes.contains(&scheme) {
+            return Err(NO_SCHEME);
+        }
+        let (number, is_ec) = number(scheme).ok_or(NO_SCHEME)?;
+        let signed = self.plugin.sign(number, message).and_then(|signature| {
+            let right = !is_ec || signature.first() == Some(&SEQUENCE);
+            if right { Ok(signature) } else { Err(PluginError::SignatureForm) }
+        });
+        signed.map_err(|error| error.during("sign"))
+    }
+}
+
+/// The number of TLS (RFC 8446 section 4.2.3), and whether the signature is a DER sequence.
+fn number(scheme: SignatureScheme) -> Option<(u32, bool)> {
+    Some(match scheme {
+        SignatureScheme::RsaPkcs1Sha256 => (0x0401, false),
+        SignatureScheme::RsaPkcs1Sha384 => (0x0501, false),
+        SignatureScheme::RsaPkcs1Sha512 => (0x0601, false),
+        SignatureScheme::RsaPssSha256 => (0x0804, false),
+        SignatureScheme::RsaPssSha384 => (0x0805, false),
+        SignatureScheme::RsaPssSha512 => (0x0806, false),
+        SignatureScheme::EcdsaP256Sha256 => (0x0403, true),
+        SignatureScheme::EcdsaP384Sha384 => (0x0503, true),
+        _ => return None,
+    })
+}
