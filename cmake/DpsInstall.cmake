@@ -25,6 +25,15 @@ if(DPS_SHARED)
         DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT dps_development)
 endif()
 
+# Each component with its licences.
+set(dps_licences LICENSE-APACHE LICENSE-MIT)
+install(FILES ${dps_licences} DESTINATION "${CMAKE_INSTALL_DATAROOTDIR}/doc/libdps-dev"
+    COMPONENT dps_development)
+if(DPS_SHARED)
+    install(FILES ${dps_licences} COMPONENT dps_runtime
+        DESTINATION "${CMAKE_INSTALL_DATAROOTDIR}/doc/libdps${PROJECT_VERSION_MAJOR}")
+endif()
+
 # The stand-ins for the C SDK's other headers are in a folder of their own: a C SDK under the same
 # prefix has the real ones.
 install(DIRECTORY include/azure_prov_client include/dps
@@ -87,3 +96,7 @@ foreach(name IN ITEMS dps dps-compat)
     install(FILES "${dps_ready}/${name}.pc"
         DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig" COMPONENT dps_development)
 endforeach()
+
+if(DPS_TOP_LEVEL)
+    include(DpsPackage)
+endif()

@@ -13,6 +13,8 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+const SONAME: &str = concat!("libdps.so.", env!("CARGO_PKG_VERSION_MAJOR"));
 const BUILD: Duration = Duration::from_secs(600);
 
 /// By the names that the consumers' program has for them.
@@ -43,6 +45,11 @@ fn prefix() -> &'static Path {
         fs::rename(staged.join("opt/dps"), &moved).unwrap();
         moved
     })
+}
+
+/// The file that the links lead to.
+fn shared_library() -> PathBuf {
+    prefix().join(format!("lib/libdps.so.{VERSION}"))
 }
 
 fn consumer(name: &str) -> PathBuf {
@@ -97,7 +104,7 @@ fn register(folder: &Path, programs: &[&str]) {
 fn is_dynamic(program: &Path) -> bool {
     let listed = run(Command::new("readelf").arg("-d").arg(program), BUILD).success().stdout;
     assert!(listed.contains("[libc.so.6]"), "{listed}");
-    listed.contains("[libdps.so.0]")
+    listed.contains(&format!("[{SONAME}]"))
 }
 
 #[test]
@@ -114,7 +121,7 @@ fn a_makefile_with_pkg_config_links_it_in_three_ways() {
 
 #[test]
 fn find_package_gives_the_archive_the_shared_library_and_the_old_names() {
-    let found = [setting("CMAKE_PREFIX_PATH", prefix())];
+    let found = [setting("CMAKE_PREFIX_PATH", prefix()), setting("VERSION", VERSION)];
     let folder = cmake("find_package", "find_package", &found);
     register(&folder, &["static", "shared", "names"]);
     let dynamic = ["static", "shared", "names"].map(|name| is_dynamic(&folder.join(name)));
@@ -144,7 +151,7 @@ fn the_c_sdks_package_names_find_it_too() {
 #[test]
 fn another_tree_takes_it_in_under_the_old_names_only() {
     let library = prefix().join("lib/libdps.a");
-    let shared = prefix().join("lib/libdps.so.0.1.0");
+    let shared = shared_library();
     for dynamic in ["OFF", "ON"] {
         let folder = cmake(
             "original_names",
@@ -159,6 +166,52 @@ fn another_tree_takes_it_in_under_the_old_names_only() {
         assert_eq!(is_dynamic(&folder.join("names")), dynamic == "ON");
         register(&folder, &["names"]);
     }
+}
+
+#[test]
+fn debian_packages_hold_what_programs_and_programmers_need() {
+    let folder = empty("debian");
+    let mut configure = Command::new("cmake");
+    configure
+        .arg("-S")
+        .arg(root())
+        .arg("-B")
+        .arg(&folder)
+        .args(["-Dskip_samples=ON", "-DCMAKE_INSTALL_PREFIX=/usr"])
+        .arg("-DCPACK_PACKAGE_CONTACT=Somebody <somebody@example.com>")
+        .arg(setting("DPS_LIBRARY", prefix().join("lib/libdps.a")))
+        .arg(setting("DPS_SHARED_LIBRARY", shared_library()));
+    run(&mut configure, BUILD).success();
+    run(Command::new("cmake").arg("--build").arg(&folder), BUILD).success();
+    run(Command::new("cpack").current_dir(&folder), BUILD).success();
+
+    let system = folder.join("system");
+    let mut depends = Vec::new();
+    let runtime = format!("libdps{}", env!("CARGO_PKG_VERSION_MAJOR"));
+    for name in [&runtime, "libdps-dev"] {
+        let found = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
+        let mut found = found.filter(|path| {
+            let file = path.file_name().unwrap().to_str().unwrap();
+            file.starts_with(&format!("{name}_{VERSION}_")) && file.ends_with(".deb")
+        });
+        let package = found.next().unwrap();
+        let mut unpack = Command::new("dpkg-deb");
+        run(unpack.arg("-x").arg(&package).arg(&system), BUILD).success();
+        let mut field = Command::new("dpkg-deb");
+        field.arg("-f").arg(&package).arg("Depends");
+        depends.push(run(&mut field, BUILD).success().stdout);
+    }
+    assert!(depends[0].contains("libc6"), "{depends:?}");
+    assert_eq!(depends[1], format!("{runtime} (= {VERSION})\n"));
+
+    // Debian's folder for this machine's libraries.
+    let mut machines = fs::read_dir(system.join("usr/lib")).unwrap();
+    let libraries = machines.next().unwrap().unwrap().path();
+    let out = empty("debian-consumer");
+    let mut make = Command::new("make");
+    make.arg("-C").arg(consumer("pkg_config")).arg(format!("OUT={}", out.display()));
+    run(make.env("PKG_CONFIG_PATH", libraries.join("pkgconfig")), BUILD).success();
+    register(&out, &["static"]);
 }
 
 #[test]
@@ -181,7 +234,8 @@ fn nothing_that_is_installed_names_a_folder_of_this_machine() {
     }
     assert!(texts > 30, "{texts} texts");
     // A loader looks for the name that the library bears, whatever the file is called.
-    for (link, target) in [("libdps.so", "libdps.so.0"), ("libdps.so.0", "libdps.so.0.1.0")] {
+    let file = format!("libdps.so.{VERSION}");
+    for (link, target) in [("libdps.so", SONAME), (SONAME, &file)] {
         let found = fs::read_link(prefix().join("lib").join(link)).unwrap();
         assert_eq!(found, Path::new(target));
     }
