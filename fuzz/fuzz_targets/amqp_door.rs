@@ -3,7 +3,7 @@
 
 use dps_emulator::{AmqpConnection, Connection as _, EmulatorConfig, Random, Service};
 use libfuzzer_sys::fuzz_target;
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Once};
 use std::time::Duration;
 
 static SERVICE: LazyLock<Arc<Service>> = LazyLock::new(|| {
@@ -54,7 +54,26 @@ fn opening() -> Vec<u8> {
     bytes
 }
 
+/// An open, before which nobody has said who they are, with this for its properties.
+fn open_with_properties(properties: &[u8]) {
+    let now = Duration::from_secs(1_800_000_000);
+    let mut door = AmqpConnection::new(SERVICE.clone(), now);
+    let mut fields = text(0xa1, "x");
+    fields.extend([0x40; 8]);
+    fields.extend_from_slice(properties);
+    let header = b"AMQP\x00\x01\x00\x00";
+    door.receive(now, &[&header[..], &frame(0, &fields, 0x10, 10)].concat());
+    assert!(door.transmit().len() < 1 << 20);
+}
+
+/// A map of three elements, which once was one too many for the codec.
+const HALF_AN_ENTRY: [u8; 8] = [0xc1, 6, 3, 0xa3, 1, b'a', 0x40, 0x40];
+static SEED: Once = Once::new();
+
 fuzz_target!(|input: &[u8]| {
+    SEED.call_once(|| open_with_properties(&HALF_AN_ENTRY));
+    // What one byte of length has room for.
+    open_with_properties(input.get(..240).unwrap_or(input));
     let Some((&flags, bytes)) = input.split_first() else { return };
     let now = Duration::from_secs(1_800_000_000);
     let mut door = AmqpConnection::new(SERVICE.clone(), now);

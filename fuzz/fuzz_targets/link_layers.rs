@@ -72,6 +72,6 @@ fuzz_target!(|input: &[u8]| {
             break;
         }
     }
-    link.close();
+    link.close(now);
     let _ = link.transmit(now, &mut wire);
 });

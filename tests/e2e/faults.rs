@@ -5,10 +5,14 @@
 
 use dps_client::{
     Endpoint, Error, ErrorKind, IdScope, Policy, ProvisioningClient, RegistrationId, Stage, Status,
-    SymmetricKey, TrustAnchors,
+    SymmetricKey, Transport, TrustAnchors,
 };
 use dps_hsm_symm_key::SymmetricKeyHsm;
 use dps_tests::{Fault, FaultyService};
+use rustls::{ServerConnection, StreamOwned};
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::thread;
 use std::time::{Duration, Instant};
 
 fn client(service: &FaultyService, policy: Policy) -> ProvisioningClient {
@@ -138,6 +142,67 @@ fn silence_is_answered_by_a_new_connection() {
 }
 
 #[test]
+fn an_https_gateway_that_closes_idle_connections_is_no_failing_one() {
+    let (config, ca) = dps_tests::tls_server();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = thread::spawn(move || {
+        let mut asked = Vec::new();
+        for (goodbye, reply) in [
+            (true, r#"{"operationId":"1.2","status":"assigning"}"#),
+            (false, r#"{"operationId":"1.2","status":"assigning"}"#),
+            (
+                true,
+                r#"{"operationId":"1.2","status":"assigned","registrationState":{"assignedHub":"h.x","deviceId":"device"}}"#,
+            ),
+        ] {
+            let (socket, _) = listener.accept().unwrap();
+            let session = ServerConnection::new(config.clone()).unwrap();
+            let mut stream = StreamOwned::new(session, socket);
+            // Requests come whole: in one record with head and body.
+            let mut buffer = [0; 4096];
+            let count = stream.read(&mut buffer).unwrap();
+            asked.push(String::from_utf8_lossy(&buffer[..3.min(count)]).into_owned());
+            write!(
+                stream,
+                "HTTP/1.1 200 OK\r\nRetry-After: 1\r\nContent-Length: {}\r\n\r\n{reply}",
+                reply.len()
+            )
+            .unwrap();
+            if goodbye {
+                stream.conn.send_close_notify();
+            }
+            stream.flush().unwrap();
+        }
+        asked
+    });
+    let policy = Policy { max_connections: Some(1), ..quick() };
+    let id = RegistrationId::new("device").unwrap();
+    let key = SymmetricKey::from_bytes(&[7; 32]).unwrap();
+    let assignment = ProvisioningClient::builder()
+        .endpoint(Endpoint::parse(&address.to_string()).unwrap())
+        .id_scope(IdScope::new("0ne00111111").unwrap())
+        .hsm(SymmetricKeyHsm::new(id, key))
+        .transport(Transport::Http)
+        .trust_anchors(TrustAnchors::pem(ca))
+        .policy(policy)
+        .build()
+        .unwrap()
+        .register()
+        .unwrap();
+    assert_eq!(assignment.hub, "h.x");
+    assert_eq!(server.join().unwrap(), ["PUT", "GET", "GET"]);
+}
+
+#[test]
+fn a_broker_that_wants_one_thing_after_the_other_costs_one_connection() {
+    let service = FaultyService::start(|_| Fault::DropOnHaste);
+    let policy = Policy { deadline: None, ..quick() };
+    client(&service, policy).register().unwrap();
+    assert_eq!(service.connections(), 2);
+}
+
+#[test]
 fn a_refused_subscription_is_final() {
     let service = FaultyService::start(|_| Fault::RefuseSubscribe);
     let error = client(&service, quick()).register().unwrap_err();
@@ -245,6 +310,26 @@ fn a_flood_neither_fills_the_memory_nor_keeps_the_deadline_from_ending_it() {
     assert_eq!(during(&error), Stage::Register);
     let grown = peak_memory() - before;
     assert!(grown < 64 * 1024, "{grown} KiB more");
+}
+
+#[tokio::test]
+async fn a_peer_that_never_pauses_cannot_keep_the_async_driver_from_its_deadline() {
+    let service = FaultyService::start(|_| Fault::Chatter);
+    let policy = Policy { deadline: Some(Duration::from_secs(2)), ..quick() };
+    let started = Instant::now();
+    let error = client(&service, policy).register_async().await.unwrap_err();
+    assert_eq!(during(&error), Stage::Register);
+    assert!(started.elapsed() < Duration::from_secs(6), "{:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn a_peer_that_never_pauses_cannot_keep_the_runtime_from_others() {
+    let service = FaultyService::start(|_| Fault::Chatter);
+    let mut client = client(&service, quick());
+    let started = Instant::now();
+    let around = tokio::time::timeout(Duration::from_secs(2), client.register_async());
+    assert!(around.await.is_err(), "the time-out around it has its turn");
+    assert!(started.elapsed() < Duration::from_secs(6), "{:?}", started.elapsed());
 }
 
 /// The highest resident size of this process so far, in KiB. (The service's threads count too,

@@ -25,6 +25,15 @@ fn scripted(
     policy: Policy,
     script: &[String],
 ) -> (Result<Assignment, Error>, Vec<Vec<String>>, Duration) {
+    scripted_with(policy, script, |_, _| {})
+}
+
+/// The same, where something else happens after each reply.
+fn scripted_with(
+    policy: Policy,
+    script: &[String],
+    mut after: impl FnMut(&mut Session, Now),
+) -> (Result<Assignment, Error>, Vec<Vec<String>>, Duration) {
     let id = RegistrationId::new("device").unwrap();
     let mut hsm = SymmetricKeyHsm::new(id.clone(), SymmetricKey::from_bytes(&[1; 32]).unwrap());
     let config = RegistrationConfig {
@@ -63,6 +72,7 @@ fn scripted(
         asked.last_mut().unwrap().push(request.split(' ').next().unwrap().to_owned());
         if let Some(reply) = script.next() {
             session.receive(now, reply.as_bytes());
+            after(&mut session, now);
         }
     }
     panic!("no outcome");
@@ -80,6 +90,36 @@ fn a_service_that_closes_after_each_reply_is_connected_to_again_for_each_poll() 
     assert_eq!(result.unwrap().hub, "h.x");
     assert_eq!(asked, [["PUT"], ["PUT"], ["GET"], ["GET"]]);
     assert_eq!(elapsed.as_secs(), 9, "each pause is kept");
+}
+
+#[test]
+fn a_service_that_closes_without_a_word_while_nothing_is_asked_has_not_failed() {
+    let busy = response("503 Away", "Retry-After: 3\r\n", "");
+    let assigning = response("202 Accepted", "Retry-After: 3\r\n", ASSIGNING);
+    let script = [busy, assigning.clone(), assigning, response("200 OK", "", ASSIGNED)];
+    let reset = || Error::new(Stage::Connect, ErrorKind::ConnectionLost).with_detail("reset");
+    for error in [None, Some(reset())] {
+        let policy = Policy { max_connections: Some(1), ..Policy::default() };
+        let end = |session: &mut Session, now| {
+            let error = error.as_ref().map(|_| reset());
+            session.closed(now, error);
+        };
+        let (result, asked, elapsed) = scripted_with(policy, &script, end);
+        assert_eq!(result.unwrap().hub, "h.x");
+        assert_eq!(asked, [["PUT"], ["PUT"], ["GET"], ["GET"]]);
+        assert_eq!(elapsed.as_secs(), 9, "each pause is kept");
+    }
+}
+
+#[test]
+fn a_service_that_closes_before_its_reply_is_complete_has_failed() {
+    let whole = response("202 Accepted", "", ASSIGNING);
+    let script = [whole[..whole.len() - 1].to_owned()];
+    let policy = Policy { max_connections: Some(1), ..Policy::default() };
+    let (result, asked, _) =
+        scripted_with(policy, &script, |session, now| session.closed(now, None));
+    assert_eq!(*result.unwrap_err().kind(), ErrorKind::ConnectionLost);
+    assert_eq!(asked, [["PUT"]]);
 }
 
 #[test]

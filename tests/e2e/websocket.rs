@@ -18,12 +18,14 @@ use rumqttc::mqttbytes::v4::{Connect, Packet, Publish, Subscribe};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tungstenite::client::IntoClientRequest as _;
 use tungstenite::handshake::client::Response;
 use tungstenite::http::HeaderValue;
+use tungstenite::protocol::CloseFrame;
 use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::{Error, Message, WebSocket};
 
@@ -169,6 +171,91 @@ fn another_subprotocol_is_refused_with_those_that_are_spoken() {
     assert_eq!(response.status(), 400);
     let missing = open(&emulator, "/nope", "mqtt").map(drop).unwrap_err();
     assert!(matches!(missing, Error::Http(response) if response.status() == 404));
+}
+
+/// What the door sends before the end, which must be one that TLS knows of.
+fn farewell(socket: &mut WebSocket<Stream>) -> CloseFrame {
+    let frame = loop {
+        match socket.read().unwrap() {
+            Message::Close(frame) => break frame.expect("a reason"),
+            Message::Binary(_) => {}
+            other => panic!("{other:?}"),
+        }
+    };
+    assert!(matches!(socket.read(), Err(Error::ConnectionClosed)));
+    assert_eq!(socket.get_mut().read(&mut [0; 1]).unwrap(), 0, "TLS says goodbye");
+    frame
+}
+
+#[test]
+fn a_clients_farewell_is_echoed_and_the_connection_ends_cleanly() {
+    let emulator = emulator();
+    for protocol in ["mqtt", "AMQPWSB10"] {
+        for code in [CloseCode::Normal, CloseCode::Away] {
+            let (mut socket, _) = open(&emulator, "/$iothub/websocket", protocol).unwrap();
+            socket.close(Some(CloseFrame { code, reason: "done".into() })).unwrap();
+            assert_eq!(farewell(&mut socket).code, code, "{protocol}");
+        }
+    }
+    let (mut socket, _) = open(&emulator, "/mqtt", "mqtt").unwrap();
+    socket.send(Message::binary(flight(&emulator, "dev-1"))).unwrap();
+    assert_registered(&mut socket);
+    socket.close(Some(CloseFrame { code: CloseCode::Normal, reason: "".into() })).unwrap();
+    assert_eq!(farewell(&mut socket).code, CloseCode::Normal);
+}
+
+#[test]
+fn the_end_of_the_conversation_inside_is_a_normal_farewell() {
+    let emulator = emulator();
+    let (mut socket, _) = open(&emulator, "/mqtt", "mqtt").unwrap();
+    let mut bytes = BytesMut::from(flight(&emulator, "dev-1").as_slice());
+    Packet::Disconnect.write(&mut bytes, usize::MAX).unwrap();
+    socket.send(Message::binary(bytes.to_vec())).unwrap();
+    assert_eq!(farewell(&mut socket).code, CloseCode::Normal);
+}
+
+#[test]
+fn a_client_that_does_not_answer_a_farewell_is_not_waited_for_long() {
+    let emulator = emulator();
+    let (mut socket, _) = open(&emulator, "/mqtt", "mqtt").unwrap();
+    let mut bytes = BytesMut::from(flight(&emulator, "dev-1").as_slice());
+    Packet::Disconnect.write(&mut bytes, usize::MAX).unwrap();
+    socket.send(Message::binary(bytes.to_vec())).unwrap();
+    let begin = Instant::now();
+    let mut rest = Vec::new();
+    socket.get_mut().read_to_end(&mut rest).unwrap();
+    // 1000, and nothing behind it.
+    assert!(rest.ends_with(&[0x88, 2, 0x03, 0xe8]), "{rest:02x?}");
+    assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
+}
+
+#[test]
+fn frames_that_break_the_protocol_are_answered_with_the_reason() {
+    let emulator = emulator();
+    let too_long = [&[0x82, 0xff][..], &(300 * 1024_u64).to_be_bytes(), &[1, 2, 3, 4]].concat();
+    for (frame, code) in [
+        // Without a mask; with a reserved bit; of a reserved kind; a ping in parts.
+        (vec![0x82, 1, 0], CloseCode::Protocol),
+        (vec![0xc2, 0x81, 1, 2, 3, 4, 5], CloseCode::Protocol),
+        (vec![0x83, 0x81, 1, 2, 3, 4, 5], CloseCode::Protocol),
+        (vec![0x09, 0x81, 1, 2, 3, 4, 5], CloseCode::Protocol),
+        (too_long, CloseCode::Size),
+        // A text that is not UTF-8.
+        (vec![0x81, 0x81, 0, 0, 0, 0, 0xff], CloseCode::Invalid),
+    ] {
+        let (mut socket, _) = open(&emulator, "/mqtt", "mqtt").unwrap();
+        socket.get_mut().write_all(&frame).unwrap();
+        socket.get_mut().flush().unwrap();
+        assert_eq!(farewell(&mut socket).code, code, "{frame:02x?}");
+    }
+}
+
+#[test]
+fn a_client_that_still_sends_reads_why_it_was_left() {
+    let emulator = emulator();
+    let (mut socket, _) = open(&emulator, "/mqtt", "mqtt").unwrap();
+    socket.send(Message::binary(vec![0x30; 300 * 1024])).unwrap();
+    assert_eq!(farewell(&mut socket).code, CloseCode::Size);
 }
 
 #[test]

@@ -27,6 +27,8 @@ pub enum Fault {
     SilentTcp,
     /// Closed on receiving CONNECT.
     DropOnConnect,
+    /// Closed when anything comes along with CONNECT.
+    DropOnHaste,
     /// CONNACK is sent, then nothing more.
     SilentAfterConnAck,
     /// Closed on receiving SUBSCRIBE.
@@ -49,6 +51,8 @@ pub enum Fault {
     EchoPayload,
     /// After SUBACK messages come without end, and nothing is read any more.
     Flood,
+    /// After SUBACK come PINGRESPs without end, which want no answer.
+    Chatter,
     /// Polls are answered "assigning" for ever.
     AlwaysAssigning,
 }
@@ -176,7 +180,10 @@ fn serve(stream: TcpStream, config: Arc<ServerConfig>, fault: Fault, stop: &Atom
             message.pkid = 1;
             let mut out = BytesMut::new();
             for _ in 0..1000 {
-                message.write(&mut out).unwrap();
+                match fault {
+                    Fault::Chatter => out.extend_from_slice(&[0xD0, 0]),
+                    _ => drop(message.write(&mut out).unwrap()),
+                }
             }
             while !stop.load(Ordering::SeqCst) && stream.write_all(&out).is_ok() {}
             return;
@@ -188,6 +195,7 @@ fn serve(stream: TcpStream, config: Arc<ServerConfig>, fault: Fault, stop: &Atom
             let mut out = BytesMut::new();
             match packet {
                 Packet::Connect(_) if fault == Fault::DropOnConnect => return,
+                Packet::Connect(_) if fault == Fault::DropOnHaste && !input.is_empty() => return,
                 Packet::Connect(_) => {
                     let code = match fault {
                         Fault::ConnAck(code) => code,
@@ -207,7 +215,7 @@ fn serve(stream: TcpStream, config: Arc<ServerConfig>, fault: Fault, stop: &Atom
                         SubscribeReasonCode::Success(QoS::AtLeastOnce)
                     };
                     SubAck::new(subscribe.pkid, vec![code]).write(&mut out).unwrap();
-                    flood = fault == Fault::Flood;
+                    flood = matches!(fault, Fault::Flood | Fault::Chatter);
                 }
                 Packet::Publish(_) if flood => {}
                 Packet::Publish(publish) => {

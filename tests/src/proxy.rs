@@ -50,20 +50,35 @@ impl RunningProxy {
     /// When stunnel is missing or does not start.
     pub fn start_tls(credentials: Option<(&str, &str)>, certificate: &str, key: &str) -> Self {
         let mut proxy = Self::start(credentials);
+        proxy.put_tls_in_front(certificate, key);
+        proxy
+    }
+
+    /// stunnel alone, in front of anything.
+    ///
+    /// # Panics
+    ///
+    /// When stunnel is missing or does not start.
+    pub fn tls_in_front_of(address: SocketAddr, certificate: &str, key: &str) -> Self {
+        let mut server = Self { address, folder: new_folder(), processes: Vec::new() };
+        server.put_tls_in_front(certificate, key);
+        server
+    }
+
+    fn put_tls_in_front(&mut self, certificate: &str, key: &str) {
         let address = free_address();
-        let pem = proxy.folder.join("proxy.pem");
+        let pem = self.folder.join("proxy.pem");
         fs::write(&pem, format!("{key}\n{certificate}\n")).unwrap();
-        let file = proxy.folder.join("stunnel.conf");
+        let file = self.folder.join("stunnel.conf");
         let settings = format!(
             "foreground = yes\npid =\n[proxy]\naccept = {address}\nconnect = {}\ncert = {}\n",
-            proxy.address,
+            self.address,
             pem.display()
         );
         fs::write(&file, settings).unwrap();
-        proxy.processes.push(spawn(Command::new("stunnel4").arg(&file)));
-        proxy.address = address;
+        self.processes.push(spawn(Command::new("stunnel4").arg(&file)));
+        self.address = address;
         wait_for(address);
-        proxy
     }
 
     /// Where it listens.

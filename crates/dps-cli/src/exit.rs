@@ -18,6 +18,7 @@ Exit codes:
 
 pub(crate) const OTHER: u8 = 1;
 pub(crate) const CONFIG: u8 = 2;
+pub(crate) const PROTOCOL: u8 = 10;
 
 /// The exit code of a failed registration.
 pub(crate) fn of(error: &Error) -> u8 {
@@ -49,7 +50,7 @@ pub(crate) fn of(error: &Error) -> u8 {
         ErrorKind::SubscribeRejected
         | ErrorKind::Protocol
         | ErrorKind::MalformedReply
-        | ErrorKind::IncompleteReply => 10,
+        | ErrorKind::IncompleteReply => PROTOCOL,
         _ if error.stage() == Stage::Config => CONFIG,
         _ => OTHER,
     }

@@ -231,3 +231,56 @@ fn a_proxy_is_looked_through_and_its_password_is_never_shown() {
         assert!(!all.contains("s3cret") && !all.contains("wr0ng") && !all.contains("operator"));
     }
 }
+
+#[test]
+fn a_login_page_is_not_taken_for_the_service() {
+    let root = Authority::root("Portal root");
+    let trusted = Scratch::new("portal.pem", &root.pem());
+    let certificate = root.server("localhost", KeyKind::P256, ServerKind::Valid);
+    for answer in [
+        &b"HTTP/1.1 302 Found\r\nLocation: https://login.example/\r\nContent-Length: 0\r\n\r\n"[..],
+        b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n",
+    ] {
+        let server =
+            RunningProxy::tls_in_front_of(answering(answer), &certificate, KeyKind::P256.pem());
+        let endpoint = format!("localhost:{}", server.address().port());
+        let finished = doctor(&[
+            "--endpoint",
+            &endpoint,
+            "--transport",
+            "http",
+            "--trusted-cert",
+            trusted.path(),
+        ]);
+        assert_eq!(finished.code, Some(10), "{}", finished.stdout);
+        assert!(line(&finished, "http ").contains("FAILED"), "{}", finished.stdout);
+        assert!(
+            finished.stdout.contains("may not be a provisioning service"),
+            "{}",
+            finished.stdout
+        );
+    }
+}
+
+#[test]
+fn exceptions_from_the_proxy_count_port_by_port() {
+    let fleet = Fleet::start();
+    let ca = Scratch::new("exceptions.pem", fleet.emulator.ca_pem());
+    let proxy = RunningProxy::start(None);
+    // Names of this machine never go through a proxy of the environment, so another one is asked for.
+    let mqtt = fleet.emulator.mqtt_address().port();
+    let https = fleet.emulator.https_address().port();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dps"));
+    command.args(["doctor", "--endpoint", "dps.invalid", "--trusted-cert", ca.path()]);
+    command.args(["--mqtt-port", &mqtt.to_string(), "--https-port", &https.to_string()]);
+    command.env("HTTPS_PROXY", format!("http://{}", proxy.address()));
+    command.env("NO_PROXY", format!("dps.invalid:{https}"));
+    let finished = run(&mut command, Duration::from_secs(60));
+    let after = |port: u16| {
+        let begin = format!("Port {port}");
+        let mut lines = finished.stdout.lines().skip_while(|line| !line.starts_with(&begin));
+        lines.next().unwrap_or_else(|| panic!("{}{}", finished.stdout, finished.stderr)).to_owned()
+    };
+    assert!(after(mqtt).contains("proxy:"), "{}", finished.stdout);
+    assert!(after(https).contains("resolve:"), "{}", finished.stdout);
+}

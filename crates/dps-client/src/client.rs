@@ -66,6 +66,8 @@ pub struct ProvisioningClient {
     link_settings: Option<LinkSettings>,
     /// What a service may miss behind the certificates that were sent.
     missing_issuer: Option<String>,
+    /// Whose certificate it is, as far as it tells.
+    common_name: Option<RegistrationId>,
     clock: SystemClock,
     session: Option<Session>,
     wire: Wire,
@@ -107,6 +109,7 @@ impl ProvisioningClient {
             next_proxy: None,
             link_settings: None,
             missing_issuer: None,
+            common_name: None,
             clock: SystemClock::new(),
             session: None,
             wire: Wire::Closed,
@@ -376,7 +379,9 @@ impl ProvisioningClient {
 
     /// The outcome, with what is known here about a refusal.
     pub(crate) fn explained(&self, result: Result<Assignment, Error>) -> Result<Assignment, Error> {
-        result.map_err(|error| signing::explained(error, self.missing_issuer.as_deref()))
+        let id = &self.identity.registration_id;
+        let (name, issuer) = (self.common_name.as_ref(), self.missing_issuer.as_deref());
+        result.map_err(|error| signing::explained(error, id, name, issuer))
     }
 
     fn new_link_settings(
@@ -399,6 +404,9 @@ impl ProvisioningClient {
         options.client_identity = signing::client_identity(self.hsm.as_mut(), now)?;
         let identity = options.client_identity.as_ref();
         self.missing_issuer = identity.and_then(|one| one.missing_issuer()).map(str::to_owned);
+        if identity.is_some() {
+            self.common_name = signing::registration_id(self.hsm.as_mut());
+        }
         let tls = TlsSettings::with_options(&self.trust_anchors, system, &options)?;
         let mut settings = LinkSettings::new(tls);
         if let Some((proxy, tls)) = proxy {

@@ -42,8 +42,8 @@ pub struct Session {
     link: Option<Link>,
     /// For the connection that is being opened.
     opening: Option<Opening>,
-    /// Whether the link's handshakes are over.
-    link_ready: bool,
+    /// The link's handshake that is under way; none once all are over.
+    pending: Option<Stage>,
     outputs: VecDeque<Output>,
 }
 
@@ -61,7 +61,7 @@ impl Session {
             engine,
             link: None,
             opening: None,
-            link_ready: false,
+            pending: None,
             outputs: VecDeque::new(),
         };
         session.act(now);
@@ -100,12 +100,12 @@ impl Session {
     /// The wire is open; `link` is what stands between it and the protocol.
     pub fn opened(&mut self, now: Now, link: Link) {
         let Some(opening) = self.opening.take() else { return };
-        let stage = link.pending_stage().unwrap_or(Stage::Authenticate);
-        self.link_ready = link.pending_stage().is_none();
+        self.pending = link.pending_stage();
         self.link = Some(link);
+        let stage = self.pending.unwrap_or(Stage::Authenticate);
         self.registration.handle(now, Event::Reached(stage));
         let result = self.engine.open(now, opening);
-        if result.is_ok() && self.link_ready {
+        if result.is_ok() && self.pending.is_none() {
             self.engine.ready(now);
         }
         self.settle(now, result);
@@ -116,10 +116,13 @@ impl Session {
         let Some(link) = &mut self.link else { return };
         let mut up = Vec::new();
         let mut result = link.receive(now, wire, &mut up);
-        if !self.link_ready && link.pending_stage().is_none() {
-            self.link_ready = true;
-            self.registration.handle(now, Event::Reached(Stage::Authenticate));
-            self.engine.ready(now);
+        let pending = link.pending_stage();
+        if pending != self.pending {
+            self.pending = pending;
+            self.registration.handle(now, Event::Reached(pending.unwrap_or(Stage::Authenticate)));
+            if pending.is_none() {
+                self.engine.ready(now);
+            }
         }
         // What arrived before a fault counts.
         if !up.is_empty() {
@@ -195,8 +198,19 @@ impl Session {
         }
         self.act(now);
         if let Err(error) = result {
-            self.fail(now, error);
+            self.fail(now, self.located(error));
             self.act(now);
+        }
+    }
+
+    /// A connection that is lost after all handshakes is lost where the registration stands,
+    /// whichever layer noticed it.
+    fn located(&self, error: Error) -> Error {
+        match error.kind() {
+            ErrorKind::ConnectionLost if self.pending.is_none() => {
+                error.at_stage(self.registration.stage())
+            }
+            _ => error,
         }
     }
 
@@ -212,6 +226,9 @@ impl Session {
 
     /// The connection is of no more use.
     fn fail(&mut self, now: Now, error: Error) {
+        if *error.kind() == ErrorKind::ConnectionLost && self.engine.owes_nothing() {
+            return self.closing(now);
+        }
         tracing::warn!(%error, "the connection is given up");
         if self.link.is_some() {
             let farewell = self.hang_up(now);
@@ -253,10 +270,10 @@ impl Session {
             self.engine.close();
             // A link that failed still has its last words (a TLS alert).
             let _ = carry(now, self.engine.as_mut(), &mut link, &mut farewell);
-            link.close();
+            link.close(now);
             let _ = link.transmit(now, &mut farewell);
         }
-        self.link_ready = false;
+        self.pending = None;
         farewell
     }
 }

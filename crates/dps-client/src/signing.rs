@@ -2,7 +2,7 @@
 
 use dps_core::{
     Attestation, ClientIdentity, ClientKey, Error, ErrorKind, Hsm, HsmError, Mac, Now,
-    SignatureScheme,
+    RegistrationId, SignatureScheme,
 };
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -29,13 +29,34 @@ pub(crate) fn client_identity(
     Ok(Some(guarded.with_missing_issuer(missing_issuer)))
 }
 
-/// A service only says that a certificate is invalid; what it may miss is known here.
-pub(crate) fn explained(error: Error, missing_issuer: Option<&str>) -> Error {
+/// The registration id that the module knows, if it can say.
+pub(crate) fn registration_id(hsm: &mut dyn Hsm) -> Option<RegistrationId> {
+    guarded("tell its registration id", || hsm.registration_id()).ok().flatten()
+}
+
+/// A service only says that a certificate is invalid. What is known here: whether it names another
+/// device than `id`, and what may be missing behind it.
+pub(crate) fn explained(
+    error: Error,
+    id: &RegistrationId,
+    common_name: Option<&RegistrationId>,
+    missing_issuer: Option<&str>,
+) -> Error {
     let is_about_chain =
         matches!(error.kind(), ErrorKind::Service { status: 401 } | ErrorKind::ClientCertificate);
-    match missing_issuer {
-        Some(issuer) if is_about_chain && error.detail().is_none() => error.with_detail(format!(
-            "the certificate of {issuer:?}, which issued the last one that was sent, was not sent; it is missing unless it is the enrolled one"
+    if !is_about_chain || error.detail().is_some() {
+        return error;
+    }
+    match (common_name, missing_issuer) {
+        (Some(name), _) if !name.as_str().eq_ignore_ascii_case(id.as_str()) => {
+            error.with_detail(format!(
+                "the registration id is {:?}, and the certificate's common name is {:?}; the service wants them equal",
+                id.as_str(),
+                name.as_str()
+            ))
+        }
+        (_, Some(issuer)) => error.with_detail(format!(
+            "unless {issuer:?} is enrolled itself, its certificate is missing behind those that were sent"
         )),
         _ => error,
     }
@@ -68,7 +89,7 @@ fn guarded<T>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use dps_core::{RegistrationId, Stage, Timestamp};
+    use dps_core::{Stage, Timestamp};
 
     struct Broken;
 
@@ -129,13 +150,27 @@ mod tests {
     fn a_refused_chain_is_explained_by_what_is_missing_behind_it() {
         let error = |kind| Error::new(Stage::Register, kind);
         for kind in [ErrorKind::Service { status: 401 }, ErrorKind::ClientCertificate] {
-            let text = explained(error(kind), Some("CN=line")).to_string();
-            assert!(text.contains("the certificate of \"CN=line\""), "{text}");
+            let text = explained(error(kind), &id("device"), None, Some("CN=line")).to_string();
+            assert!(text.contains("\"CN=line\""), "{text}");
         }
         for (kind, issuer) in
             [(ErrorKind::Service { status: 404 }, Some("CN=line")), (ErrorKind::Disabled, None)]
         {
-            assert_eq!(explained(error(kind), issuer).detail(), None);
+            assert_eq!(explained(error(kind), &id("device"), None, issuer).detail(), None);
         }
+    }
+
+    #[test]
+    fn a_certificate_of_another_device_is_said_to_be_one() {
+        let error = || Error::new(Stage::Register, ErrorKind::Service { status: 401 });
+        let explained = |name| explained(error(), &id("device"), Some(&id(name)), Some("CN=line"));
+        let text = explained("other").to_string();
+        assert!(text.contains("\"device\"") && text.contains("\"other\""), "{text}");
+        // The service takes either case.
+        assert!(explained("Device").to_string().contains("CN=line"));
+    }
+
+    fn id(text: &str) -> RegistrationId {
+        RegistrationId::new(text).unwrap()
     }
 }

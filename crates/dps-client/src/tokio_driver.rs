@@ -31,7 +31,6 @@ impl Open {
     /// Writes what is unsent, and reads until something has arrived; 0 is the end of the stream.
     /// May be dropped at any time without losing bytes.
     async fn exchange(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let blocked = |error: &io::Error| error.kind() == io::ErrorKind::WouldBlock;
         loop {
             let interest = match self.unsent.len() {
                 0 => Interest::READABLE,
@@ -39,21 +38,30 @@ impl Open {
                 _ => Interest::WRITABLE,
             };
             self.stream.ready(interest).await?;
-            // Reading goes first: when writing fails, the reason may have arrived.
-            if interest.is_readable() {
-                match self.stream.try_read(buffer) {
-                    Err(error) if blocked(&error) => {}
-                    result => return result,
-                }
-            }
-            if !self.unsent.is_empty() {
-                match self.stream.try_write(&self.unsent) {
-                    Ok(written) => drop(self.unsent.drain(..written)),
-                    Err(error) if blocked(&error) => {}
-                    Err(error) => return Err(error),
-                }
+            if let Some(count) = self.try_exchange(buffer)? {
+                return Ok(count);
             }
         }
+    }
+
+    /// The same without waiting: `None` when nothing has arrived.
+    fn try_exchange(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+        let blocked = |error: &io::Error| error.kind() == io::ErrorKind::WouldBlock;
+        // Reading goes first: when writing fails, the reason may have arrived.
+        if self.unsent.len() <= MAX_UNSENT {
+            match self.stream.try_read(buffer) {
+                Err(error) if blocked(&error) => {}
+                result => return result.map(Some),
+            }
+        }
+        if !self.unsent.is_empty() {
+            match self.stream.try_write(&self.unsent) {
+                Ok(written) => drop(self.unsent.drain(..written)),
+                Err(error) if blocked(&error) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(None)
     }
 }
 
@@ -82,6 +90,8 @@ impl ProvisioningClient {
         if self.is_running() {
             return Err(already_running());
         }
+        // What a future that was dropped has left behind.
+        self.rest();
         let clock = self.clock();
         let mut session = self.new_session(clock.now());
         let mut open: Option<Open> = None;
@@ -212,12 +222,21 @@ async fn exchange(
             return;
         }
     }
+    // However busy the peer keeps us, others on this runtime have their turn, and so does a
+    // time-out around us.
+    tokio::task::consume_budget().await;
     let due = session.next_timeout();
+    let overdue = due.is_some_and(|due| due <= clock.now().at);
     let Some(open) = open else {
         until(clock, due, std::future::pending::<()>()).await;
         return session.handle_timeout(clock.now());
     };
-    match until(clock, due, open.exchange(buffer)).await {
+    let exchanged = match overdue {
+        // What has arrived counts, however late it is looked at; then it is the timer's turn.
+        true => open.try_exchange(buffer).transpose(),
+        false => until(clock, due, open.exchange(buffer)).await,
+    };
+    match exchanged {
         None => session.handle_timeout(clock.now()),
         Some(Ok(0)) => session.closed(clock.now(), None),
         Some(Ok(count)) => {
@@ -228,6 +247,9 @@ async fn exchange(
                 .with_detail(error.to_string());
             session.closed(clock.now(), Some(error));
         }
+    }
+    if overdue {
+        session.handle_timeout(clock.now());
     }
 }
 

@@ -1,5 +1,6 @@
 //! Every way a registration can fail, and what to do about it.
 
+use crate::wire::{ErrorDocument, object};
 use crate::{HsmError, IdError, KeyError};
 use core::fmt;
 use core::time::Duration;
@@ -196,6 +197,20 @@ pub struct ServiceError {
     pub timestamp: Option<String>,
 }
 
+impl ServiceError {
+    /// Reads an error document that came with `status`; `None` when `body` is none.
+    pub fn from_json(status: u16, body: &[u8]) -> Option<Self> {
+        let document: ErrorDocument = object(body).ok()?;
+        Some(Self {
+            status,
+            error_code: document.error_code,
+            tracking_id: document.tracking_id,
+            message: document.message,
+            timestamp: document.timestamp_utc,
+        })
+    }
+}
+
 /// A failure with its stage, kind, the service's words where there are any, and a hint.
 ///
 /// `Display` gives one line with everything but the hint. No key, token or password is ever part
@@ -207,13 +222,21 @@ struct Inner {
     kind: ErrorKind,
     detail: Option<String>,
     service: Option<ServiceError>,
+    retry_after: Option<Duration>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
 impl Error {
     /// An error of this kind at this stage.
     pub fn new(stage: Stage, kind: ErrorKind) -> Self {
-        Self(Box::new(Inner { stage, kind, detail: None, service: None, source: None }))
+        Self(Box::new(Inner {
+            stage,
+            kind,
+            detail: None,
+            service: None,
+            retry_after: None,
+            source: None,
+        }))
     }
 
     /// The same error at another stage.
@@ -234,6 +257,13 @@ impl Error {
     #[must_use]
     pub fn with_service(mut self, service: ServiceError) -> Self {
         self.0.service = Some(service);
+        self
+    }
+
+    /// Adds the pause that the peer asks for before another try.
+    #[must_use]
+    pub fn with_retry_after(mut self, pause: Duration) -> Self {
+        self.0.retry_after = Some(pause);
         self
     }
 
@@ -262,6 +292,11 @@ impl Error {
     /// What the service said, if it said anything.
     pub fn service(&self) -> Option<&ServiceError> {
         self.0.service.as_ref()
+    }
+
+    /// The pause that the peer asks for before another try, 1 s to 300 s.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after
     }
 
     /// The failure before this one that explains it: what kept a registration from going on until
@@ -303,6 +338,14 @@ impl Error {
                 if self.0.stage == Stage::Proxy =>
             {
                 "check the proxy's host, port and scheme (http or https), and that it is running there"
+            }
+            ErrorKind::Silent { .. } if self.0.stage == Stage::Proxy => {
+                "check that an HTTP proxy listens at this host and port, and whether it speaks http or https"
+            }
+            ErrorKind::ConnectionLost
+                if matches!(self.0.stage, Stage::Authenticate | Stage::WebSocket) =>
+            {
+                "the server closed the connection without an answer: check that this transport is spoken at this host and port, then try again"
             }
             ErrorKind::NameResolution => {
                 "check the endpoint's spelling and that this machine can resolve names"
@@ -408,6 +451,9 @@ impl Error {
             ErrorKind::Service { status } => status,
             _ => 0,
         };
+        if self.0.service.is_none() {
+            return "whatever answers there may not be a provisioning service: check the endpoint, and whether something on the way (a login page, a firewall) answers in its place";
+        }
         match (self.error_code(), status) {
             (Some(401_002), _) if self.says_invalid_certificate() => {
                 "check that the certificate or one of its issuers is enrolled, that the whole chain is sent and valid now, and that the certificate's common name is the registration id"

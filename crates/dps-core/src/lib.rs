@@ -10,6 +10,7 @@
 //! * [`sas`]: SAS tokens
 //! * [`wire`]: the JSON bodies of requests, results and errors
 //! * [`Hsm`] and [`Transport`]: what an attestation source and a protocol engine implement
+//! * [`Pace`]: whether an engine may send ahead of the answers
 //! * [`Registration`]: the state machine that decides about polling, retry-after, back-off,
 //!   re-connecting and the deadline
 //! * [`Error`]: every failure, with its [`Stage`], the service's words, and a hint
@@ -27,6 +28,7 @@ mod error;
 mod hsm;
 mod id;
 mod key;
+mod pace;
 mod random;
 mod registration;
 mod retry;
@@ -41,6 +43,7 @@ pub use error::{CertificateProblem, Error, ErrorKind, ServiceError, Stage};
 pub use hsm::{Attestation, Hsm, HsmError, Mac};
 pub use id::{IdError, IdScope, RegistrationId};
 pub use key::{KeyError, SymmetricKey};
+pub use pace::Pace;
 pub use random::RandomSource;
 pub use registration::{Action, Event, Registration, RegistrationConfig, Status};
 pub use retry::{Policy, RETRY_AFTER_MAX, RETRY_AFTER_MIN, parse_retry_after};

@@ -233,7 +233,9 @@ impl Registration {
                 // that is still allowed.
                 self.open = false;
                 if self.is_exhausted() {
-                    return self.finish(Err(error));
+                    // What the service said last says more than that it then went away.
+                    let said = self.last_error.take();
+                    return self.finish(Err(said.unwrap_or(error)));
                 }
                 self.state = State::Pausing { until, connected: false };
             }
@@ -397,6 +399,10 @@ impl Registration {
             return self.finish(Err(error));
         }
         let pause = self.config.policy.backoff(self.losses, self.random.as_mut());
+        if let Some(asked) = error.retry_after() {
+            // Not all who were sent away come back at the same moment.
+            self.not_before = self.not_before.max(now.at + asked + pause);
+        }
         self.losses = self.losses.saturating_add(1);
         self.last_error = Some(error);
         let until = (now.at + pause).max(self.not_before);

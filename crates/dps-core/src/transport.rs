@@ -153,6 +153,13 @@ pub trait Transport: Send {
     /// When the peer did not answer a keep-alive; the driver closes the connection.
     fn handle_timeout(&mut self, now: Now) -> Result<(), Error>;
 
+    /// Whether the service may end the connection now and nothing is lost: all requests have their
+    /// replies, and the protocol has no need of a farewell. Its end is then like
+    /// [`TransportEvent::Closing`]. Protocols that keep their connections open never say so.
+    fn owes_nothing(&self) -> bool {
+        false
+    }
+
     /// Queues the protocol's farewell.
     fn close(&mut self);
 }

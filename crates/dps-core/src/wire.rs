@@ -240,6 +240,16 @@ fn some_raw<'de, D: Deserializer<'de>>(input: D) -> Result<Option<Box<RawValue>>
     Box::<RawValue>::deserialize(input).map(Some)
 }
 
+/// Reads a JSON object. (serde would take an array for a struct, too.)
+pub(crate) fn object<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, String> {
+    if body.trim_ascii_start().first() != Some(&b'{') {
+        return Err("it is not a JSON object".into());
+    }
+    // One kind of reader for all JSON: serde makes a copy of its code for each.
+    let text = core::str::from_utf8(body).map_err(|error| error.to_string())?;
+    serde_json::from_str(text).map_err(|error| error.to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

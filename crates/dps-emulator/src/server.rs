@@ -104,9 +104,24 @@ async fn serve_connection(
     }
 }
 
-/// Moves bytes between a stream and a connection's state machine until either ends.
+/// Moves bytes between a stream and a connection's state machine until either ends, and then ends
+/// the stream.
 pub(crate) async fn converse(
     mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    connection: impl Connection,
+) -> io::Result<()> {
+    let ended = exchange(&mut stream, connection).await;
+    if ended.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::TimedOut) {
+        // A farewell would wait behind the replies.
+        return ended;
+    }
+    // The client may be gone already; there is nothing to lose any more.
+    let _ = timeout(WRITE_PATIENCE, stream.shutdown()).await;
+    ended
+}
+
+async fn exchange(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
     mut connection: impl Connection,
 ) -> io::Result<()> {
     let mut buffer = vec![0; 16 * 1024];
@@ -122,7 +137,7 @@ pub(crate) async fn converse(
                 .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "replies stay unread"))??;
         }
         if connection.is_closed() {
-            break;
+            return Ok(());
         }
         let deadline = connection.next_timeout();
         let silence = async {
@@ -142,7 +157,4 @@ pub(crate) async fn converse(
             () = silence => connection.handle_timeout(now()),
         }
     }
-    // The client may be gone already; there is nothing to lose any more.
-    let _ = timeout(WRITE_PATIENCE, stream.shutdown()).await;
-    Ok(())
 }

@@ -10,7 +10,9 @@ use serde_json::value::RawValue;
 ///
 /// [`ErrorKind::InvalidConfig`] when the text does not begin with a JSON value.
 pub(crate) fn first_value(text: &[u8]) -> Result<String, Error> {
-    let mut json = serde_json::Deserializer::from_slice(text);
+    // What is no text can only follow the value.
+    let text = text.utf8_chunks().next().map_or("", |chunk| chunk.valid());
+    let mut json = serde_json::Deserializer::from_str(text);
     match Box::<RawValue>::deserialize(&mut json) {
         Ok(value) => Ok(value.get().to_owned()),
         // The error names line and column, never the text itself.

@@ -2,7 +2,7 @@
 
 use crate::X509Error;
 use crate::certificate::Certificate;
-use crate::der::{INTEGER, OBJECT_IDENTIFIER, OCTET_STRING, SEQUENCE, take};
+use crate::der::{INTEGER, OBJECT_IDENTIFIER, OCTET_STRING, SEQUENCE, explicit, take};
 use crate::encrypted;
 use crate::pem::PrivateKey;
 use core::fmt;
@@ -54,7 +54,7 @@ impl SoftwareKey {
 }
 
 fn mismatch(leaf: &Certificate) -> X509Error {
-    X509Error::KeyMismatch { subject: leaf.subject.clone() }
+    X509Error::KeyMismatch { subject: leaf.subject.text.clone() }
 }
 
 /// RFC 5958: version, algorithm, key.
@@ -92,14 +92,12 @@ fn rsa(der: &[u8], leaf: &Certificate) -> Result<SoftwareKey, X509Error> {
 /// RFC 5915: version, the secret number, and perhaps the curve and the public point. The point
 /// is the certificate's, so that a key without one works and a foreign key does not.
 fn ec(der: &[u8], leaf: &Certificate, curve: Option<&[u8]>) -> Result<SoftwareKey, X509Error> {
-    /// The explicit tag [0].
-    const PARAMETERS: u8 = 0xa0;
     let parts = || {
         let mut outer = der;
         let mut fields = take(&mut outer, SEQUENCE)?;
         take(&mut fields, INTEGER)?;
         let secret = take(&mut fields, OCTET_STRING)?;
-        let named = take(&mut fields, PARAMETERS)
+        let named = take(&mut fields, explicit(0))
             .and_then(|mut parameters| take(&mut parameters, OBJECT_IDENTIFIER));
         Some((secret, named))
     };

@@ -20,10 +20,12 @@
 #![forbid(unsafe_code)]
 
 mod certificate;
+mod date;
 mod der;
 mod encrypted;
 mod error;
 mod key;
+mod name;
 mod pem;
 #[cfg(test)]
 mod tests;
@@ -86,14 +88,16 @@ impl X509Hsm {
                 && !subject.is_issued_by(issuer)
             {
                 return Err(X509Error::BrokenChain {
-                    subject: subject.subject.clone(),
-                    issuer: subject.issuer.clone(),
-                    next: issuer.subject.clone(),
+                    subject: subject.subject.text.clone(),
+                    issuer: subject.issuer.text.clone(),
+                    next: issuer.subject.text.clone(),
                 });
             }
         }
-        let missing_issuer =
-            parsed.last().filter(|last| !last.is_issued_by(last)).map(|last| last.issuer.clone());
+        let missing_issuer = parsed
+            .last()
+            .filter(|last| !last.is_issued_by(last))
+            .map(|last| last.issuer.text.clone());
         let key = SoftwareKey::new(&pem::private_key(key)?, passphrase, &leaf)?;
         let identity =
             ClientIdentity::new(chain, Arc::new(key)).with_missing_issuer(missing_issuer.clone());
@@ -102,7 +106,7 @@ impl X509Hsm {
 
     /// The common name of the device's certificate, if it has one.
     pub fn common_name(&self) -> Option<&str> {
-        self.leaf.common_name.as_deref()
+        self.leaf.subject.common_name.as_deref()
     }
 
     /// The subject of the certificate that issued the last one of the chain, unless that issued

@@ -15,8 +15,9 @@
 //! name its mechanisms first. Sending init ahead presumes that PLAIN is among them, as it is at
 //! the provisioning service; a server that does not offer it answers with an error, as it would
 //! later. A server that reads ahead of its SASL layer can lose what follows it, and would stay
-//! silent or close. Therefore the connection after one that brought no reply waits for each
-//! answer before it goes on, as [`AmqpTransport::conservative`] always does (seven round trips instead of two).
+//! silent, close, or say that the client broke the protocol. Therefore connections after one that
+//! brought no reply wait for each answer before they go on ([`Pace`] tells when), as
+//! [`AmqpTransport::conservative`] always does: seven round trips instead of two.
 //!
 //! # Errors
 //!
@@ -37,7 +38,7 @@ use bytes::{Buf as _, BytesMut};
 use core::fmt;
 use core::time::Duration;
 use dps_core::{
-    Credentials, Error, ErrorKind, Now, Opening, Request, Stage, Timestamp, Transport,
+    Credentials, Error, ErrorKind, Now, Opening, Pace, Request, Stage, Timestamp, Transport,
     TransportEvent,
 };
 use links::{Incoming, Outgoing};
@@ -81,13 +82,10 @@ const PHASES: [Phase; 7] = [
 /// The AMQP engine.
 pub struct AmqpTransport {
     host: String,
-    conservative: bool,
-    /// There was a connection before, and the latest one brought no reply.
-    unanswered: bool,
+    /// Whether the opening goes out at once.
+    pace: Pace,
     /// The server wants a SASL layer even for certificates.
     wants_sasl: bool,
-    /// Whether this connection's opening was sent ahead.
-    pipelined: bool,
     phase: Phase,
     mechanism: Option<Mechanism>,
     /// Until it is sent.
@@ -128,10 +126,8 @@ impl AmqpTransport {
     pub fn new(host: impl Into<String>) -> Self {
         Self {
             host: host.into(),
-            conservative: false,
-            unanswered: false,
+            pace: Pace::default(),
             wants_sasl: false,
-            pipelined: false,
             phase: Phase::Closed,
             mechanism: None,
             init: Zeroizing::default(),
@@ -157,11 +153,11 @@ impl AmqpTransport {
     /// Whether to wait for each answer before going on with the opening, as older clients do.
     /// Costs five round trips.
     ///
-    /// An engine that pipelines does so too on the connection after one that brought no reply, in
-    /// case the service dislikes what is sent ahead.
+    /// An engine that pipelines does so too after a connection that brought no reply, in case the
+    /// service dislikes what is sent ahead; [`Pace`] tells when.
     #[must_use]
     pub fn conservative(mut self, conservative: bool) -> Self {
-        self.conservative = conservative;
+        self.pace = Pace::new(conservative);
         self
     }
 
@@ -195,7 +191,7 @@ impl AmqpTransport {
 
     fn enter(&mut self, phase: Phase) {
         self.phase = phase;
-        if !self.pipelined {
+        if !self.pace.is_ahead() {
             self.say(phase);
         }
     }
@@ -248,6 +244,7 @@ impl AmqpTransport {
         }
         if self.mechanism.is_none() && there == frame::SASL_HEADER {
             self.wants_sasl = true;
+            self.pace.excused();
             return Err(Error::new(self.stage, ErrorKind::ConnectionLost)
                 .with_detail("the server wants SASL; the next connection has it"));
         }
@@ -269,7 +266,7 @@ impl AmqpTransport {
                 Ok(())
             }
             (sasl::OUTCOME, Phase::Outcome, _) => {
-                sasl::judge(frame, self.pipelined)?;
+                sasl::judge(frame, &mut self.pace)?;
                 self.enter(Phase::AmqpHeader);
                 Ok(())
             }
@@ -352,6 +349,8 @@ impl AmqpTransport {
         let handle = value::needed(&attach.take(1), "handle").map_err(fault)?;
         if name == p::link_name(RECEIVER) && self.incoming.handle.is_none() {
             self.incoming.handle = Some(handle);
+            // Credit counts from here. Only sending links have one.
+            self.incoming.deliveries = value::number(&attach.take(9)).unwrap_or_default();
             // A null source means that a detach with the reason follows.
             if attach.take(5) != serde_amqp::Value::Null {
                 self.incoming.grant();
@@ -452,7 +451,7 @@ impl AmqpTransport {
     fn answer(&mut self, reply: dps_core::Reply) {
         self.awaited = None;
         self.open_requests = self.open_requests.saturating_sub(1);
-        self.unanswered = false;
+        self.pace.answered();
         self.events.push_back(TransportEvent::Reply(reply));
     }
 
@@ -497,13 +496,19 @@ impl AmqpTransport {
 
     /// The peer ended something without which we cannot go on.
     fn ended(&mut self, error: Option<PeerError>, what: &str) -> Result<(), Error> {
-        let sent_ahead = self.pipelined && self.phase < Phase::Begin;
+        // Nothing of the opening is unanswered once the links are ready.
+        let sent_ahead = self.pace.is_ahead() && self.phase < Phase::Ready;
         let Some(error) = error else {
             return Err(Error::new(self.stage, ErrorKind::ConnectionLost)
                 .with_detail(format!("the service closed {what}")));
         };
-        let reply = error.into_reply_or_error(self.stage, sent_ahead)?;
+        if sent_ahead && error.may_be_about_haste() {
+            self.pace.blamed();
+            return Err(error.into_loss(self.stage));
+        }
+        let reply = error.into_reply_or_error(self.stage)?;
         self.answer(reply);
+        self.events.push_back(TransportEvent::Closing);
         // The server has opened the connection, if only to close it.
         self.phase = self.phase.max(Phase::Begin);
         self.close();
@@ -515,8 +520,7 @@ impl Transport for AmqpTransport {
     fn open(&mut self, now: Now, opening: Opening) -> Result<(), Error> {
         let Opening { identity, credentials, request } = opening;
         message::check_size(&request)?;
-        self.pipelined = !self.conservative && !self.unanswered;
-        self.unanswered = true;
+        let ahead = self.pace.begin();
         self.input.clear();
         wipe(&mut self.output);
         self.events.clear();
@@ -530,6 +534,7 @@ impl Transport for AmqpTransport {
         self.last_sent = now.at;
         self.last_heard = now.at;
         self.stage = Stage::Authenticate;
+        self.phase = Phase::Closed;
         self.address = sasl::address(&identity);
         self.container = format!("libdps-{}", identity.registration_id);
         let (mechanism, token) = match &credentials {
@@ -542,19 +547,23 @@ impl Transport for AmqpTransport {
         };
         self.mechanism = mechanism;
         self.init = match mechanism {
-            Some(mechanism) => sasl::init(mechanism, &self.address, token),
+            Some(mechanism) => sasl::init(mechanism, &self.address, token)?,
             None => Zeroizing::default(),
         };
         // Room for the whole flight, since a buffer that grows leaves copies behind.
         self.output.reserve(2048 + self.init.len() + 3 * self.address.len() + self.host.len());
         let first = if mechanism.is_some() { Phase::SaslHeader } else { Phase::AmqpHeader };
         self.phase = first;
-        if self.pipelined {
+        if ahead {
             PHASES.into_iter().filter(|&phase| phase >= first).for_each(|phase| self.say(phase));
         } else {
             self.say(first);
         }
         Ok(())
+    }
+
+    fn ready(&mut self, _: Now) {
+        self.pace.reached();
     }
 
     fn send(&mut self, now: Now, request: Request) -> Result<(), Error> {
@@ -574,6 +583,7 @@ impl Transport for AmqpTransport {
         if self.phase == Phase::Closed {
             return Ok(());
         }
+        self.pace.reached();
         self.last_heard = now.at;
         self.input.extend_from_slice(bytes);
         while self.step(now)? {}
@@ -645,7 +655,7 @@ impl fmt::Debug for AmqpTransport {
         // The output may hold a token, so neither buffer is shown.
         f.debug_struct("AmqpTransport")
             .field("phase", &self.phase)
-            .field("pipelined", &self.pipelined)
+            .field("pace", &self.pace)
             .field("requests", &self.requests)
             .finish_non_exhaustive()
     }

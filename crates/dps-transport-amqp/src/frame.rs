@@ -10,10 +10,12 @@ pub(crate) const AMQP_HEADER: [u8; 8] = *b"AMQP\x00\x01\x00\x00";
 
 /// The largest frame that we take; we say so in open.
 pub(crate) const MAX_FRAME: u32 = 65_536;
-/// The largest SASL frame that we take. The protocol's limit is 512.
+/// The largest SASL frame that the protocol allows, and the largest that we send.
+pub(crate) const SASL_FRAME: usize = 512;
+/// The largest SASL frame that we take.
 const MAX_SASL_FRAME: u32 = 4096;
 
-const HEADER: usize = 8;
+pub(crate) const HEADER: usize = 8;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Layer {

@@ -128,16 +128,21 @@ impl Incoming {
 /// AMQP replies have no status; their body tells.
 fn status(body: &[u8]) -> u16 {
     if let Ok(RegistrationOperationStatus { status: Some(status), .. }) =
-        serde_json::from_slice(body)
+        serde_json::from_str(text(body))
     {
         return if status == RegistrationStatus::Assigning { 202 } else { 200 };
     }
     error_status(body).unwrap_or(200)
 }
 
+/// JSON's text; none if it is not UTF-8, which is no JSON either.
+fn text(body: &[u8]) -> &str {
+    core::str::from_utf8(body).unwrap_or_default()
+}
+
 /// The status of an error document.
 pub(crate) fn error_status(body: &[u8]) -> Option<u16> {
-    let document: ErrorDocument = serde_json::from_slice(body).ok()?;
+    let document: ErrorDocument = serde_json::from_str(text(body)).ok()?;
     u16::try_from(document.error_code? / 1000).ok().filter(|status| (400..600).contains(status))
 }
 

@@ -34,13 +34,35 @@ impl PeerError {
         self.with_status(status)
     }
 
-    /// The end of a link, session or connection: a refusal if it says so, otherwise just the end.
-    /// The protocol's own faults are ours, unless we sent ahead and the server disliked that.
-    pub(crate) fn into_reply_or_error(self, stage: Stage, pipelined: bool) -> Result<Reply, Error> {
-        if let Some(status) = self.status() {
-            return Ok(self.with_status(status));
+    /// The end of a link, session or connection: a refusal if it says so, a fault of ours if it
+    /// names one of the protocol's, otherwise just the end.
+    pub(crate) fn into_reply_or_error(self, stage: Stage) -> Result<Reply, Error> {
+        match self.status() {
+            Some(status) => Ok(self.with_status(status)),
+            None if self.is_fault() => Err(self.into_error(stage, ErrorKind::Protocol)),
+            None => Err(self.into_loss(stage)),
         }
-        let is_fault = matches!(
+    }
+
+    /// The end, which the next connection may not meet with.
+    pub(crate) fn into_loss(self, stage: Stage) -> Error {
+        self.into_error(stage, ErrorKind::ConnectionLost)
+    }
+
+    /// Whether a server that dislikes what is sent ahead could say this about it: a fault of the
+    /// protocol's, or that something is not allowed, and no document of the service's.
+    pub(crate) fn may_be_about_haste(&self) -> bool {
+        let is_vague =
+            matches!(self.condition.as_str(), "amqp:not-allowed" | "amqp:not-implemented");
+        self.document_status().is_none() && (is_vague || self.is_fault())
+    }
+
+    fn into_error(self, stage: Stage, kind: ErrorKind) -> Error {
+        Error::new(stage, kind).with_detail(format!("the service says {}", self.words()))
+    }
+
+    fn is_fault(&self) -> bool {
+        matches!(
             self.condition.as_str(),
             "amqp:decode-error"
                 | "amqp:illegal-state"
@@ -52,15 +74,15 @@ impl PeerError {
                 | "amqp:session:handle-in-use"
                 | "amqp:session:unattached-handle"
                 | "amqp:link:transfer-limit-exceeded"
-        );
-        let kind =
-            if is_fault && !pipelined { ErrorKind::Protocol } else { ErrorKind::ConnectionLost };
-        Err(Error::new(stage, kind).with_detail(format!("the service says {}", self.words())))
+        )
+    }
+
+    fn document_status(&self) -> Option<u16> {
+        message::error_status(self.description.as_deref().unwrap_or_default().as_bytes())
     }
 
     fn status(&self) -> Option<u16> {
-        let document = self.description.as_deref().unwrap_or_default();
-        message::error_status(document.as_bytes()).or(match self.condition.as_str() {
+        self.document_status().or(match self.condition.as_str() {
             "amqp:unauthorized-access" => Some(401),
             "amqp:not-found" => Some(404),
             "amqp:not-allowed" | "amqp:not-implemented" | "amqp:precondition-failed" => Some(400),
@@ -135,16 +157,33 @@ mod tests {
 
     #[test]
     fn the_end_of_a_connection_is_a_refusal_a_loss_or_a_fault() {
-        let end = |condition, pipelined| {
+        let end = |condition| {
             error(condition, None, Value::Null)
-                .into_reply_or_error(Stage::Register, pipelined)
+                .into_reply_or_error(Stage::Register)
                 .map(|reply| reply.status)
                 .map_err(|error| error.kind().clone())
         };
-        assert_eq!(end("amqp:unauthorized-access", false), Ok(401));
-        assert_eq!(end("amqp:connection:forced", false), Err(ErrorKind::ConnectionLost));
-        assert_eq!(end("amqp:decode-error", false), Err(ErrorKind::Protocol));
-        assert_eq!(end("amqp:decode-error", true), Err(ErrorKind::ConnectionLost));
+        assert_eq!(end("amqp:unauthorized-access"), Ok(401));
+        assert_eq!(end("amqp:connection:forced"), Err(ErrorKind::ConnectionLost));
+        assert_eq!(end("amqp:decode-error"), Err(ErrorKind::Protocol));
+    }
+
+    #[test]
+    fn only_what_says_nothing_of_the_request_may_be_about_haste() {
+        let json = r#"{"errorCode":400004,"message":"no"}"#;
+        for (condition, description, expected) in [
+            ("amqp:illegal-state", None, true),
+            ("amqp:not-allowed", Some("not yet"), true),
+            ("amqp:not-implemented", None, true),
+            ("amqp:not-allowed", Some(json), false),
+            ("amqp:illegal-state", Some(json), false),
+            ("amqp:unauthorized-access", None, false),
+            ("amqp:resource-limit-exceeded", None, false),
+            ("amqp:connection:forced", None, false),
+        ] {
+            let error = error(condition, description, Value::Null);
+            assert_eq!(error.may_be_about_haste(), expected, "{condition} {description:?}");
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use crate::frame::{self, Layer};
 use crate::value::{self, Composite};
 use crate::violation::Violation;
 use bytes::BytesMut;
-use dps_core::{Error, ErrorKind, Identity, Stage};
+use dps_core::{Error, ErrorKind, Identity, Pace, Stage};
 use serde_amqp::Value;
 use zeroize::Zeroizing;
 
@@ -49,7 +49,13 @@ pub(crate) fn address(identity: &Identity) -> String {
 /// The sasl-init frame. Written without the codec and without reallocation, so that no copy of
 /// the token stays behind. Without the optional host name, which TLS has named already: the
 /// frame must not have more than 512 bytes, and a long registration id is in it twice.
-pub(crate) fn init(mechanism: Mechanism, address: &str, token: &str) -> Zeroizing<Vec<u8>> {
+///
+/// One that is larger for all that is refused: servers close on it without a word.
+pub(crate) fn init(
+    mechanism: Mechanism,
+    address: &str,
+    token: &str,
+) -> Result<Zeroizing<Vec<u8>>, Error> {
     let mut fields = Zeroizing::new(Vec::with_capacity(64 + address.len() + token.len()));
     let name = mechanism.name().as_bytes();
     fields.push(0xa3);
@@ -66,7 +72,15 @@ pub(crate) fn init(mechanism: Mechanism, address: &str, token: &str) -> Zeroizin
     init.extend_from_slice(&length(fields.len() + 4));
     init.extend_from_slice(&[0, 0, 0, 2]);
     init.extend_from_slice(&fields);
-    init
+    let size = frame::HEADER + init.len();
+    if size > frame::SASL_FRAME {
+        return Err(Error::new(Stage::Authenticate, ErrorKind::InvalidConfig).with_detail(format!(
+            "id scope, registration id and token take {size} bytes in AMQP, which allows at most {}; \
+             a shorter id or another transport helps",
+            frame::SASL_FRAME
+        )));
+    }
+    Ok(init)
 }
 
 /// A value with a size of four bytes.
@@ -84,17 +98,23 @@ pub(crate) fn write(out: &mut BytesMut, performative: &[u8]) {
     frame::write(out, Layer::Sasl, &[performative]);
 }
 
-/// What a sasl-outcome says. `pipelined`: the AMQP layer was opened ahead of it, which some
-/// server's SASL layer might take for a fault.
-pub(crate) fn judge(mut outcome: Composite, pipelined: bool) -> Result<(), Error> {
+/// What a sasl-outcome says. If the AMQP layer was opened ahead of it, some server's SASL layer
+/// might take that for a fault of its own.
+pub(crate) fn judge(mut outcome: Composite, pace: &mut Pace) -> Result<(), Error> {
     let code = match value::number(&outcome.take(0)) {
         Some(0) => return Ok(()),
         Some(code) => u8::try_from(code).unwrap_or(u8::MAX),
         None => return Err(Violation::Field("code").at(Stage::Authenticate)),
     };
     let kind = match code {
-        2 if pipelined => ErrorKind::ConnectionLost,
-        code => ErrorKind::SaslRejected { code },
+        2 if pace.is_ahead() => {
+            pace.blamed();
+            ErrorKind::ConnectionLost
+        }
+        code => {
+            pace.excused();
+            ErrorKind::SaslRejected { code }
+        }
     };
     Err(Error::new(Stage::Authenticate, kind))
 }
@@ -105,7 +125,7 @@ mod tests {
 
     #[test]
     fn plain_init_has_an_empty_authzid_then_address_and_token() {
-        let init = init(Mechanism::Plain, "s/registrations/d", "t0ken");
+        let init = init(Mechanism::Plain, "s/registrations/d", "t0ken").unwrap();
         let (init, length) = value::read(&init)
             .map(|(value, length)| (Composite::from_value(value).unwrap(), (length, init.len())))
             .unwrap();
@@ -132,10 +152,27 @@ mod tests {
     }
 
     #[test]
+    fn the_largest_init_fills_a_frame_of_512_bytes() {
+        let framed = |token: usize| {
+            init(Mechanism::Plain, "s/registrations/d", &"t".repeat(token)).map(|init| {
+                let mut out = BytesMut::new();
+                write(&mut out, &init);
+                out.len()
+            })
+        };
+        let most = (0..512).rev().find(|&token| framed(token).is_ok()).unwrap();
+        assert_eq!(framed(most).unwrap(), 512);
+        assert!(framed(most + 1).unwrap_err().to_string().contains("513 bytes"));
+    }
+
+    #[test]
     fn outcomes_are_told_apart() {
-        let outcome = |code, pipelined| {
+        let outcome = |code, pipelined: bool| {
+            let mut pace = Pace::new(!pipelined);
+            pace.begin();
             let frame = value::composite(OUTCOME, vec![Value::Ubyte(code)]);
-            judge(Composite::from_value(frame).unwrap(), pipelined).map_err(|e| e.kind().clone())
+            let result = judge(Composite::from_value(frame).unwrap(), &mut pace);
+            result.map_err(|error| error.kind().clone())
         };
         for pipelined in [false, true] {
             assert_eq!(outcome(0, pipelined), Ok(()));

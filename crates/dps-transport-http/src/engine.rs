@@ -148,6 +148,10 @@ impl Transport for HttpTransport {
         Ok(())
     }
 
+    fn owes_nothing(&self) -> bool {
+        self.caller.is_some() && self.incoming.is_none()
+    }
+
     fn close(&mut self) {
         // HTTP has no farewell.
         self.forget();

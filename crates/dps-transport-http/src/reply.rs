@@ -12,14 +12,43 @@ use ureq_proto::client::{Call, RecvBodyResult, RecvResponseResult};
 
 /// The largest status line with its headers.
 const MAX_HEAD_BYTES: usize = 16 * 1024;
-/// The longest line between chunks, and the longest trailer.
+/// The interim replies (1xx) that may come before the one to a request.
+const MAX_INTERIM: usize = 8;
+/// The longest line between chunks.
 const MAX_LINE_BYTES: usize = 4 * 1024;
+/// What may follow the chunks: the line that ends them, trailers, and an empty line.
+const MAX_TAIL_BYTES: usize = 4 * 1024;
+/// As many trailers, none of which we want.
+const MAX_TRAILERS: usize = 32;
 
 /// A reply that is on its way.
 #[derive(Debug)]
 pub(crate) struct Incoming {
     stage: Stage,
     part: Part,
+    /// Interim replies so far.
+    interim: usize,
+    tail: Tail,
+}
+
+/// What has followed the chunks.
+#[derive(Debug, Default)]
+struct Tail {
+    bytes: usize,
+    lines: usize,
+}
+
+impl Tail {
+    /// Counts what was taken, which ends it if `is_over`. Whether there is too much; what is left
+    /// of the input and still incomplete counts, or the pieces that it comes in would matter.
+    fn grows_too_long(&mut self, taken: &[u8], left: usize, is_over: bool) -> bool {
+        self.bytes += taken.len();
+        self.lines += taken.iter().filter(|&&byte| byte == b'\n').count();
+        // The line that ends the chunks is one of them, the empty line at the end another.
+        let trailers = self.lines.saturating_sub(1 + usize::from(is_over));
+        let left = if is_over { 0 } else { left };
+        self.bytes + left > MAX_TAIL_BYTES || trailers > MAX_TRAILERS
+    }
 }
 
 #[derive(Debug)]
@@ -40,7 +69,7 @@ pub(crate) struct Received {
 
 impl Incoming {
     pub(crate) fn new(stage: Stage, call: Call<RecvResponse>) -> Self {
-        Self { stage, part: Part::Head(call) }
+        Self { stage, part: Part::Head(call), interim: 0, tail: Tail::default() }
     }
 
     /// Takes what it can from the start of `input`. After a reply or an error it is over.
@@ -68,13 +97,17 @@ impl Incoming {
     }
 
     fn head(
-        &self,
+        &mut self,
         mut call: Call<RecvResponse>,
         input: &mut Vec<u8>,
         unix_seconds: u64,
     ) -> Result<(Step, Option<Received>), Error> {
         if !begins_like_http(input) {
             return Err(self.broken("the server does not speak HTTP/1.1"));
+        }
+        // The codec takes header fields with any interim reply (RFC 9110 section 15.2) but this one.
+        if let Some(status) = input.get_mut(8..12).filter(|status| *status == b" 100") {
+            status.copy_from_slice(b" 102");
         }
         let (used, response) = call
             .try_response(input, false)
@@ -86,8 +119,15 @@ impl Incoming {
         input.drain(..used);
         let Some(response) = response else {
             let part = Part::Head(call);
-            // An interim reply (1xx) was skipped when something was used up.
-            return Ok((if used == 0 { Step::Wait(part) } else { Step::Go(part) }, None));
+            if used == 0 {
+                return Ok((Step::Wait(part), None));
+            }
+            // An interim reply was skipped.
+            self.interim += 1;
+            if self.interim > MAX_INTERIM {
+                return Err(self.broken(format!("more than {MAX_INTERIM} interim replies")));
+            }
+            return Ok((Step::Go(part), None));
         };
         self.check(&response)?;
         let reply = Reply {
@@ -110,7 +150,7 @@ impl Incoming {
     /// Looks at how the end of the body is to be found.
     fn framed(
         &self,
-        call: Call<RecvBody>,
+        mut call: Call<RecvBody>,
         reply: Reply,
     ) -> Result<(Step, Option<Received>), Error> {
         match call.body_mode() {
@@ -122,33 +162,47 @@ impl Incoming {
             )),
             // Gateways answer so when the service is away; their status tells enough.
             BodyMode::CloseDelimited => Ok(finished(reply, true)),
-            _ => Ok((Step::Go(Part::Body(call, reply)), None)),
+            _ => {
+                // So that no call takes both a part of the body and what follows it.
+                call.stop_on_chunk_boundary(true);
+                Ok((Step::Go(Part::Body(call, reply)), None))
+            }
         }
     }
 
     fn body(
-        &self,
+        &mut self,
         mut call: Call<RecvBody>,
         mut reply: Reply,
         input: &mut Vec<u8>,
     ) -> Result<(Step, Option<Received>), Error> {
         let mut buffer = [0; 4096];
+        // Drained at once in the end: a body may come in very many chunks.
+        let mut rest = input.as_slice();
         while !call.can_proceed() {
             let (used, got) = call
-                .read(input, &mut buffer)
+                .read(rest, &mut buffer)
                 .map_err(|error| self.broken(format!("not an HTTP body: {error}")))?;
-            input.drain(..used);
+            let (taken, left) = rest.split_at_checked(used).unwrap_or((rest, &[]));
+            rest = left;
+            if call.is_ended_chunked()
+                && self.tail.grows_too_long(taken, left.len(), call.can_proceed())
+            {
+                return Err(self.broken("too much after the last chunk"));
+            }
             reply.body.extend_from_slice(buffer.get(..got).unwrap_or_default());
             if reply.body.len() > MAX_MESSAGE_BYTES {
                 return Err(self.too_large("in chunks"));
             }
             if used == 0 && !call.can_proceed() {
-                if input.len() > MAX_LINE_BYTES {
+                if rest.len() > MAX_LINE_BYTES {
                     return Err(self.broken("a line between chunks that is too long"));
                 }
+                input.drain(..input.len() - rest.len());
                 return Ok((Step::Wait(Part::Body(call, reply)), None));
             }
         }
+        input.drain(..input.len() - rest.len());
         // What a redirect says is of no use, since none is followed.
         match call.proceed() {
             Some(RecvBodyResult::Redirect(call)) => {

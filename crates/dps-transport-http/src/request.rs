@@ -7,6 +7,8 @@ use http::{Method, header};
 use ureq_proto::client::state::RecvResponse;
 use ureq_proto::client::{Call, SendRequestResult};
 
+/// Room for all of a head but the target, the host and the token.
+const FIXED_HEAD_BYTES: usize = 512;
 const USER_AGENT: &str = concat!("libdps/", env!("CARGO_PKG_VERSION"));
 
 /// What a request is about, in error texts.
@@ -40,9 +42,11 @@ pub(crate) fn write(
         Credentials::ClientCertificate => None,
         _ => return Err(refuse("these credentials cannot be used with HTTPS".into())),
     };
+    let target = target(identity, request);
+    let head_size = FIXED_HEAD_BYTES + target.len() + host.len();
     let mut head = http::Request::builder()
         .method(method)
-        .uri(target(identity, request))
+        .uri(target)
         .header(header::HOST, host)
         .header(header::USER_AGENT, USER_AGENT)
         .header(header::ACCEPT, "application/json");
@@ -55,7 +59,7 @@ pub(crate) fn write(
     let odd = |error: ureq_proto::Error| refuse(format!("no HTTP request: {error}"));
     let mut call = Call::new(head).map_err(odd)?.proceed();
 
-    let mut text = vec![0; 2048];
+    let mut text = vec![0; head_size];
     let written = call.write(&mut text).map_err(odd)?;
     text.truncate(written);
     // The codec would keep copies of the token and could not wipe them: it goes from its own

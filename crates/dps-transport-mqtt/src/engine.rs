@@ -6,7 +6,8 @@ use core::fmt;
 use core::time::Duration;
 use dps_core::wire::MAX_MESSAGE_BYTES;
 use dps_core::{
-    Error, ErrorKind, Now, Opening, Reply, Request, Stage, Timestamp, Transport, TransportEvent,
+    Error, ErrorKind, Now, Opening, Pace, Reply, Request, Stage, Timestamp, Transport,
+    TransportEvent,
 };
 use rumqttc::mqttbytes::QoS;
 use rumqttc::mqttbytes::v4::{ConnectReturnCode, Packet, Publish, SubAck, SubscribeReasonCode};
@@ -34,14 +35,8 @@ enum Phase {
 
 /// The MQTT engine.
 pub struct MqttTransport {
-    conservative: bool,
-    /// Conservative for this connection only: on the last one the service accepted the
-    /// connection but never answered what was sent ahead.
-    cautious: bool,
-    /// The service has accepted the connection.
-    accepted: bool,
-    /// The connection has brought a reply.
-    answered: bool,
+    /// Whether SUBSCRIBE and the first request go out with CONNECT.
+    pace: Pace,
     phase: Phase,
     /// A request that must wait: for CONNACK or SUBACK when conservative.
     waiting: Option<Request>,
@@ -60,10 +55,7 @@ impl MqttTransport {
     /// An engine that pipelines.
     pub fn new() -> Self {
         Self {
-            conservative: false,
-            cautious: false,
-            accepted: false,
-            answered: false,
+            pace: Pace::default(),
             phase: Phase::Closed,
             waiting: None,
             rid: 0,
@@ -80,11 +72,11 @@ impl MqttTransport {
     /// Whether to wait for CONNACK before SUBSCRIBE and for SUBACK before the first request, as
     /// older clients do. Costs two round trips.
     ///
-    /// An engine that pipelines does so too on the connection after one that was accepted but
-    /// never answered, in case the service dislikes what is sent ahead.
+    /// An engine that pipelines does so too after a connection that brought no reply, accepted or
+    /// not, in case the service dislikes what is sent ahead; [`Pace`] tells when.
     #[must_use]
     pub fn conservative(mut self, conservative: bool) -> Self {
-        self.conservative = conservative;
+        self.pace = Pace::new(conservative);
         self
     }
 
@@ -123,14 +115,14 @@ impl MqttTransport {
 
     fn accepted(&mut self, code: ConnectReturnCode) -> Result<(), Error> {
         if code != ConnectReturnCode::Success {
+            self.pace.excused();
             let kind = ErrorKind::ConnectRejected { code: code as u8 };
             return Err(Error::new(Stage::Authenticate, kind));
         }
         self.phase = Phase::Subscribing;
-        self.accepted = true;
         self.stage = Stage::Register;
         self.events.push_back(TransportEvent::Connected);
-        if self.conservative || self.cautious {
+        if !self.pace.is_ahead() {
             packets::subscribe(&mut self.output, topic::RESPONSE_FILTER)?;
         }
         Ok(())
@@ -175,7 +167,7 @@ impl MqttTransport {
             )));
         }
         self.awaiting = false;
-        self.answered = true;
+        self.pace.answered();
         self.events.push_back(TransportEvent::Reply(Reply {
             status: response.status,
             retry_after: response.retry_after,
@@ -193,9 +185,7 @@ impl Default for MqttTransport {
 
 impl Transport for MqttTransport {
     fn open(&mut self, now: Now, opening: Opening) -> Result<(), Error> {
-        self.cautious = self.accepted && !self.answered;
-        self.accepted = false;
-        self.answered = false;
+        let ahead = self.pace.begin();
         self.input.clear();
         wipe(&mut self.output);
         self.output.reserve(opening_size(&opening));
@@ -207,12 +197,16 @@ impl Transport for MqttTransport {
         self.phase = Phase::Connecting;
         self.stage = Stage::Authenticate;
         packets::connect(&mut self.output, &opening.identity, &opening.credentials)?;
-        if self.conservative || self.cautious {
+        if !ahead {
             self.waiting = Some(opening.request);
             return Ok(());
         }
         packets::subscribe(&mut self.output, topic::RESPONSE_FILTER)?;
         self.publish(opening.request)
+    }
+
+    fn ready(&mut self, _: Now) {
+        self.pace.reached();
     }
 
     fn send(&mut self, now: Now, request: Request) -> Result<(), Error> {
@@ -230,6 +224,7 @@ impl Transport for MqttTransport {
         if self.phase == Phase::Closed {
             return Ok(());
         }
+        self.pace.reached();
         self.input.extend_from_slice(bytes);
         if self.phase == Phase::Connecting && self.input.first().is_some_and(|&b| b != CONNACK) {
             // Said at once, since the "length" of such a packet could keep us waiting.
@@ -289,7 +284,7 @@ impl fmt::Debug for MqttTransport {
         // The output may hold a token, so neither buffer is shown.
         f.debug_struct("MqttTransport")
             .field("phase", &self.phase)
-            .field("conservative", &self.conservative)
+            .field("pace", &self.pace)
             .field("rid", &self.rid)
             .finish_non_exhaustive()
     }

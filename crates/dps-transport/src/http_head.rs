@@ -1,7 +1,12 @@
 //! The head of an HTTP/1.1 response: what a proxy and a WebSocket server answer with.
 
+use core::time::Duration;
+use dps_core::{Now, parse_retry_after};
+
 /// The longest head read.
 const MAX_HEAD: usize = 16 * 1024;
+/// The most interim responses (1xx) passed over.
+const MAX_INTERIM: usize = 8;
 /// The most header fields read.
 const MAX_FIELDS: usize = 64;
 
@@ -19,6 +24,8 @@ pub(crate) enum HeadError {
     TooLong,
     #[error("the answer is not HTTP")]
     NotHttp,
+    #[error("more than {MAX_INTERIM} interim answers came before the answer")]
+    TooManyInterim,
 }
 
 impl ResponseHead {
@@ -26,6 +33,11 @@ impl ResponseHead {
     pub(crate) fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         let matching = self.fields.iter().filter(move |(field, _)| field == name);
         matching.map(|(_, value)| value.as_str())
+    }
+
+    /// The pause that is asked for.
+    pub(crate) fn retry_after(&self, now: Now) -> Option<Duration> {
+        self.values("retry-after").find_map(|text| parse_retry_after(text, now.unix_seconds))
     }
 
     /// Whether a field that lists tokens has this one, in upper or lower case.
@@ -40,6 +52,7 @@ impl ResponseHead {
 #[derive(Debug, Default)]
 pub(crate) struct HeadReader {
     bytes: Vec<u8>,
+    interim: usize,
 }
 
 impl HeadReader {
@@ -67,6 +80,10 @@ impl HeadReader {
             let rest = self.bytes.split_off(end);
             let head = parse(&std::mem::take(&mut self.bytes))?;
             if head.status != 101 && (100..200).contains(&head.status) {
+                self.interim += 1;
+                if self.interim > MAX_INTERIM {
+                    return Err(HeadError::TooManyInterim);
+                }
                 self.bytes = rest;
                 from = 0;
                 continue;
@@ -146,6 +163,20 @@ mod tests {
         assert_eq!(bad, HeadError::NotHttp);
         let many = format!("HTTP/1.1 200 x\r\n{}\r\n", "A: b\r\n".repeat(65));
         assert_eq!(HeadReader::default().read(many.as_bytes()).unwrap_err(), HeadError::NotHttp);
+    }
+
+    #[test]
+    fn interim_answers_without_end_are_refused() {
+        let interim = "HTTP/1.1 100 Continue\r\n\r\n";
+        let some = interim.repeat(8) + "HTTP/1.1 200 ok\r\n\r\n";
+        let (head, _) = HeadReader::default().read(some.as_bytes()).unwrap().unwrap();
+        assert_eq!(head.status, 200);
+        let mut reader = HeadReader::default();
+        let error = (0..9).find_map(|_| reader.read(interim.as_bytes()).err());
+        assert_eq!(error, Some(HeadError::TooManyInterim));
+        let many = interim.repeat(100_000);
+        let error = HeadReader::default().read(many.as_bytes()).unwrap_err();
+        assert_eq!(error, HeadError::TooManyInterim);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use core::fmt;
 use dps_core::{Error, Now, Stage};
+use zeroize::Zeroizing;
 
 /// One layer: TLS, a proxy's tunnel, a WebSocket. Like an engine it takes bytes and gives bytes,
 /// and does no I/O.
@@ -43,7 +44,7 @@ pub trait Layer: Send {
 #[derive(Default)]
 pub struct Link {
     layers: Vec<Box<dyn Layer>>,
-    /// What a link without layers is to send.
+    /// What no layer is to change any more.
     plain: Vec<u8>,
 }
 
@@ -113,23 +114,32 @@ impl Link {
     /// why.
     pub fn transmit(&mut self, now: Now, wire: &mut Vec<u8>) -> Result<(), Error> {
         wire.append(&mut self.plain);
-        let mut carried = Vec::new();
+        // May hold a token in clear, between a WebSocket and TLS.
+        let mut carried = Zeroizing::new(Vec::new());
         for (index, layer) in self.layers.iter_mut().enumerate().rev() {
             if !carried.is_empty() {
                 layer.send(now, &carried)?;
                 carried.clear();
             }
-            let down = if index == 0 { &mut *wire } else { &mut carried };
+            let down = if index == 0 { &mut *wire } else { &mut *carried };
             layer.transmit(now, down)?;
         }
         Ok(())
     }
 
-    /// Queues the farewells of all layers.
-    pub fn close(&mut self) {
+    /// Queues the farewells of all layers, each before that of the layer that carries it. What
+    /// goes wrong does not matter any more.
+    pub fn close(&mut self, now: Now) {
+        let mut carried = Vec::new();
         for layer in self.layers.iter_mut().rev() {
+            if !carried.is_empty() {
+                let _ = layer.send(now, &carried);
+                carried.clear();
+            }
             layer.close();
+            let _ = layer.transmit(now, &mut carried);
         }
+        self.plain.append(&mut carried);
     }
 }
 
@@ -197,11 +207,11 @@ mod tests {
         let mut up = Vec::new();
         link.receive(now, b"reply21", &mut up).unwrap();
         assert_eq!(up, b"reply");
-        link.close();
+        link.close(now);
         wire.clear();
         link.transmit(now, &mut wire).unwrap();
-        // Both layers say farewell; the upper one's travels through the lower.
-        assert_eq!(wire, b"xx21");
+        // Both layers say farewell, and the upper one's comes first, through the lower.
+        assert_eq!(wire, b"x2x1");
     }
 
     #[test]

@@ -29,8 +29,8 @@ pub enum ProxyError {
     #[error("the proxy's scheme is neither http nor https: other kinds of proxy are not spoken")]
     Scheme,
     /// The host or port is wrong.
-    #[error("the proxy's host or port: {0}")]
-    Host(#[from] crate::EndpointError),
+    #[error("the proxy's host or port is not valid: give http://host:port")]
+    Host,
     /// The port is 0.
     #[error("the proxy's port is 0: give a number from 1 to 65535")]
     NoPort,
@@ -110,16 +110,18 @@ impl Proxy {
             }
             Some(_) => return Err(ProxyError::Scheme),
         };
-        // A password may hold an "@" that is not escaped; a host may not.
-        let (user_info, host) = match rest.rsplit_once('@') {
-            Some((user_info, host)) => (Some(user_info), host),
-            None => (None, rest),
-        };
-        let host = host.strip_suffix('/').unwrap_or(host);
-        if host.contains(['/', '?', '#']) {
+        let authority = rest.strip_suffix('/').unwrap_or(rest);
+        // Whatever stands behind the first of these is no host, even if there is an "@" in it.
+        if authority.contains(['/', '?', '#']) {
             return Err(ProxyError::Path);
         }
-        let endpoint = Endpoint::parse(host)?;
+        // A password may hold an "@" that is not escaped; a host may not.
+        let (user_info, host) = match authority.rsplit_once('@') {
+            Some((user_info, host)) => (Some(user_info), host),
+            None => (None, authority),
+        };
+        // What is wrong is not quoted: it may be a misplaced password.
+        let endpoint = Endpoint::parse(host).map_err(|_| ProxyError::Host)?;
         let port = endpoint.port().unwrap_or(match scheme {
             ProxyScheme::Http => 80,
             ProxyScheme::Https => 443,
@@ -139,9 +141,9 @@ impl Proxy {
         if port == 0 {
             return Err(ProxyError::NoPort);
         }
-        let endpoint = Endpoint::parse(host)?;
+        let endpoint = Endpoint::parse(host).map_err(|_| ProxyError::Host)?;
         if endpoint.port().is_some() {
-            return Err(crate::EndpointError::BadHost { host: host.to_owned() }.into());
+            return Err(ProxyError::Host);
         }
         let endpoint = endpoint.at(port);
         Ok(Self { scheme, endpoint, port, authorization: None, anchors: None })
@@ -279,7 +281,11 @@ mod tests {
         for (url, error) in [
             ("socks5://user:secret@proxy", ProxyError::Scheme),
             ("http://user:secret@proxy/path", ProxyError::Path),
-            ("http://user:secret@", ProxyError::Host(crate::EndpointError::NoHost)),
+            ("http://user:secret@proxy:1/x@y", ProxyError::Path),
+            ("http:/user:secret@proxy:1", ProxyError::Path),
+            ("http://user:secret", ProxyError::Host),
+            ("user:secret:proxy:3128", ProxyError::Host),
+            ("http://user:secret@", ProxyError::Host),
             ("http://user:secret%zz@proxy", ProxyError::Credentials),
             ("http://us%3Aer:secret@proxy", ProxyError::Credentials),
             ("http://user:secret%0d%0a@proxy", ProxyError::Credentials),

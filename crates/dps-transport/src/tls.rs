@@ -4,6 +4,7 @@ mod clock;
 mod failure;
 mod identity;
 mod pin;
+mod provider;
 mod served;
 mod session;
 mod verifier;
@@ -14,6 +15,7 @@ use clock::GivenClock;
 use core::fmt;
 use dps_core::{ClientIdentity, Error, ErrorKind, Now, Stage};
 pub use pin::{PinError, PublicKeyPin};
+use provider::provider;
 use rustls::client::Resumption;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -123,10 +125,9 @@ impl TlsSettings {
             return Err(refuse("this machine has none, and none were given".into()));
         }
         let clock = Arc::new(GivenClock::default());
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let verifier = Verifier::new(store, provider.clone(), options)
-            .map_err(|error| refuse(error.to_string()))?;
-        let builder = ClientConfig::builder_with_details(provider, clock.clone())
+        let provider = provider();
+        let verifier = Verifier::new(store, provider.signature_verification_algorithms, options);
+        let builder = ClientConfig::builder_with_details(Arc::new(provider), clock.clone())
             .with_protocol_versions(&options.versions.supported())
             .map_err(|error| Error::new(Stage::Tls, ErrorKind::Tls).with_detail(error.to_string()))?
             // Stricter than the usual verifier, which it asks first.

@@ -1,19 +1,25 @@
 //! A WebSocket (RFC 6455) as a [`Layer`]: bytes travel in binary messages (`wire-protocol.md`
-//! sections 2.7 and 4.6). Frames are tungstenite's; the upgrade is read here because a server may
-//! confirm the subprotocol in either case.
+//! sections 2.7 and 4.6). Frames are tungstenite's, with two exceptions: the upgrade is read here
+//! because a server may confirm the subprotocol in either case; and our data frames are put
+//! together here because tungstenite hands what it sends to the `log` crate at level trace, and
+//! the first flight holds a token. (What it receives it logs there, too.)
 
 mod memory;
 
 use crate::http_head::{HeadReader, ResponseHead};
 use crate::{Endpoint, Layer};
 use core::fmt;
-use dps_core::{Error, ErrorKind, Now, Stage};
+use dps_core::{Error, ErrorKind, Now, ServiceError, Stage};
 use memory::Memory;
+use ring::rand::{SecureRandom as _, SystemRandom};
+use tungstenite::Message;
 use tungstenite::error::Error as WsError;
 use tungstenite::handshake::client::generate_key;
 use tungstenite::handshake::derive_accept_key;
+use tungstenite::protocol::frame::FrameHeader;
+use tungstenite::protocol::frame::coding::{Data as OpData, OpCode};
 use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
-use tungstenite::{Bytes, Message};
+use zeroize::Zeroizing;
 
 /// The resource that all clients ask for.
 const PATH: &str = "/$iothub/websocket";
@@ -49,7 +55,7 @@ pub struct WebSocket {
 }
 
 enum Phase {
-    Upgrading { key: String, answer: HeadReader, held_back: Vec<u8> },
+    Upgrading { key: String, answer: HeadReader, held_back: Zeroizing<Vec<u8>> },
     Open(Box<WebSocketContext>),
     Failed,
 }
@@ -65,17 +71,30 @@ impl WebSocket {
             concat!("libdps/", env!("CARGO_PKG_VERSION")),
         );
         let memory = Memory::sending(request.into_bytes());
-        let phase = Phase::Upgrading { key, answer: HeadReader::default(), held_back: Vec::new() };
+        let answer = HeadReader::default();
+        let phase = Phase::Upgrading { key, answer, held_back: Zeroizing::default() };
         Self { protocol, phase, memory }
     }
 
     /// Sends one message.
-    fn write(&mut self, bytes: Vec<u8>) -> Result<(), Error> {
-        let Phase::Open(context) = &mut self.phase else { return Ok(()) };
-        let message = Message::Binary(Bytes::from(bytes));
-        let written =
-            context.write(&mut self.memory, message).and_then(|()| context.flush(&mut self.memory));
-        written.map_err(|error| broken(&error))
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        match &self.phase {
+            Phase::Open(context) if context.can_write() => {}
+            _ => return Ok(()),
+        }
+        let mut mask = [0; 4];
+        let random = SystemRandom::new().fill(&mut mask);
+        random.map_err(|_| protocol_error("there are no random numbers to mask a message with"))?;
+        let header = FrameHeader {
+            is_final: true,
+            opcode: OpCode::Data(OpData::Binary),
+            mask: Some(mask),
+            ..FrameHeader::default()
+        };
+        let written = header.format(bytes.len() as u64, &mut self.memory);
+        written.map_err(|error| broken(&error))?;
+        self.memory.write_masked(bytes, mask);
+        Ok(())
     }
 
     /// Appends what has arrived in messages to `up`.
@@ -118,18 +137,25 @@ impl Layer for WebSocket {
         matches!(self.phase, Phase::Open(_))
     }
 
-    fn receive(&mut self, _: Now, bytes: &[u8], up: &mut Vec<u8>) -> Result<(), Error> {
+    fn receive(&mut self, now: Now, bytes: &[u8], up: &mut Vec<u8>) -> Result<(), Error> {
         match &mut self.phase {
             Phase::Failed => return Ok(()),
             Phase::Open(_) => self.memory.arrived(bytes),
             Phase::Upgrading { key, answer, held_back } => {
                 let read = answer.read(bytes).map_err(|error| protocol_error(error.to_string()))?;
                 let Some((head, rest)) = read else { return Ok(()) };
-                if let Err(error) = check_upgrade(&head, key, self.protocol) {
+                if let Err(mut error) = check_upgrade(&head, key, self.protocol) {
                     self.phase = Phase::Failed;
+                    if let Some(pause) = head.retry_after(now) {
+                        error = error.with_retry_after(pause);
+                    }
+                    // Why it was refused, if it came along.
+                    if let Some(service) = ServiceError::from_json(head.status, &rest) {
+                        error = error.with_service(service);
+                    }
                     return Err(error);
                 }
-                let held_back = std::mem::take(held_back);
+                let held_back = core::mem::take(held_back);
                 let config = WebSocketConfig::default()
                     .read_buffer_size(4096)
                     .write_buffer_size(0)
@@ -139,7 +165,7 @@ impl Layer for WebSocket {
                     WebSocketContext::from_partially_read(rest, Role::Client, Some(config));
                 self.phase = Phase::Open(Box::new(context));
                 if !held_back.is_empty() {
-                    self.write(held_back)?;
+                    self.write(&held_back)?;
                 }
             }
         }
@@ -157,7 +183,7 @@ impl Layer for WebSocket {
                 held_back.extend_from_slice(bytes);
                 Ok(())
             }
-            _ => self.write(bytes.to_vec()),
+            _ => self.write(bytes),
         }
     }
 

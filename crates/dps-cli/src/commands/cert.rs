@@ -1,44 +1,66 @@
 //! `dps cert`: authorities and device certificates for trying out X.509.
 
 mod issuer;
+mod made;
 
 use crate::arguments::{Cert, CertCommon, CertFiles, CertIssued, CertVerify, KeyType};
 use crate::exit;
 use crate::failure::Failure;
-use crate::{files, output};
+use crate::output;
 use dps_client::RegistrationId;
 use issuer::Issuer;
+use made::New;
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
     KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384,
 };
 use std::fs;
-use std::io::Write as _;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use zeroize::Zeroizing;
 
 /// Clocks of devices and of this machine may differ.
 const VALID_BEFORE_NOW: Duration = Duration::from_secs(3600);
+/// Characters of a common name (RFC 5280, ub-common-name; `wire-protocol.md` section 1.1).
+const MOST_CHARACTERS: usize = 64;
 
 pub(crate) fn run(command: &Cert) -> Result<(), Failure> {
     match command {
         Cert::Ca(options) => {
+            check_name(&options.common.name)?;
             let params = authority(params(&options.common.name, options.common.days));
             write(&options.common, |key| Ok(params.self_signed(key)?.pem()))
         }
         Cert::Intermediate(options) => {
+            check_name(&options.common.name)?;
             issue(options, authority(params(&options.common.name, options.common.days)))
         }
         Cert::Device(options) => {
             // What cannot be a registration id could never register.
             RegistrationId::new(options.common.name.as_str())?;
+            check_name(&options.common.name)?;
             let mut params = params(&options.common.name, options.common.days);
             params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
             params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
             issue(options, params)
         }
         Cert::Verify(options) => verify(options),
+    }
+}
+
+/// Certificates with other names are made easily, and refused by those who read them.
+fn check_name(name: &str) -> Result<(), Failure> {
+    let refused = |what: &str| {
+        let limit = format!("a common name has 1 to {MOST_CHARACTERS} characters");
+        Err(Failure::new(exit::CONFIG, what).why(limit))
+    };
+    match name.chars().count() {
+        _ if name.trim().is_empty() => {
+            refused("the name is empty").map_err(|failure| failure.remedy("give a --name"))
+        }
+        count if count > MOST_CHARACTERS => refused(&format!("the name has {count} characters"))
+            .map_err(|failure| failure.remedy("give a shorter --name")),
+        _ => Ok(()),
     }
 }
 
@@ -60,19 +82,24 @@ fn authority(mut params: CertificateParams) -> CertificateParams {
     params
 }
 
-fn issue(options: &CertIssued, params: CertificateParams) -> Result<(), Failure> {
+fn issue(options: &CertIssued, mut params: CertificateParams) -> Result<(), Failure> {
     let issuer = Issuer::read(&options.issuer)?;
     issuer.check_room_for(&params)?;
     let CertFiles { out, key_out, .. } = &options.common.files;
     issuer.spare_its_files(&[out, key_out])?;
-    write(&options.common, |key| issuer.issue(params, key))
+    let note = issuer.cap(&mut params);
+    write(&options.common, |key| issuer.issue(params, key))?;
+    note_on_error(note);
+    Ok(())
 }
 
 /// A certificate whose key nobody needs: that the authority has signed it is the proof.
 fn verify(options: &CertVerify) -> Result<(), Failure> {
     let code = options.code.trim();
-    // A common name has 64 characters at most (RFC 5280, ub-common-name).
-    if code.is_empty() || code.len() > 64 || !code.bytes().all(|byte| byte.is_ascii_graphic()) {
+    if code.is_empty()
+        || code.len() > MOST_CHARACTERS
+        || !code.bytes().all(|byte| byte.is_ascii_graphic())
+    {
         return Err(Failure::new(exit::CONFIG, "this is not a verification code")
             .why("a code has 1 to 64 ASCII characters without spaces")
             .remedy("copy the code that the service shows for this certificate"));
@@ -82,9 +109,12 @@ fn verify(options: &CertVerify) -> Result<(), Failure> {
     refuse_existing(&[&options.out], options.force)?;
     let mut params = params(code, options.days);
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    let note = issuer.cap(&mut params);
     let key = KeyPair::generate().map_err(|error| not_made(&error))?;
     let certificate = issuer.sign(params, &key).map_err(|error| not_made(&error))?;
-    write_file(&options.out, certificate.as_bytes(), false, options.force)?;
+    let bytes = certificate.as_bytes();
+    made::write_all(&[New { path: &options.out, bytes, secret: false }], options.force)?;
+    note_on_error(note);
     output::line(format_args!("Verification certificate  {}", options.out.display()));
     Ok(())
 }
@@ -126,19 +156,18 @@ fn write(
     let key = KeyPair::generate_for(algorithm).map_err(|error| not_made(&error))?;
     let certificate = make(&key).map_err(|error| not_made(&error))?;
     let key = Zeroizing::new(key.serialize_pem());
-    write_file(key_out, key.as_bytes(), true, *force)?;
-    write_file(out, certificate.as_bytes(), false, *force)?;
+    let news = [
+        New { path: out, bytes: certificate.as_bytes(), secret: false },
+        New { path: key_out, bytes: key.as_bytes(), secret: true },
+    ];
+    made::write_all(&news, *force)?;
     output::line(format_args!("Certificate  {}", out.display()));
     output::line(format_args!("Private key  {}", key_out.display()));
     Ok(())
 }
 
-/// A file that is made anew, so that what holds a key is never readable by others, not even when
-/// it replaces one that was.
-fn write_file(path: &Path, bytes: &[u8], secret: bool, force: bool) -> Result<(), Failure> {
-    let failed = |error| Failure::file("write", path, &error);
-    if force && path.exists() {
-        fs::remove_file(path).map_err(failed)?;
+fn note_on_error(note: Option<String>) {
+    if let Some(note) = note {
+        output::error(format_args!("note: {note}\n"));
     }
-    files::create(path, secret).and_then(|mut file| file.write_all(bytes)).map_err(failed)
 }

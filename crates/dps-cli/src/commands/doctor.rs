@@ -31,11 +31,17 @@ pub(crate) struct Examination {
     system_der: Vec<Vec<u8>>,
     /// In DER, those that are trusted.
     trusted: Vec<Vec<u8>>,
-    proxy: Option<Proxy>,
+    /// The proxy on the way to each port: exceptions may name one.
+    proxies: Vec<(u16, Option<Proxy>)>,
     patience: Duration,
 }
 
 impl Examination {
+    /// The proxy on the way to `port`.
+    fn proxy(&self, port: u16) -> Option<&Proxy> {
+        self.proxies.iter().find(|(at, _)| *at == port)?.1.as_ref()
+    }
+
     /// What the system trusts, in DER.
     fn system_der(&self) -> &[Vec<u8>] {
         &self.system_der
@@ -70,9 +76,10 @@ pub(crate) fn run(options: &arguments::Doctor) -> Result<(), Failure> {
     let examination = examination(options)?;
     let transports = options.transport.transports();
     let text = options.output == OutputFormat::Text;
-    let mut findings = Findings::new(&examination.endpoint, examination.proxy.as_ref(), text);
+    let mut findings = Findings::new(&examination.endpoint, text);
 
-    if findings.resolve(door::resolve(&examination)) {
+    let first = transports.first().map_or(0, |transport| examination.ports.of(*transport));
+    if findings.resolve(door::resolve(&examination, first)) {
         look_at_ports(&examination, &transports, &mut findings);
     }
     match findings.conclude() {
@@ -96,6 +103,8 @@ fn look_at_ports(examination: &Examination, transports: &[Transport], findings: 
     let https = Transport::MqttWs;
     if transports.iter().any(|transport| transport.default_port() == https.default_port()) {
         findings.clock(clock::compare(examination, examination.ports.of(https)));
+    } else {
+        findings.clock_not_compared();
     }
     for transport in transports.iter().copied() {
         let port = examination.ports.of(transport);
@@ -127,7 +136,11 @@ fn examination(options: &arguments::Doctor) -> Result<Examination, Failure> {
         .remedy("choose one with --transport, or give --mqtt-port, --amqp-port and --https-port instead"));
     }
     let choice = Choice { url: options.proxy.as_deref(), ignore_environment: options.no_proxy };
-    let proxy = choice.proxy(&endpoint, Transport::MqttWs.default_port())?;
+    let mut proxies = Vec::new();
+    for transport in options.transport.transports() {
+        let port = ports.of(transport);
+        proxies.push((port, choice.proxy(&endpoint.at(port), port)?));
+    }
     let found = rustls_native_certs::load_native_certs();
     let system_der: Vec<Vec<u8>> = found.certs.iter().map(|der| der.to_vec()).collect();
     let system = SystemAnchors::from_der(system_der.iter().map(Vec::as_slice));
@@ -147,7 +160,7 @@ fn examination(options: &arguments::Doctor) -> Result<Examination, Failure> {
         system,
         system_der,
         trusted,
-        proxy,
+        proxies,
         patience: Duration::from_secs(options.timeout),
     })
 }

@@ -2,10 +2,11 @@
 
 use crate::error::is_plain;
 use crate::wire::{
-    DeviceRegistrationResult, ErrorDocument, RegistrationOperationStatus, RegistrationStatus,
+    DeviceRegistrationResult, RegistrationOperationStatus, RegistrationStatus, object,
 };
 use crate::{Assignment, Error, ErrorKind, Identity, Reply, ServiceError, Stage};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 /// The longest operation id taken; real ones have about 60 characters.
 const MAX_OPERATION_ID: usize = 512;
@@ -41,24 +42,16 @@ pub(super) fn judge(stage: Stage, identity: &Identity, reply: &Reply) -> Verdict
     }
 }
 
-/// Reads a JSON object. (serde would take an array for a struct, too.)
-fn object<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, String> {
-    if body.trim_ascii_start().first() != Some(&b'{') {
-        return Err("it is not a JSON object".into());
-    }
-    serde_json::from_slice(body).map_err(|error| error.to_string())
+/// What a service says that wants a TPM's proof (`wire-protocol.md` section 5).
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Challenge {
+    authentication_key: Option<IgnoredAny>,
 }
 
 /// The error document of a reply, if its body is one.
 fn service_error(reply: &Reply) -> Option<ServiceError> {
-    let document: ErrorDocument = object(&reply.body).ok()?;
-    Some(ServiceError {
-        status: reply.status,
-        error_code: document.error_code,
-        tracking_id: document.tracking_id,
-        message: document.message,
-        timestamp: document.timestamp_utc,
-    })
+    ServiceError::from_json(reply.status, &reply.body)
 }
 
 fn malformed(stage: Stage, detail: impl Into<String>) -> Error {
@@ -94,8 +87,8 @@ fn decide(stage: Stage, identity: &Identity, reply: &Reply) -> Result<Verdict, E
         Some(RegistrationStatus::Disabled) => Err(Error::new(stage, ErrorKind::Disabled)),
         Some(RegistrationStatus::Blacklisted) => Err(Error::new(stage, ErrorKind::Blacklisted)),
         Some(RegistrationStatus::Unassigned) => {
-            let challenge: serde_json::Value = object(&reply.body).unwrap_or_default();
-            Err(match challenge.get("authenticationKey") {
+            let challenge: Challenge = object(&reply.body).unwrap_or_default();
+            Err(match challenge.authentication_key {
                 None => incomplete(stage, "\"unassigned\" without authenticationKey"),
                 Some(_) => malformed(
                     stage,

@@ -42,9 +42,9 @@ impl Rig {
         self.registration.handle(self.now, event);
     }
 
-    fn reply(&mut self, status: u16, retry_after: Option<u64>, body: &str) {
+    fn reply(&mut self, status: u16, retry_after: Option<u64>, body: impl AsRef<[u8]>) {
         let retry_after = retry_after.map(Duration::from_secs);
-        self.tell(Event::Reply(Reply { status, retry_after, body: body.into() }));
+        self.tell(Event::Reply(Reply { status, retry_after, body: body.as_ref().to_vec() }));
     }
 
     fn pass(&mut self, time: Duration) {
@@ -340,7 +340,7 @@ fn an_operation_id_that_could_change_a_topic_or_path_is_refused() {
     for id in ["a&$rid=9", "../../x?y=/", "a%2f", "a b", "a#", "a+", ""] {
         let mut rig = Rig::new(Policy::default());
         rig.connected();
-        rig.reply(202, None, &format!(r#"{{"status":"assigning","operationId":"{id}"}}"#));
+        rig.reply(202, None, format!(r#"{{"status":"assigning","operationId":"{id}"}}"#));
         assert_eq!(*rig.outcome().unwrap_err().kind(), ErrorKind::IncompleteReply, "{id}");
     }
 }
@@ -482,6 +482,7 @@ fn each_terminal_status_has_its_own_kind() {
         ),
         (r#"{"status":"novel"}"#, ErrorKind::RegistrationFailed),
         (r#"{"status":"unassigned"}"#, ErrorKind::IncompleteReply),
+        (r#"{"status":"unassigned","authenticationKey":null}"#, ErrorKind::IncompleteReply),
         (r#"{"status":"unassigned","authenticationKey":"AA=="}"#, ErrorKind::MalformedReply),
         (r#"{"status":"assigning"}"#, ErrorKind::IncompleteReply),
         (r#"{"status":"assigned"}"#, ErrorKind::IncompleteReply),
@@ -503,6 +504,19 @@ fn each_terminal_status_has_its_own_kind() {
         rig.connected();
         rig.reply(200, None, body);
         assert_eq!(*rig.outcome().unwrap_err().kind(), kind, "{body}");
+    }
+}
+
+#[test]
+fn a_reply_that_is_not_utf8_is_malformed() {
+    for body in [&b"{\"status\":\"assigning\",\"operationId\":\"\xff\"}"[..], b"{\"new\":\"\xff\"}"]
+    {
+        let mut rig = Rig::new(Policy::default());
+        rig.connected();
+        rig.reply(200, None, body);
+        let error = rig.outcome().unwrap_err();
+        assert_eq!(*error.kind(), ErrorKind::MalformedReply);
+        assert!(error.to_string().contains("utf-8"), "{error}");
     }
 }
 

@@ -8,6 +8,8 @@ use core::net::IpAddr;
 use core::time::Duration;
 use dps_core::IdScope;
 use serde::{Deserialize, Deserializer};
+use serde_saphyr::{Error, MessageFormatter, UserMessageFormatter};
+use std::borrow::Cow;
 
 /// The longest time that a configuration may state, in seconds.
 const LONGEST_SECONDS: f64 = 86_400.0;
@@ -41,7 +43,7 @@ pub(super) fn read(text: &str) -> Result<EmulatorConfig, ConfigError> {
     let options = serde_saphyr::options! { with_snippet: false };
     // A file with nothing but comments is an empty document.
     let document: Option<Document> = serde_saphyr::from_str_with_options(text, options)
-        .map_err(|error| ConfigError::Yaml { message: error.to_string() })?;
+        .map_err(|error| ConfigError::Yaml { message: error.render_with_formatter(&Words) })?;
     let document = document.unwrap_or_default();
     let default = EmulatorConfig::default();
     let built_in_groups = match document.enrollments {
@@ -64,6 +66,23 @@ pub(super) fn read(text: &str) -> Result<EmulatorConfig, ConfigError> {
         reject_at_connect: document.reject_at_connect.unwrap_or(default.reject_at_connect),
         disabled_reply: document.disabled_reply.unwrap_or(default.disabled_reply),
     })
+}
+
+/// The reader's errors for those who write such files: its usual words are for programmers.
+struct Words;
+
+impl MessageFormatter for Words {
+    fn format_message<'a>(&self, error: &'a Error) -> Cow<'a, str> {
+        match error {
+            Error::DuplicateMappingKey { key: Some(key), .. } => {
+                format!("the key {key} stands here twice; put what is under both under one").into()
+            }
+            Error::DuplicateMappingKey { key: None, .. } => {
+                "a key stands here twice; put what is under both under one".into()
+            }
+            error => UserMessageFormatter.format_message(error),
+        }
+    }
 }
 
 /// Seconds, with a fraction if need be.

@@ -117,6 +117,29 @@ fn errors_name_the_position_and_the_reason() {
 }
 
 #[test]
+fn a_key_that_stands_twice_should_be_merged() {
+    for (text, words) in [
+        ("enrollmentGroups: []\nenrollmentGroups: []\n", "the key enrollmentGroups stands"),
+        ("enrollments:\n- registrationId: a\n  registrationId: b\n", "the key registrationId"),
+    ] {
+        let message = message(text);
+        assert!(message.contains(words) && message.contains("under one"), "{message}");
+        assert!(message.contains("line "), "{message}");
+        assert!(!message.contains("Options") && !message.contains("Policy"), "{message}");
+    }
+}
+
+#[test]
+fn no_error_gives_advice_for_programmers() {
+    for text in ["a: 1\n---\na: 2\n", "idScope: !!binary /w==\n", "hubs: [~]\n", "*x\n"] {
+        let message = message(text);
+        for word in ["Options", "option", "Option<", "use ", "Policy", "from_"] {
+            assert!(!message.contains(word), "{text:?}: {message}");
+        }
+    }
+}
+
+#[test]
 fn a_bad_key_is_not_repeated() {
     let message = message(
         "enrollments:\n  - registrationId: a\n    attestation:\n      type: symmetricKey\n      \

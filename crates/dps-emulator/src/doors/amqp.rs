@@ -15,6 +15,11 @@
 //! its requests be rejected with 401002, or with `reject_at_connect` its links.
 //!
 //! A link to another device than the connection's is refused with a detach.
+//!
+//! # Links without an api-version
+//!
+//! All known clients state one in the links' properties (section 4.2). What the real service does
+//! with a link that states none is not known; here it is taken, and the log has a warning.
 
 mod address;
 mod guard;
@@ -411,6 +416,14 @@ impl AmqpConnection {
             Ok(()) => None,
             Err(reply) => Some(message::error(&reply)),
         };
+        if refusal.is_none() && !attach.states_api_version() {
+            let device = self.device.as_ref();
+            tracing::warn!(
+                registration_id = device.map(|device| device.registration_id.as_str()),
+                "a link without the property com.microsoft:api-version; the real service may \
+                 refuse it"
+            );
+        }
         let mut out = Out { bytes: &mut self.output, frame_size: self.frame_size };
         let Some(session) = self.sessions.get_mut(index) else { return Ok(()) };
         match refusal {

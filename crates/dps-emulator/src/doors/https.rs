@@ -4,6 +4,7 @@
 mod answer;
 mod devices;
 mod handshake;
+mod host;
 mod patience;
 #[cfg(test)]
 mod tests;
@@ -15,10 +16,12 @@ use crate::server::{converse, now};
 use crate::service::{Refusal, Service};
 use axum::Router;
 use axum::extract::{Request, State};
+use axum::handler::Handler;
+use axum::middleware;
 use axum::response::Response;
-use axum::routing::{get, post, put};
+use axum::routing::{MethodRouter, get, post, put};
 use handshake::{Handshake, Subprotocol};
-use http::Method;
+use http::{HeaderValue, header};
 use hyper::server::conn::http1;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
@@ -100,20 +103,25 @@ pub async fn serve_https(
 fn router(caller: Arc<Caller>) -> Router {
     let mut router = Router::new()
         .route("/{scope}/registrations/{id}/register", put(devices::register))
-        .route("/{scope}/registrations/{id}/operations/{operation}", get(devices::poll))
+        .route("/{scope}/registrations/{id}/operations/{operation}", only_get(devices::poll))
         .route("/{scope}/registrations/{id}", post(devices::lookup));
     for path in handshake::PATHS {
-        router = router.route(path, get(websocket));
+        router = router.route(path, only_get(websocket));
     }
-    router.fallback(no_such_path).method_not_allowed_fallback(wrong_method).with_state(caller)
+    router
+        .fallback(no_such_path)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(middleware::from_fn_with_state(caller.clone(), host::check))
+        .with_state(caller)
+}
+
+/// axum's own route for GET takes HEAD, too, and says so to those who ask with another method.
+fn only_get<T: 'static>(handler: impl Handler<T, Arc<Caller>>) -> MethodRouter<Arc<Caller>> {
+    get(handler).head(not_get).fallback(not_get)
 }
 
 async fn websocket(State(caller): State<Arc<Caller>>, mut request: Request) -> Response {
     let _busy = caller.patience.request();
-    // A route for GET takes HEAD, too.
-    if request.method() != Method::GET {
-        return answer::refusal(&caller, &Refusal::WrongMethod);
-    }
     match Handshake::read(request.headers()) {
         Ok(handshake) => {
             let upgrade = hyper::upgrade::on(&mut request);
@@ -133,4 +141,10 @@ async fn no_such_path(State(caller): State<Arc<Caller>>) -> Response {
 async fn wrong_method(State(caller): State<Arc<Caller>>) -> Response {
     let _busy = caller.patience.request();
     answer::refusal(&caller, &Refusal::WrongMethod)
+}
+
+async fn not_get(state: State<Arc<Caller>>) -> Response {
+    let mut response = wrong_method(state).await;
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET"));
+    response
 }

@@ -21,7 +21,7 @@ pub(super) struct Incoming {
     /// The id of the next transfer.
     pub(super) next_id: u32,
     pub(super) window: u32,
-    /// Deliveries so far.
+    /// Deliveries so far, counted from where the peer's link began.
     pub(super) deliveries: u32,
     pub(super) credit: u32,
     /// A delivery of which more is to come.

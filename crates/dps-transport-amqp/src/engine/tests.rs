@@ -4,7 +4,10 @@ use super::*;
 use crate::value::{binary, composite, describe, encode, map, number, string, symbol};
 use dps_core::sas::UnsignedToken;
 use dps_core::wire::MAX_MESSAGE_BYTES;
-use dps_core::{IdScope, Identity, RegistrationId, Reply, SymmetricKey};
+use dps_core::{
+    Action, Attestation, Event, IdScope, Identity, Policy, Registration, RegistrationConfig,
+    RegistrationId, Reply, SymmetricKey,
+};
 use serde_amqp::Value;
 
 const BODY: &str = r#"{"registrationId":"dev1"}"#;
@@ -212,6 +215,18 @@ fn error(condition: &str, description: &str) -> Value {
     composite(p::ERROR, vec![symbol(condition), string(description), Value::Null])
 }
 
+/// Opens a connection that reaches the service; whether all of the opening went out at once.
+fn opens_ahead(engine: &mut AmqpTransport) -> bool {
+    let _ = sent(engine);
+    engine.open(now(0), opening()).unwrap();
+    engine.ready(now(0));
+    match codes(engine).as_slice() {
+        [0x03] => false,
+        [0x03, 0x41, 0x00, p::OPEN, p::BEGIN, p::ATTACH, p::ATTACH] => true,
+        codes => panic!("{codes:?}"),
+    }
+}
+
 /// An engine whose register request is out.
 fn asked() -> AmqpTransport {
     let mut engine = AmqpTransport::new("host");
@@ -265,28 +280,64 @@ fn the_opening_is_one_flight_and_the_request_waits_for_credit() {
     assert_eq!(*payload, message::request(request, "1"));
 }
 
+/// An opening with a token as the registration makes it.
+fn opening_of(id_scope: &str, registration_id: &str) -> Opening {
+    let id_scope = IdScope::new(id_scope).unwrap();
+    let registration_id = RegistrationId::new(registration_id).unwrap();
+    let resource = dps_core::sas::registration_resource(&id_scope, &registration_id);
+    let token = UnsignedToken::new(resource, 1_900_000_000).key_name("registration");
+    let token = token.sign(&SymmetricKey::from_bytes(&[7; 32]).unwrap());
+    Opening {
+        identity: Identity { id_scope, registration_id },
+        credentials: Credentials::SasToken(token),
+        ..opening()
+    }
+}
+
 #[test]
 fn frames_sent_ahead_fit_into_the_least_frame_size() {
-    let mut opening = opening();
-    opening.identity.registration_id = RegistrationId::new("d".repeat(128)).unwrap();
-    let Identity { id_scope, registration_id } = &opening.identity;
-    let resource = dps_core::sas::registration_resource(id_scope, registration_id);
-    let token = UnsignedToken::new(resource, 1_900_000_000).key_name("registration");
-    opening.credentials =
-        Credentials::SasToken(token.sign(&SymmetricKey::from_bytes(&[7; 32]).unwrap()));
-    let mut engine = AmqpTransport::new("global.azure-devices-provisioning.net");
-    engine.open(now(0), opening).unwrap();
-    let mut bytes = Vec::new();
-    engine.transmit(&mut bytes);
-    let mut rest = bytes.as_slice();
-    while !rest.is_empty() {
-        let length = match rest {
-            [b'A', b'M', b'Q', b'P', ..] => 8,
-            [a, b, c, d, ..] => u32::from_be_bytes([*a, *b, *c, *d]) as usize,
-            _ => panic!("a piece of a frame"),
-        };
-        assert!(length <= 512, "{length}");
-        rest = &rest[length..];
+    let longest = Opening {
+        credentials: Credentials::ClientCertificate,
+        ..opening_of(&"s".repeat(128), &"d".repeat(128))
+    };
+    for opening in [opening_of("0ne00111111", &"d".repeat(128)), longest] {
+        let mut engine = AmqpTransport::new("h".repeat(253));
+        engine.open(now(0), opening).unwrap();
+        let mut bytes = Vec::new();
+        engine.transmit(&mut bytes);
+        let mut rest = bytes.as_slice();
+        while !rest.is_empty() {
+            let length = match rest {
+                [b'A', b'M', b'Q', b'P', ..] => 8,
+                [a, b, c, d, ..] => u32::from_be_bytes([*a, *b, *c, *d]) as usize,
+                _ => panic!("a piece of a frame"),
+            };
+            assert!(length <= 512, "{length}");
+            rest = &rest[length..];
+        }
+    }
+}
+
+#[test]
+fn credentials_that_no_sasl_frame_can_hold_are_refused_before_anything_is_sent() {
+    // Each colon has three characters in the token.
+    for (colons, fits) in [(30, true), (60, false)] {
+        for conservative in [false, true] {
+            let id = format!("{}d", "a:".repeat(colons));
+            let mut engine = AmqpTransport::new("host").conservative(conservative);
+            let result = engine.open(now(0), opening_of("0ne00111111", &id));
+            if fits {
+                result.unwrap();
+                continue;
+            }
+            let error = result.unwrap_err();
+            assert_eq!(error.stage(), Stage::Authenticate);
+            assert_eq!(*error.kind(), ErrorKind::InvalidConfig);
+            assert!(error.to_string().contains("at most 512"), "{error}");
+            assert!(!error.to_string().contains("sig="), "{error}");
+            engine.close();
+            assert!(sent(&mut engine).is_empty());
+        }
     }
 }
 
@@ -320,26 +371,99 @@ fn certificates_need_no_sasl_until_the_server_wants_it() {
     let error = engine.receive(now(0), &frame::SASL_HEADER).unwrap_err();
     assert!(error.is_transient(), "{error}");
     engine.open(now(1), with_certificate()).unwrap();
-    assert_eq!(codes(&mut engine), [0x03]);
-    let bytes = [frame::SASL_HEADER.to_vec(), mechanisms()].concat();
-    engine.receive(now(1), &bytes).unwrap();
-    let mut init = sent(&mut engine);
-    let [Sent::Frame(init, _)] = init.as_mut_slice() else { panic!("{init:?}") };
+    let mut flight = sent(&mut engine);
+    assert_eq!(flight.len(), 7, "haste was not the reason");
+    let Sent::Frame(init, _) = &mut flight[1] else { panic!("{flight:?}") };
     assert_eq!(init.take(0), symbol("EXTERNAL"));
 }
 
 #[test]
 fn after_a_connection_without_a_reply_the_next_one_goes_step_by_step() {
     let mut engine = AmqpTransport::new("host");
-    engine.open(now(0), opening()).unwrap();
-    assert_eq!(codes(&mut engine).len(), 7);
-    engine.open(now(1), opening()).unwrap();
-    assert_eq!(codes(&mut engine), [0x03]);
+    assert!(opens_ahead(&mut engine));
+    for id in ["1", "2", "3"] {
+        assert!(!opens_ahead(&mut engine), "a service that dislikes it does so each time");
+        engine.receive(now(0), &layers().concat()).unwrap();
+        engine.receive(now(0), &reply(1, id, ASSIGNING)).unwrap();
+        assert_eq!(engine.poll_event(), Some(TransportEvent::Connected));
+        assert_eq!(engine.poll_event(), assigning());
+    }
     let mut engine = asked();
     engine.receive(now(0), &reply(1, "1", ASSIGNING)).unwrap();
-    let _ = sent(&mut engine);
-    engine.open(now(1), opening()).unwrap();
-    assert_eq!(codes(&mut engine).len(), 7, "a connection that brought a reply was fine");
+    assert!(opens_ahead(&mut engine), "a connection that brought a reply was fine");
+}
+
+#[test]
+fn connections_that_never_reached_the_service_say_nothing_about_what_it_likes() {
+    let mut engine = AmqpTransport::new("host");
+    for _ in 0..3 {
+        engine.open(now(0), opening()).unwrap();
+        assert_eq!(codes(&mut engine).len(), 7);
+    }
+}
+
+#[test]
+fn a_service_that_is_away_says_nothing_about_what_it_likes() {
+    let mut engine = AmqpTransport::new("host");
+    for _ in 0..3 {
+        assert!(opens_ahead(&mut engine));
+        let stream = [frame::SASL_HEADER.to_vec(), mechanisms(), outcome(4)].concat();
+        engine.receive(now(0), &stream).unwrap_err();
+    }
+}
+
+#[test]
+fn what_is_sent_ahead_may_be_the_fault_that_the_service_finds() {
+    let conditions = [
+        "amqp:connection:framing-error",
+        "amqp:illegal-state",
+        "amqp:decode-error",
+        "amqp:not-allowed",
+        "amqp:not-implemented",
+    ];
+    for condition in conditions {
+        let fault = || self::error(condition, "one thing after the other");
+        let layers = layers();
+        let until = |count: usize| layers[..count].concat();
+        for stream in [
+            [until(5), amqp(p::CLOSE, vec![fault()])].concat(),
+            [until(6), amqp(p::CLOSE, vec![fault()])].concat(),
+            [until(6), amqp(p::END, vec![fault()])].concat(),
+            [until(7), amqp(p::DETACH, vec![Value::Uint(10), Value::Bool(true), fault()])].concat(),
+        ] {
+            // Even if it had taken it before.
+            let mut engine = asked();
+            engine.receive(now(0), &reply(1, "1", ASSIGNING)).unwrap();
+            assert!(opens_ahead(&mut engine));
+            let error = engine.receive(now(0), &stream).unwrap_err();
+            assert!(error.is_transient(), "{error}");
+            assert!(error.to_string().contains("one thing after the other"), "{error}");
+            assert!(!opens_ahead(&mut engine));
+            // Now it is no longer the reason.
+            match engine.receive(now(0), &stream) {
+                Ok(()) => {
+                    let events: Vec<_> = std::iter::from_fn(|| engine.poll_event()).collect();
+                    let is_refusal = |event: &TransportEvent| {
+                        matches!(event, TransportEvent::Reply(Reply { status: 400, .. }))
+                    };
+                    assert!(events.iter().any(is_refusal), "{condition}: {events:?}");
+                }
+                Err(error) => assert_eq!(*error.kind(), ErrorKind::Protocol, "{condition}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_refusal_with_a_document_is_one_whatever_was_sent_ahead() {
+    let json = r#"{"errorCode":400004,"trackingId":"t","message":"Bad request."}"#;
+    let mut engine = AmqpTransport::new("host");
+    assert!(opens_ahead(&mut engine));
+    let close = amqp(p::CLOSE, vec![self::error("amqp:not-allowed", json)]);
+    engine.receive(now(0), &[layers()[..5].concat(), close].concat()).unwrap();
+    assert_eq!(engine.poll_event(), Some(TransportEvent::Connected));
+    let refusal = Reply { status: 400, retry_after: None, body: json.into() };
+    assert_eq!(engine.poll_event(), Some(TransportEvent::Reply(refusal)));
 }
 
 #[test]
@@ -522,12 +646,62 @@ fn refused_connections_sessions_and_links_are_replies() {
         engine.open(now(0), opening()).unwrap();
         engine.receive(now(0), &stream).unwrap();
         let events: Vec<_> = std::iter::from_fn(|| engine.poll_event()).collect();
-        let Some(TransportEvent::Reply(reply)) = events.last() else { panic!("{events:?}") };
+        let [.., TransportEvent::Reply(reply), TransportEvent::Closing] = events.as_slice() else {
+            panic!("{events:?}")
+        };
         assert_eq!((reply.status, reply.body.as_slice()), (401, json.as_bytes()));
         assert_eq!(sent(&mut engine).last().unwrap().code(), p::CLOSE);
         let error = engine.send(now(1), Request::Poll { operation_id: "x".into() }).unwrap_err();
         assert!(error.is_transient());
     }
+}
+
+#[test]
+fn a_service_that_throttles_by_closing_is_asked_again_on_a_new_connection() {
+    let json = r#"{"errorCode":429001,"trackingId":"t","message":"Too many requests."}"#;
+    let busy = amqp(p::CLOSE, vec![error("amqp:resource-limit-exceeded", json)]);
+    let assigned = r#"{"operationId":"4.a.b","status":"assigned","registrationState":{"assignedHub":"h.x","deviceId":"d"}}"#;
+    let certified = || layers()[3..].concat();
+    let mut script =
+        [[certified(), busy].concat(), [certified(), reply(1, "2", assigned)].concat()].into_iter();
+    let config = RegistrationConfig {
+        identity: identity(),
+        attestation: Attestation::X509,
+        payload: None,
+        // Neither connection fails.
+        policy: Policy { max_connections: Some(1), ..Policy::default() },
+    };
+    let mut engine = AmqpTransport::new("host");
+    let mut registration = Registration::new(config, Box::new(|| 0), now(0));
+    for second in 0..10 {
+        let now = now(second);
+        registration.handle_timeout(now);
+        while let Some(action) = registration.poll_action() {
+            match action {
+                Action::Connect(opening) => {
+                    engine.open(now, opening).unwrap();
+                    engine.receive(now, &script.next().unwrap()).unwrap();
+                    while let Some(event) = engine.poll_event() {
+                        registration.handle(
+                            now,
+                            match event {
+                                TransportEvent::Connected => Event::Connected,
+                                TransportEvent::Reply(reply) => Event::Reply(reply),
+                                TransportEvent::Closing => Event::Closed,
+                            },
+                        );
+                    }
+                }
+                Action::Send(_) => panic!("the connection is gone"),
+                Action::Finish(result) => {
+                    assert_eq!(result.unwrap().hub, "h.x");
+                    return;
+                }
+                _ => {}
+            }
+        }
+    }
+    panic!("no outcome");
 }
 
 #[test]
@@ -627,6 +801,32 @@ fn hostile_frames_are_refused() {
         assert_eq!(*error.kind(), ErrorKind::Protocol, "{case:02x?}: {error}");
         assert!(!error.is_transient());
     }
+}
+
+#[test]
+fn credit_counts_from_where_the_services_link_begins() {
+    let mut engine = AmqpTransport::new("host");
+    assert!(opens_ahead(&mut engine));
+    engine.receive(now(0), &layers()[..6].concat()).unwrap();
+    let mut fields = vec![string(p::link_name(RECEIVER)), Value::Uint(10), Value::Bool(false)];
+    fields.extend([Value::Null, Value::Null]);
+    fields.extend([composite(0x28, vec![string("x")]), composite(0x29, vec![string("x")])]);
+    fields.extend([Value::Null, Value::Null, Value::Uint(u32::MAX)]);
+    engine.receive(now(0), &amqp(p::ATTACH, fields)).unwrap();
+    engine.receive(now(0), &[attach(SENDER), credit(100)].concat()).unwrap();
+    let told = |flight: Vec<Sent>| {
+        flight.into_iter().rev().find_map(|frame| match frame {
+            Sent::Frame(mut flow, _) if flow.code == p::FLOW => {
+                Some((number(&flow.take(5)), number(&flow.take(6))))
+            }
+            _ => None,
+        })
+    };
+    assert_eq!(told(sent(&mut engine)), Some((Some(u32::MAX), Some(16))));
+    for id in 0..9 {
+        engine.receive(now(0), &reply(id, "late", "{}")).unwrap();
+    }
+    assert_eq!(told(sent(&mut engine)), Some((Some(8), Some(16))), "the count wraps");
 }
 
 #[test]

@@ -146,6 +146,31 @@ fn a_registration_may_carry_on_with_a_poll() {
 }
 
 #[test]
+fn the_longest_names_fit_into_a_request() {
+    let host = "h".repeat(253);
+    let id = format!("{}a", ":".repeat(127));
+    let operation_id = "/".repeat(512);
+    let identity = Identity { id_scope: IdScope::new("s".repeat(128)).unwrap(), ..identity(&id) };
+    let resource =
+        dps_core::sas::registration_resource(&identity.id_scope, &identity.registration_id);
+    let key = SymmetricKey::from_bytes(&[7; 32]).unwrap();
+    let credentials = Credentials::SasToken(UnsignedToken::new(resource, 1).sign(&key));
+    for (request, line) in [
+        (Request::Register { body: BODY.into() }, "PUT "),
+        (Request::Poll { operation_id }, "GET "),
+    ] {
+        let mut engine = HttpTransport::new(host.clone(), 65_535);
+        let opening =
+            Opening { identity: identity.clone(), credentials: credentials.clone(), request };
+        engine.open(now(), opening).unwrap();
+        let text = sent(&mut engine);
+        assert!(text.starts_with(line), "{text}");
+        assert!(text.contains(&format!("/registrations/{}a/", "%3A".repeat(127))), "{text}");
+        assert!(text.contains(&format!("\r\nhost: {host}:65535\r\n")), "{text}");
+    }
+}
+
+#[test]
 fn one_connection_carries_register_and_polls() {
     let mut engine = opened();
     let bytes = sized("202 Accepted", "Retry-After: 3\r\n", ASSIGNING);
@@ -166,7 +191,8 @@ fn one_connection_carries_register_and_polls() {
 fn any_split_of_the_stream_gives_the_same_reply() {
     let chunked = "HTTP/1.1 202 Accepted\r\nTransfer-Encoding: chunked\r\nRetry-After: 3\r\n\r\n\
         a;x=y\r\n{\"operatio\r\n22\r\nnId\":\"4.a.b\",\"status\":\"assigning\"}\r\n0\r\nTrailer: x\r\n\r\n";
-    let interim = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n";
+    let interim = "HTTP/1.1 100 Continue\r\nDate: x\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n\
+        HTTP/1.1 100 Continue\r\n\r\n";
     let sized = sized("202 Accepted", "retry-after:3\r\n", ASSIGNING);
     for stream in [chunked.to_owned(), sized.clone(), interim.to_owned() + &sized] {
         for cut in 0..=stream.len() {
@@ -337,10 +363,82 @@ fn sizes_are_limited() {
     assert_eq!(answer(good.as_bytes()).1, [reply(200, None, &most)]);
     broken((chunks + "1\r\nx\r\n").as_bytes(), "at most 98304 bytes");
     let start = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
-    broken(format!("{start}0\r\nTrailer: {filler}").as_bytes(), "between chunks");
+    broken(format!("{start}0\r\nTrailer: {filler}").as_bytes(), "after the last chunk");
+    broken(format!("{start}{filler}").as_bytes(), "between chunks");
     for size in ["x", "-1", "fffffffffffffffff", ""] {
         broken(format!("{start}{size}\r\n").as_bytes(), "not an HTTP body");
     }
+}
+
+#[test]
+fn interim_replies_are_skipped_but_not_for_ever() {
+    let last = sized("202 Accepted", "", ASSIGNING);
+    for interim in ["HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 102 Processing\r\nA: b\r\n\r\n"] {
+        let mut engine = opened();
+        engine.receive(now(), (interim.repeat(8) + &last).as_bytes()).unwrap();
+        assert_eq!(events(&mut engine), [reply(202, None, ASSIGNING)]);
+        // Each request may have as many.
+        engine.send(now(), poll()).unwrap();
+        engine.receive(now(), (interim.repeat(8) + &last).as_bytes()).unwrap();
+        assert_eq!(events(&mut engine), [reply(202, None, ASSIGNING)]);
+        broken((interim.repeat(9) + &last).as_bytes(), "more than 8 interim replies");
+    }
+}
+
+#[test]
+fn trailers_are_skipped_but_not_for_ever() {
+    let start = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n";
+    let wide = format!("{}: x\r\n", "t".repeat(100));
+    for (trailers, accepted) in [
+        ("T: x\r\n".repeat(32), true),
+        ("T: x\r\n".repeat(33), false),
+        (wide.repeat(30), true),
+        (format!("T: {}\r\n", "x".repeat(5000)), false),
+        (format!("T: {}\r\n", "x".repeat(3000)).repeat(2), false),
+    ] {
+        let stream = format!("{start}{trailers}\r\n");
+        let byte_by_byte = || {
+            let mut engine = opened();
+            let result = stream.bytes().try_for_each(|byte| engine.receive(now(), &[byte]));
+            (result, events(&mut engine))
+        };
+        for (result, events) in [answer(stream.as_bytes()), byte_by_byte()] {
+            if accepted {
+                result.unwrap();
+                assert_eq!(events, [reply(200, None, "{}")]);
+            } else {
+                let error = result.unwrap_err();
+                assert_eq!(*error.kind(), ErrorKind::Protocol);
+                assert!(error.to_string().contains("after the last chunk"), "{error}");
+                assert_eq!(events, []);
+            }
+        }
+    }
+    // One at a time, without an end.
+    let mut engine = opened();
+    engine.receive(now(), start.as_bytes()).unwrap();
+    let refused = (0..1000).find(|_| engine.receive(now(), b"T: x\r\n").is_err());
+    assert_eq!(refused, Some(32));
+}
+
+#[test]
+fn nothing_is_owed_between_a_reply_and_the_next_request() {
+    let mut engine = HttpTransport::new("dps.example", HTTPS_PORT);
+    assert!(!engine.owes_nothing(), "there is no connection");
+    engine.open(now(), opening()).unwrap();
+    assert!(!engine.owes_nothing());
+    let bytes = sized("202 Accepted", "", ASSIGNING);
+    let (most, last) = bytes.as_bytes().split_at(bytes.len() - 1);
+    engine.receive(now(), most).unwrap();
+    assert!(!engine.owes_nothing());
+    engine.receive(now(), last).unwrap();
+    assert!(engine.owes_nothing());
+    engine.send(now(), poll()).unwrap();
+    assert!(!engine.owes_nothing());
+    engine.receive(now(), bytes.as_bytes()).unwrap();
+    assert!(engine.owes_nothing());
+    assert!(engine.receive(now(), b"too much").is_err());
+    assert!(!engine.owes_nothing());
 }
 
 #[test]

@@ -174,21 +174,63 @@ fn a_reply_may_overtake_the_acknowledgement_of_the_subscription() {
     assert!(matches!(sent(&mut engine).as_slice(), [Packet::Publish(_)]));
 }
 
-#[test]
-fn after_an_accepted_connection_without_a_reply_the_next_waits_for_each_acknowledgement() {
-    let mut engine = MqttTransport::new();
+/// Opens a connection that reaches the service; whether all of the opening went out at once.
+fn opens_ahead(engine: &mut MqttTransport) -> bool {
     engine.open(now(0), opening()).unwrap();
-    assert_eq!(sent(&mut engine).len(), 3);
-    // Lost before CONNACK: says nothing about what was sent ahead.
-    engine.open(now(1), opening()).unwrap();
-    assert_eq!(sent(&mut engine).len(), 3);
-    engine.receive(now(1), &wire(&[connack(ConnectReturnCode::Success), suback()])).unwrap();
-    engine.open(now(2), opening()).unwrap();
-    assert!(matches!(sent(&mut engine).as_slice(), [Packet::Connect(_)]));
-    engine.receive(now(2), &wire(&[connack(ConnectReturnCode::Success)])).unwrap();
-    assert!(matches!(sent(&mut engine).as_slice(), [Packet::Subscribe(_)]));
-    engine.receive(now(2), &wire(&[suback()])).unwrap();
-    assert!(matches!(sent(&mut engine).as_slice(), [Packet::Publish(_)]));
+    engine.ready(now(0));
+    match sent(engine).as_slice() {
+        [Packet::Connect(_)] => false,
+        [Packet::Connect(_), Packet::Subscribe(_), Packet::Publish(_)] => true,
+        packets => panic!("{packets:?}"),
+    }
+}
+
+#[test]
+fn after_a_connection_without_a_reply_the_next_waits_for_each_acknowledgement() {
+    let accepted = wire(&[connack(ConnectReturnCode::Success), suback()]);
+    for came in [&[][..], &accepted] {
+        let mut engine = MqttTransport::new();
+        assert!(opens_ahead(&mut engine));
+        engine.receive(now(1), came).unwrap();
+        assert!(!opens_ahead(&mut engine), "after {came:?}");
+        engine.receive(now(2), &wire(&[connack(ConnectReturnCode::Success)])).unwrap();
+        assert!(matches!(sent(&mut engine).as_slice(), [Packet::Subscribe(_)]));
+        engine.receive(now(2), &wire(&[suback()])).unwrap();
+        assert!(matches!(sent(&mut engine).as_slice(), [Packet::Publish(_)]));
+        let reply = response("$dps/registrations/res/202/?$rid=2", "{}");
+        engine.receive(now(2), &wire(&[reply])).unwrap();
+        assert!(!opens_ahead(&mut engine), "a broker that dislikes it does so each time");
+    }
+}
+
+#[test]
+fn connections_that_never_reached_the_broker_say_nothing_about_what_it_likes() {
+    let mut engine = MqttTransport::new();
+    for _ in 0..3 {
+        engine.open(now(0), opening()).unwrap();
+        assert_eq!(sent(&mut engine).len(), 3);
+    }
+    assert!(opens_ahead(&mut engine));
+}
+
+#[test]
+fn a_broker_that_is_away_says_nothing_about_what_it_likes() {
+    let mut engine = MqttTransport::new();
+    for _ in 0..3 {
+        assert!(opens_ahead(&mut engine));
+        let away = wire(&[connack(ConnectReturnCode::ServiceUnavailable)]);
+        engine.receive(now(0), &away).unwrap_err();
+    }
+}
+
+#[test]
+fn a_broker_known_to_take_it_all_at_once_may_be_lost_once() {
+    let mut engine = opened();
+    let reply = response("$dps/registrations/res/202/?$rid=1", "{}");
+    engine.receive(now(0), &wire(&[reply])).unwrap();
+    assert!(opens_ahead(&mut engine));
+    assert!(opens_ahead(&mut engine));
+    assert!(!opens_ahead(&mut engine));
 }
 
 #[test]

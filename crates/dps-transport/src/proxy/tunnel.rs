@@ -48,7 +48,7 @@ impl Layer for Tunnel {
         self.answer.is_none()
     }
 
-    fn receive(&mut self, _: Now, bytes: &[u8], up: &mut Vec<u8>) -> Result<(), Error> {
+    fn receive(&mut self, now: Now, bytes: &[u8], up: &mut Vec<u8>) -> Result<(), Error> {
         let Some(answer) = &mut self.answer else {
             up.extend_from_slice(bytes);
             return Ok(());
@@ -58,7 +58,11 @@ impl Layer for Tunnel {
         })?;
         let Some((head, rest)) = read else { return Ok(()) };
         if !(200..300).contains(&head.status) {
-            return Err(refusal(&head));
+            let error = refusal(&head);
+            return Err(match head.retry_after(now) {
+                Some(pause) => error.with_retry_after(pause),
+                None => error,
+            });
         }
         self.answer = None;
         self.out.append(&mut self.held_back);
@@ -95,6 +99,7 @@ fn refusal(head: &ResponseHead) -> Error {
     let schemes: Vec<&str> = head
         .values("proxy-authenticate")
         .filter_map(|challenge| challenge.split_whitespace().next())
+        .filter(|scheme| scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-'))
         .take(8)
         .collect();
     if schemes.is_empty() {
@@ -183,6 +188,12 @@ mod tests {
         assert!(error.hint().contains("could not reach") && error.is_transient());
         let error = answered(b"HTTP/1.1 302 Found\r\nLocation: http://login\r\n\r\n");
         assert_eq!(*error.kind(), ErrorKind::ProxyRejected { status: 302 });
+    }
+
+    #[test]
+    fn a_busy_proxy_says_when_to_come_back() {
+        let error = answered(b"HTTP/1.1 503 busy\r\nRetry-After: 40\r\n\r\n");
+        assert_eq!(error.retry_after(), Some(core::time::Duration::from_secs(40)));
     }
 
     #[test]

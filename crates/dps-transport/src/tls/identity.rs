@@ -4,7 +4,8 @@
 use core::fmt;
 use dps_core::{ClientIdentity, ClientKey, Error, ErrorKind, HsmError, SignatureScheme, Stage};
 use rustls::client::ResolvesClientCert;
-use rustls::pki_types::CertificateDer;
+use rustls::crypto::KeyProvider;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::{CertifiedKey, Signer, SigningKey};
 use rustls::{OtherError, SignatureAlgorithm, SignatureScheme as TlsScheme};
 use std::sync::Arc;
@@ -41,6 +42,19 @@ impl ResolvesClientCert for Resolver {
 
     fn has_certs(&self) -> bool {
         true
+    }
+}
+
+/// Loads no private key: those we use sign for themselves.
+#[derive(Debug)]
+pub(super) struct NoKeys;
+
+impl KeyProvider for NoKeys {
+    fn load_private_key(
+        &self,
+        _: PrivateKeyDer<'static>,
+    ) -> Result<Arc<dyn SigningKey>, rustls::Error> {
+        Err(rustls::Error::General("private keys stay in their security module".to_owned()))
     }
 }
 

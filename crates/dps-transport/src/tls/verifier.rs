@@ -2,13 +2,11 @@
 
 use super::{PublicKeyPin, ServedChain, TlsOptions, TlsVersion};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{VerifierBuilderError, WebPkiServerVerifier};
-use rustls::crypto::CryptoProvider;
+use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
+use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{
-    CertificateError, DigitallySignedStruct, DistinguishedName, OtherError, RootCertStore,
-    SignatureScheme,
-};
+use rustls::server::ParsedCertificate;
+use rustls::{CertificateError, DigitallySignedStruct, OtherError, RootCertStore, SignatureScheme};
 use std::sync::Arc;
 use webpki::EndEntityCert;
 
@@ -19,8 +17,8 @@ pub(super) struct SelfSigned;
 
 #[derive(Debug)]
 pub(super) struct Verifier {
-    webpki: Arc<WebPkiServerVerifier>,
-    provider: Arc<CryptoProvider>,
+    anchors: Arc<RootCertStore>,
+    algorithms: WebPkiSupportedAlgorithms,
     revoked: Vec<PublicKeyPin>,
     served: Option<ServedChain>,
 }
@@ -29,13 +27,11 @@ impl Verifier {
     /// Trusts `anchors`, except for keys whose pins `options` revoke.
     pub(super) fn new(
         anchors: Arc<RootCertStore>,
-        provider: Arc<CryptoProvider>,
+        algorithms: WebPkiSupportedAlgorithms,
         options: &TlsOptions,
-    ) -> Result<Self, VerifierBuilderError> {
-        let webpki =
-            WebPkiServerVerifier::builder_with_provider(anchors, provider.clone()).build()?;
+    ) -> Self {
         let (revoked, served) = (options.revoked_pins.clone(), options.served_chain.clone());
-        Ok(Self { webpki, provider, revoked, served })
+        Self { anchors, algorithms, revoked, served }
     }
 
     /// Whether the certificate's public key is revoked. One that cannot be read has no key that
@@ -64,20 +60,18 @@ impl ServerCertVerifier for Verifier {
         end_entity: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
         server_name: &ServerName<'_>,
-        ocsp_response: &[u8],
+        _: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
         if let Some(served) = &self.served {
             let chain = std::iter::once(end_entity).chain(intermediates);
             served.present(chain.map(|certificate| certificate.to_vec()).collect());
         }
-        let verified = self
-            .webpki
-            .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+        verify(end_entity, intermediates, &self.anchors, server_name, now, &self.algorithms)
             .map_err(|error| match error {
                 rustls::Error::InvalidCertificate(reason)
                     if nobody_vouches(&reason)
-                        && is_self_signed(end_entity, server_name, now, &self.provider) =>
+                        && is_self_signed(end_entity, server_name, now, &self.algorithms) =>
                 {
                     let reason = CertificateError::Other(OtherError(Arc::new(SelfSigned)));
                     rustls::Error::InvalidCertificate(reason)
@@ -88,7 +82,7 @@ impl ServerCertVerifier for Verifier {
         if !self.revoked.is_empty() && chain.any(|certificate| self.is_revoked(certificate)) {
             return Err(rustls::Error::InvalidCertificate(CertificateError::Revoked));
         }
-        Ok(verified)
+        Ok(ServerCertVerified::assertion())
     }
 
     fn verify_tls12_signature(
@@ -97,7 +91,7 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let valid = self.webpki.verify_tls12_signature(message, certificate, signature)?;
+        let valid = verify_tls12_signature(message, certificate, signature, &self.algorithms)?;
         self.proved(TlsVersion::V1_2);
         Ok(valid)
     }
@@ -108,18 +102,34 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let valid = self.webpki.verify_tls13_signature(message, certificate, signature)?;
+        let valid = verify_tls13_signature(message, certificate, signature, &self.algorithms)?;
         self.proved(TlsVersion::V1_3);
         Ok(valid)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.webpki.supported_verify_schemes()
+        self.algorithms.supported_schemes()
     }
+}
 
-    fn root_hint_subjects(&self) -> Option<&[DistinguishedName]> {
-        self.webpki.root_hint_subjects()
-    }
+/// As rustls's own verifier does when it is given no revocation lists, without the code for those.
+fn verify(
+    certificate: &CertificateDer<'_>,
+    intermediates: &[CertificateDer<'_>],
+    anchors: &RootCertStore,
+    name: &ServerName<'_>,
+    now: UnixTime,
+    algorithms: &WebPkiSupportedAlgorithms,
+) -> Result<(), rustls::Error> {
+    let parsed = ParsedCertificate::try_from(certificate)?;
+    verify_server_cert_signed_by_trust_anchor(
+        &parsed,
+        anchors,
+        intermediates,
+        now,
+        algorithms.all,
+    )?;
+    verify_server_name(&parsed, name)
 }
 
 /// Whether no trust anchor leads to the certificate, for whatever reason.
@@ -141,18 +151,13 @@ fn is_self_signed(
     certificate: &CertificateDer<'_>,
     name: &ServerName<'_>,
     now: UnixTime,
-    provider: &Arc<CryptoProvider>,
+    algorithms: &WebPkiSupportedAlgorithms,
 ) -> bool {
     let mut itself = RootCertStore::empty();
     if itself.add(certificate.clone().into_owned()).is_err() {
         return false;
     }
-    let Ok(verifier) =
-        WebPkiServerVerifier::builder_with_provider(Arc::new(itself), provider.clone()).build()
-    else {
-        return false;
-    };
-    match verifier.verify_server_cert(certificate, &[], name, &[], now) {
+    match verify(certificate, &[], &itself, name, now, algorithms) {
         Err(rustls::Error::InvalidCertificate(reason)) if is_authority(&reason) => {
             EndEntityCert::try_from(certificate)
                 .is_ok_and(|parsed| parsed.issuer() == parsed.subject())

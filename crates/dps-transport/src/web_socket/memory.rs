@@ -1,6 +1,7 @@
 //! Two buffers that look like a stream.
 
 use std::io::{ErrorKind, Read, Result, Write};
+use zeroize::{Zeroize as _, Zeroizing};
 
 /// A stream that never blocks and never ends: what has arrived can be read, what is written
 /// waits to be taken.
@@ -8,13 +9,14 @@ use std::io::{ErrorKind, Read, Result, Write};
 pub(super) struct Memory {
     arrived: Vec<u8>,
     read: usize,
-    written: Vec<u8>,
+    /// Holds what was masked together with the mask, and so perhaps a token.
+    written: Zeroizing<Vec<u8>>,
 }
 
 impl Memory {
     /// With bytes to send already.
     pub(super) fn sending(written: Vec<u8>) -> Self {
-        Self { written, ..Self::default() }
+        Self { written: Zeroizing::new(written), ..Self::default() }
     }
 
     /// Takes bytes from below.
@@ -24,7 +26,14 @@ impl Memory {
 
     /// Moves what was written to the end of `down`.
     pub(super) fn transmit(&mut self, down: &mut Vec<u8>) {
-        down.append(&mut self.written);
+        down.extend_from_slice(&self.written);
+        self.written.zeroize();
+    }
+
+    /// Writes a frame's payload (RFC 6455 section 5.3).
+    pub(super) fn write_masked(&mut self, bytes: &[u8], mask: [u8; 4]) {
+        self.written.reserve(bytes.len());
+        self.written.extend(bytes.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
     }
 }
 

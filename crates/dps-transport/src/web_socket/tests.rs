@@ -177,7 +177,7 @@ fn the_servers_close_is_a_lost_connection_and_is_answered() {
 #[test]
 fn closing_sends_a_close_frame() {
     let (mut link, mut server, mut memory) = open();
-    link.close();
+    link.close(now());
     memory.arrived(&sent(&mut link));
     assert!(matches!(server.read(&mut memory), Ok(Message::Close(None))));
 }

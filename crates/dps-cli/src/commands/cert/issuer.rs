@@ -1,6 +1,6 @@
 //! The authority that signs: its certificate and its key, checked before anything is made.
 
-use super::is_same;
+use super::{VALID_BEFORE_NOW, is_same};
 use crate::arguments::CertIssuer;
 use crate::exit;
 use crate::failure::Failure;
@@ -9,7 +9,7 @@ use rcgen::{CertificateParams, IsCa, KeyPair};
 use std::fmt::Display;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 use zeroize::Zeroizing;
 
@@ -24,7 +24,15 @@ pub(super) struct Issuer {
     behind: String,
     /// How many authorities may stand below it, if it says.
     path_length: Option<u32>,
+    /// When it expires, since 1970-01-01T00:00:00Z.
+    expires: Duration,
     files: [PathBuf; 2],
+}
+
+/// What its certificate says about those below it.
+struct Limits {
+    path_length: Option<u32>,
+    expires: Duration,
 }
 
 impl Issuer {
@@ -43,7 +51,7 @@ impl Issuer {
         let (chain, key) = (String::from_utf8_lossy(&chain), text(&key));
         let certificates = blocks(&chain, CERTIFICATE);
         let first = certificates.first().copied().unwrap_or_default();
-        let path_length = authority_s_path_length(first).map_err(|problem| {
+        let limits = authority_s_limits(first).map_err(|problem| {
             unusable(&problem).remedy("sign with the certificate and key of an authority")
         })?;
         let key = blocks(key, PRIVATE_KEY).first().copied().ok_or_else(|| {
@@ -60,7 +68,8 @@ impl Issuer {
         for certificate in certificates.iter().filter(|_| !is_root) {
             behind.extend([certificate, "\n"]);
         }
-        Ok(Self { issuer, behind, path_length, files: [ca.clone(), ca_key.clone()] })
+        let Limits { path_length, expires } = limits;
+        Ok(Self { issuer, behind, path_length, expires, files: [ca.clone(), ca_key.clone()] })
     }
 
     /// Refuses to put anything in place of the authority's own files.
@@ -85,6 +94,22 @@ impl Issuer {
                 .remedy("sign with the authority above it"));
         }
         Ok(())
+    }
+
+    /// Lets nothing be valid longer than the authority: nobody would take it then. Gives what
+    /// the user should know of it, unless that is a matter of moments.
+    pub(super) fn cap(&self, params: &mut CertificateParams) -> Option<String> {
+        let wanted = params.not_after;
+        let end = rcgen::date_time_ymd(1970, 1, 1) + self.expires;
+        if wanted <= end {
+            return None;
+        }
+        params.not_after = end;
+        let ca = self.files.first().map(|path| path.display().to_string()).unwrap_or_default();
+        (wanted - end > VALID_BEFORE_NOW).then(|| {
+            let date = end.date();
+            format!("it is valid until {date} only, when {ca} expires, and not for all of --days")
+        })
     }
 
     /// A certificate in PEM.
@@ -130,8 +155,8 @@ fn blocks<'a>(text: &'a str, (begin, end): (&str, &str)) -> Vec<&'a str> {
 }
 
 /// What the service would refuse only when devices register (RFC 5280 sections 4.2.1.3 and
-/// 4.2.1.9). Gives the path length.
-fn authority_s_path_length(pem: &str) -> Result<Option<u32>, &'static str> {
+/// 4.2.1.9), and how far it reaches.
+fn authority_s_limits(pem: &str) -> Result<Limits, &'static str> {
     const UNREADABLE: &str = "the certificate's extensions cannot be read";
     let (_, block) = x509_parser::pem::parse_x509_pem(pem.as_bytes()).map_err(|_| UNREADABLE)?;
     let (_, certificate) = X509Certificate::from_der(&block.contents).map_err(|_| UNREADABLE)?;
@@ -143,5 +168,7 @@ fn authority_s_path_length(pem: &str) -> Result<Option<u32>, &'static str> {
     if usage.is_some_and(|usage| !usage.value.key_cert_sign()) {
         return Err("the certificate may not sign others: keyUsage lacks keyCertSign");
     }
-    Ok(constraints.value.path_len_constraint)
+    let expires = certificate.validity().not_after.timestamp();
+    let expires = Duration::from_secs(u64::try_from(expires).unwrap_or_default());
+    Ok(Limits { path_length: constraints.value.path_len_constraint, expires })
 }

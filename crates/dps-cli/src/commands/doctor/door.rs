@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 /// What was found at a port.
 pub(super) struct Door {
     pub(super) port: u16,
+    /// The proxy on the way there.
+    pub(super) proxy: Option<String>,
     /// How long TCP and TLS took, or what failed.
     pub(super) result: Result<Duration, Error>,
     pub(super) version: Option<&'static str>,
@@ -21,9 +23,9 @@ pub(super) struct Door {
     pub(super) advice: Option<String>,
 }
 
-/// The addresses of the first hop.
-pub(super) fn resolve(examination: &Examination) -> Result<Vec<IpAddr>, Error> {
-    let addresses = wire::resolve(examination, 0)?;
+/// The addresses of the first hop on the way to `port`.
+pub(super) fn resolve(examination: &Examination, port: u16) -> Result<Vec<IpAddr>, Error> {
+    let addresses = wire::resolve(examination, port)?;
     Ok(addresses.into_iter().map(|address| address.ip()).collect())
 }
 
@@ -46,7 +48,8 @@ pub(super) fn look(examination: &Examination, port: u16) -> Door {
     let chain = chain::describe(&certificates);
     let advice =
         result.as_ref().err().and_then(|error| advice(examination, error, &chain, &certificates));
-    Door { port, result, version, chain, anchor, advice }
+    let proxy = examination.proxy(port).map(ToString::to_string);
+    Door { port, proxy, result, version, chain, anchor, advice }
 }
 
 fn advice(

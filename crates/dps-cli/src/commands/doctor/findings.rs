@@ -3,7 +3,6 @@
 use super::clock::ALARMING;
 use super::door::Door;
 use crate::{exit, output};
-use dps_client::dps_transport::Proxy;
 use dps_client::{Endpoint, Error, Transport};
 use serde_json::{Value, json};
 use std::net::IpAddr;
@@ -30,6 +29,11 @@ impl Outcome {
 
     pub(super) fn failed_at(code: u8, text: impl Into<String>) -> Self {
         Self { ok: false, text: text.into(), hint: None, code }
+    }
+
+    pub(super) fn with_code(mut self, code: u8) -> Self {
+        self.code = code;
+        self
     }
 
     fn advised(mut self, advice: Option<String>) -> Self {
@@ -63,11 +67,8 @@ pub(super) struct Findings {
 }
 
 impl Findings {
-    pub(super) fn new(endpoint: &Endpoint, proxy: Option<&Proxy>, text: bool) -> Self {
-        let document = json!({
-            "endpoint": endpoint.to_string(),
-            "proxy": proxy.map(ToString::to_string),
-        });
+    pub(super) fn new(endpoint: &Endpoint, text: bool) -> Self {
+        let document = json!({ "endpoint": endpoint.to_string() });
         let findings = Self {
             text,
             document,
@@ -80,9 +81,6 @@ impl Findings {
             first: None,
         };
         findings.say("Endpoint", "", endpoint);
-        if let Some(proxy) = proxy {
-            findings.say("Proxy", "", proxy);
-        }
         findings
     }
 
@@ -108,6 +106,9 @@ impl Findings {
             Err(error) => Outcome::failed(error).advised(door.advice),
         };
         self.record(&format!("Port {}", door.port), &outcome);
+        if let Some(proxy) = &door.proxy {
+            self.say("", "proxy", proxy);
+        }
         let subjects: Vec<String> = door.chain.iter().map(|one| one.subject.clone()).collect();
         if !subjects.is_empty() && !self.shown.contains(&subjects) {
             for (index, certificate) in door.chain.iter().enumerate() {
@@ -138,6 +139,7 @@ impl Findings {
         let mut value = outcome.to_json();
         if let Some(members) = value.as_object_mut() {
             members.insert("port".into(), door.port.into());
+            members.insert("proxy".into(), door.proxy.into());
             members.insert("tlsVersion".into(), door.version.into());
             members.insert(
                 "chain".into(),
@@ -146,6 +148,10 @@ impl Findings {
             members.insert("anchor".into(), door.anchor.into());
         }
         self.doors.push(value);
+    }
+
+    pub(super) fn clock_not_compared(&self) {
+        self.say("Clock", "unknown", "not compared: that takes a transport on the port of HTTPS");
     }
 
     pub(super) fn clock(&mut self, result: Result<i64, Error>) {

@@ -2,6 +2,7 @@
 
 use super::findings::Outcome;
 use super::{Examination, findings};
+use crate::exit;
 use dps_client::{
     Error, ErrorKind, Policy, ProvisioningClient, RegistrationId, Stage, SymmetricKey, Transport,
 };
@@ -33,6 +34,10 @@ fn registration(examination: &Examination, transport: Transport, port: u16) -> O
             "the service answers, and refuses the made-up device: {}",
             said(&error)
         )),
+        // With a code of its own it would be the service's answer.
+        Err(error) if matches!(error.kind(), ErrorKind::Service { .. }) => {
+            Outcome::failed(&error).with_code(exit::PROTOCOL)
+        }
         Err(error) => Outcome::failed(&error),
     }
 }
@@ -57,7 +62,7 @@ fn try_registration(
         .id_scope(examination.id_scope.clone())
         .hsm(SymmetricKeyHsm::new(id, key))
         .trust_anchors(examination.anchors.clone())
-        .proxy(examination.proxy.clone())
+        .proxy(examination.proxy(port).cloned())
         .policy(policy)
         .build()?;
     client.register().map(|_| ())
@@ -66,8 +71,11 @@ fn try_registration(
 /// Whether the service itself has spoken.
 fn is_answer(error: &Error) -> bool {
     match error.kind() {
-        ErrorKind::Service { .. } | ErrorKind::Disabled | ErrorKind::Blacklisted => true,
-        ErrorKind::RegistrationFailed => true,
+        // Anything may answer HTTP; the service says why it refuses, with a code of its own.
+        ErrorKind::Service { .. } | ErrorKind::RegistrationFailed => {
+            error.service().is_some_and(|service| service.error_code.is_some())
+        }
+        ErrorKind::Disabled | ErrorKind::Blacklisted => true,
         ErrorKind::ConnectRejected { code } => *code != 3,
         // The credentials, and not a fault of the service's.
         ErrorKind::SaslRejected { code } => *code == 1,

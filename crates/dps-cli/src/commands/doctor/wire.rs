@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Looks up the first hop: the service, or the proxy.
 pub(super) fn resolve(examination: &Examination, port: u16) -> Result<Vec<SocketAddr>, Error> {
-    let (endpoint, port, stage) = match &examination.proxy {
+    let (endpoint, port, stage) = match examination.proxy(port) {
         Some(proxy) => (proxy.endpoint(), proxy.port(), Stage::Proxy),
         None => (&examination.endpoint, port, Stage::Resolve),
     };
@@ -43,7 +43,7 @@ impl Wire {
         served: &ServedChain,
     ) -> Result<Self, Error> {
         let started = Instant::now();
-        let stage = if examination.proxy.is_some() { Stage::Proxy } else { Stage::Connect };
+        let stage = if examination.proxy(port).is_some() { Stage::Proxy } else { Stage::Connect };
         let mut failures = Vec::new();
         for address in resolve(examination, port)? {
             match TcpStream::connect_timeout(&address, examination.patience) {
@@ -81,7 +81,8 @@ impl Wire {
 
     /// Says goodbye, as far as that works.
     pub(super) fn close(mut self) {
-        self.link.close();
+        let now = self.now();
+        self.link.close(now);
         let mut wire = Vec::new();
         if self.link.transmit(self.now(), &mut wire).is_ok() {
             let _ = self.stream.write_all(&wire);
@@ -143,7 +144,7 @@ fn link(examination: &Examination, port: u16, served: &ServedChain) -> Result<Li
     let now = Now::new(Timestamp::default(), now.as_secs());
     let system = Some(&examination.system);
     let mut options = TlsOptions::default();
-    let proxy = match &examination.proxy {
+    let proxy = match examination.proxy(port) {
         None => None,
         Some(proxy) => {
             let tls = TlsSettings::with_options(&examination.anchors, system, &options)

@@ -1,5 +1,5 @@
 //! What an encoded value must be like before the codec gets it. The codec calls itself for every
-//! level of nesting, and trusts the element count of arrays; here a stack of bounded height and a
+//! level of nesting, and trusts the element counts of arrays and maps; here a stack of bounded height and a
 //! bounded number of values must do.
 
 use super::wire::Violation;
@@ -38,6 +38,10 @@ pub(super) fn measure(bytes: &[u8]) -> Result<usize, Violation> {
                 let end = cursor.size(width)?.filter(|end| *end <= limit);
                 let end = end.ok_or(Violation::Malformed)?;
                 let missing = cursor.number(width)?;
+                // A map has pairs; the codec counts them down two by two, below zero.
+                if matches!(code, 0xc1 | 0xd1) && missing % 2 != 0 {
+                    return Err(Violation::Malformed);
+                }
                 if missing > 0 {
                     open.push(Level { missing, end: Some(end) });
                     continue;
@@ -170,5 +174,20 @@ mod tests {
         assert_eq!(measure(&[0xc0, 3, 1, 0xa1, 4, 1, 2, 3, 4]), Err(Violation::Malformed));
         // A list that ends before its size does.
         assert_eq!(measure(&[0xc0, 3, 1, 0x40, 0x40]), Err(Violation::Malformed));
+    }
+
+    #[test]
+    fn a_map_without_a_value_for_its_last_key_is_refused() {
+        for map in [
+            &[0xc1, 6, 3, 0xa3, 1, b'a', 0x40, 0x40][..],
+            &[0xc1, 2, 1, 0x40],
+            &[0xd1, 0, 0, 0, 5, 0, 0, 0, 1, 0x40],
+            // Inside of a list.
+            &[0xc0, 5, 1, 0xc1, 2, 1, 0x40],
+        ] {
+            assert_eq!(measure(map), Err(Violation::Malformed), "{map:02x?}");
+        }
+        assert_eq!(measure(&[0xc1, 3, 2, 0x40, 0x40]), Ok(5));
+        assert_eq!(measure(&[0xc1, 1, 0]), Ok(3));
     }
 }

@@ -107,6 +107,15 @@ impl<'a> Attach<'a> {
         self.address.as_deref()
     }
 
+    /// Whether its properties state a version of the API, as all known clients' do.
+    pub(super) fn states_api_version(&self) -> bool {
+        let Value::Map(properties) = self.fields.get(13) else { return false };
+        properties.iter().any(|(key, version)| {
+            wire::text_of(key) == Some("com.microsoft:api-version")
+                && wire::text_of(version).is_some_and(|version| !version.is_empty())
+        })
+    }
+
     /// Our attach to the client's; `accepts` or not.
     fn answer(&self, accepts: bool) -> Vec<u8> {
         let terminus = |index| match accepts {

@@ -158,12 +158,26 @@ fn attach(handle: u32, receives: bool, address: &str) -> Vec<u8> {
 }
 
 fn attach_settling(handle: u32, receives: bool, address: &str, rcv_settle: Value) -> Vec<u8> {
+    attach_with(handle, receives, address, rcv_settle, api_version(string("2019-03-31")))
+}
+
+fn api_version(version: Value) -> Value {
+    let mut properties = OrderedMap::new();
+    properties.insert(symbol("com.microsoft:api-version"), version);
+    Value::Map(properties)
+}
+
+fn attach_with(
+    handle: u32,
+    receives: bool,
+    address: &str,
+    rcv_settle: Value,
+    properties: Value,
+) -> Vec<u8> {
     let terminus = |code, is_far: bool| {
         let fields = if is_far { vec![string(address)] } else { vec![] };
         described(code, Value::List(fields))
     };
-    let mut properties = OrderedMap::new();
-    properties.insert(symbol("com.microsoft:api-version"), string("2019-03-31"));
     let mut fields =
         vec![string(&format!("link {handle}")), Value::Uint(handle), Value::Bool(receives)];
     fields.extend([Value::Null, rcv_settle, terminus(0x28, receives), terminus(0x29, !receives)]);
@@ -175,7 +189,7 @@ fn attach_settling(handle: u32, receives: bool, address: &str, rcv_settle: Value
         Value::Null,
         Value::Null,
     ]);
-    fields.push(Value::Map(properties));
+    fields.push(properties);
     amqp(ATTACH, fields)
 }
 
@@ -485,6 +499,69 @@ fn certificates_come_bare_or_with_sasl_and_are_judged_by_the_request() {
     }
 }
 
+/// What is logged on this thread: the texts of warnings.
+#[derive(Clone, Default)]
+struct Warnings(Arc<std::sync::Mutex<Vec<String>>>);
+
+impl tracing::Subscriber for Warnings {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        *metadata.level() == tracing::Level::WARN
+    }
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        struct Text(String);
+        impl tracing::field::Visit for Text {
+            fn record_debug(
+                &mut self,
+                field: &tracing::field::Field,
+                value: &dyn core::fmt::Debug,
+            ) {
+                self.0.push_str(&format!("{field}={value:?} "));
+            }
+        }
+        let mut text = Text(String::new());
+        event.record(&mut text);
+        self.0.lock().unwrap().push(text.0);
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+    fn enter(&self, _: &tracing::span::Id) {}
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+#[test]
+fn a_link_without_api_version_is_taken_with_a_warning() {
+    let service = service(|_| ());
+    let token = token(&device_key(&service));
+    let mut other = OrderedMap::new();
+    other.insert(symbol("com.microsoft:client-version"), string("x"));
+    for (properties, warnings) in [
+        (api_version(string("2019-03-31")), 0),
+        (api_version(symbol("2021-06-01")), 0),
+        (api_version(string("")), 1),
+        (api_version(Value::Uint(7)), 1),
+        (Value::Map(other), 1),
+        (Value::Null, 1),
+    ] {
+        let mut client = Client::new(&service);
+        client.send(&opening(DEVICE, &token));
+        let log = Warnings::default();
+        let got = tracing::subscriber::with_default(log.clone(), || {
+            client.send(&attach_with(0, true, DEVICE, Value::Null, properties.clone()))
+        });
+        assert_eq!(codes(&got), [ATTACH], "{properties:?}");
+        let log = log.0.lock().unwrap();
+        let hits = log.iter().filter(|line| line.contains("com.microsoft:api-version")).count();
+        assert_eq!((hits, log.len()), (warnings, warnings), "{properties:?}: {log:?}");
+        assert!(log.iter().all(|line| line.contains("dev1")), "{log:?}");
+    }
+}
+
 #[test]
 fn links_to_other_devices_are_refused() {
     let service = service(|_| ());
@@ -574,6 +651,22 @@ fn requests_come_in_parts_up_to_the_limit() {
     client.send(&transfer(1, false, true, first));
     let got = client.send(&transfer(1, false, true, first));
     assert_eq!(codes(&got), [CLOSE]);
+    assert!(client.door.is_closed());
+}
+
+#[test]
+fn an_open_with_half_an_entry_in_its_properties_ends_the_connection() {
+    let mut fields = vec![0xa1, 1, b'x'];
+    fields.extend([0x40; 8]);
+    fields.extend([0xc1, 6, 3, 0xa3, 1, b'a', 0x40, 0x40]);
+    let mut body = vec![0, 0x53, OPEN as u8, 0xc0, fields.len() as u8 + 1, 10];
+    body.extend(fields);
+    let mut frame = BytesMut::new();
+    wire::write_frame(&mut frame, false, 0, &[&body]);
+    let service = service(|_| ());
+    let mut client = Client::new(&service);
+    let got = client.send(&[wire::AMQP.to_vec(), frame.to_vec()].concat());
+    assert_eq!(codes(&got), [0x100]);
     assert!(client.door.is_closed());
 }
 

@@ -1,6 +1,6 @@
 //! What devices ask over HTTP (`wire-protocol.md` sections 3.1 to 3.3).
 
-use super::{Caller, answer};
+use super::{Caller, answer, host};
 use crate::server::now;
 use crate::service::{Credentials, DeviceIdentity, Refusal};
 use axum::body::Body;
@@ -30,7 +30,8 @@ pub(super) async fn register(
     request: Request,
 ) -> Response {
     let _busy = caller.patience.request();
-    let host = request.headers().get(header::HOST).cloned();
+    let host = host::read(request.version(), request.headers()).ok().flatten();
+    let host = host.unwrap_or(GLOBAL_HOST).to_owned();
     let target = request.uri().path().to_owned();
     let reply = match read(&caller, path.map(|Path(path)| path), request).await {
         Ok(asked) => caller.service.register(&asked.device, &asked.credentials, &asked.body, now()),
@@ -38,11 +39,8 @@ pub(super) async fn register(
     };
     let accepted = reply.status == 202;
     let mut response = answer::reply(&caller, reply);
-    if accepted {
-        let host = host.as_ref().and_then(|host| host.to_str().ok()).unwrap_or(GLOBAL_HOST);
-        if let Ok(location) = HeaderValue::try_from(format!("https://{host}{target}")) {
-            response.headers_mut().insert(header::LOCATION, location);
-        }
+    if accepted && let Ok(location) = HeaderValue::try_from(format!("https://{host}{target}")) {
+        response.headers_mut().insert(header::LOCATION, location);
     }
     response
 }

@@ -256,6 +256,87 @@ async fn each_refusal_has_its_error_document() {
 }
 
 #[tokio::test]
+async fn a_request_names_one_host_that_can_be_one() {
+    let operations = "/0ne00111111/registrations/dev1/operations/1.2.3?api-version=1";
+    let requests = [("PUT", REGISTER), ("GET", operations), ("GET", "/nope"), ("DELETE", LOOKUP)];
+    for hosts in [
+        "",
+        "Host: a.test\r\nHost: a.test\r\n",
+        "Host: a.test\r\nhost: b.test\r\n",
+        "Host:\r\n",
+        "Host: a test\r\n",
+        "Host: a.test/x\r\n",
+        "Host: a.test, b.test\r\n",
+        "Host: user@a.test\r\n",
+        "Host: a.test:x\r\n",
+        "Host: a.test:99999\r\n",
+        "Host: a.test:1:2\r\n",
+        "Host: :443\r\n",
+        "Host: [::1\r\n",
+        "Host: [a.test]\r\n",
+        "Host: ::1\r\n",
+        "Host: a%2test\r\n",
+        "Host: a\u{e4}.test\r\n",
+        "Host: https://a.test\r\n",
+    ] {
+        for (method, target) in requests {
+            let mut client = Client::new();
+            let headers = format!("{hosts}{}content-length: 0", token("dev1"));
+            client.send(&format!("{method} {target} HTTP/1.1\r\n{headers}\r\n\r\n")).await;
+            let answer = client.answer().await;
+            answer.assert_error("400 Bad Request", 400_002, "Host");
+            assert_eq!(answer.header("location"), None);
+        }
+        let mut client = Client::new();
+        let text = switch("/mqtt", "Sec-WebSocket-Protocol: mqtt\r\n");
+        client.send(&text.replace("Host: dps.test\r\n", hosts)).await;
+        client.answer().await.assert_error("400 Bad Request", 400_002, "Host");
+    }
+    for host in ["a.test", "A-1.test:8443", "127.0.0.1:1", "[::1]:443", "[::1]", "x:", "%61_~!x"] {
+        let mut client = Client::new();
+        let headers = format!("Host: {host} \r\n{}content-length: 0", token("dev1"));
+        client.send(&format!("PUT {REGISTER} HTTP/1.1\r\n{headers}\r\n\r\n")).await;
+        let answer = client.answer().await;
+        assert_eq!(answer.line, "HTTP/1.1 202 Accepted", "{host}");
+        let register = format!("https://{host}/0ne00111111/registrations/dev1/register");
+        assert_eq!(answer.header("location"), Some(register.as_str()));
+    }
+}
+
+#[tokio::test]
+async fn http_1_0_may_name_no_host() {
+    let mut client = Client::new();
+    let headers = format!("{}content-length: 0", token("dev1"));
+    client.send(&format!("PUT {REGISTER} HTTP/1.0\r\n{headers}\r\n\r\n")).await;
+    let answer = client.answer().await;
+    assert_eq!(answer.line, "HTTP/1.0 202 Accepted");
+    let location = answer.header("location").unwrap();
+    assert!(location.starts_with("https://global.azure-devices-provisioning.net/"), "{location}");
+}
+
+#[tokio::test]
+async fn no_path_takes_head() {
+    let operations = "/0ne00111111/registrations/dev1/operations/1.2.3?api-version=1";
+    for (target, allow) in [(operations, "GET"), ("/mqtt", "GET"), (REGISTER, "PUT")] {
+        for method in ["HEAD", "DELETE"] {
+            let mut client = Client::new();
+            let headers = format!("Host: x\r\nConnection: close\r\n{}", token("dev1"));
+            client.send(&format!("{method} {target} HTTP/1.1\r\n{headers}\r\n")).await;
+            let (_, _, rest) = client.closed().await;
+            let text = String::from_utf8(rest).unwrap().to_lowercase();
+            let (head, body) = text.split_once("\r\n\r\n").unwrap();
+            assert!(
+                head.starts_with("http/1.1 405 method not allowed"),
+                "{method} {target}: {head}"
+            );
+            let lines: Vec<&str> = head.lines().filter(|line| line.starts_with("allow:")).collect();
+            assert_eq!(lines, [format!("allow: {}", allow.to_lowercase())], "{method} {target}");
+            assert_eq!(body.is_empty(), method == "HEAD", "{method} {target}: {body}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_body_of_96_kb_is_the_largest() {
     let filler = "x".repeat(96 * 1024 - r#"{"payload":""}"#.len());
     let most = format!(r#"{{"payload":"{filler}"}}"#);
@@ -318,9 +399,8 @@ async fn a_client_cannot_hold_the_connection_for_ever() {
     // A body that does not come.
     let mut client = Client::new();
     let begin = Instant::now();
-    client
-        .send(&format!("PUT {REGISTER} HTTP/1.1\r\n{}content-length: 9\r\n\r\n{{", token("dev1")))
-        .await;
+    let head = format!("PUT {REGISTER} HTTP/1.1\r\nHost: x\r\n{}", token("dev1"));
+    client.send(&format!("{head}content-length: 9\r\n\r\n{{")).await;
     client.answer().await.assert_error("408 Request Timeout", 408_000, "in time");
     assert_eq!(begin.elapsed().as_secs(), 10);
     let _ = client.closed().await;
