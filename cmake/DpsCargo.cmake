@@ -1,19 +1,54 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 #
-# Has cargo build libdps.a. Gives the target dps_cargo and the variable DPS_STATIC_LIBRARY.
+# Has cargo build libdps. Gives the target dps_cargo, the variable DPS_STATIC_LIBRARY and, where
+# the shared library is built too, DPS_SHARED_FILE with the links to it beside it.
 
 set(DPS_LIBRARY "" CACHE FILEPATH "A libdps.a that is there already; cargo is not used then")
-set(DPS_CARGO_PROFILE "release-lib" CACHE STRING "Cargo profile: release-lib, release or dev")
+set(DPS_SHARED_LIBRARY "" CACHE FILEPATH "The libdps.so that goes with DPS_LIBRARY")
+set(DPS_CARGO_PROFILE "" CACHE STRING
+    "Cargo profile: release-lib, release-lib-debuginfo, release or dev; empty: by CMAKE_BUILD_TYPE")
 set(DPS_CARGO_TARGET_DIR "${CMAKE_BINARY_DIR}/cargo" CACHE PATH "Cargo's target folder")
-set(DPS_CARGO_TARGET "" CACHE STRING "Target triple for cross-compiling; empty: this machine")
+set(DPS_CARGO_TARGET "" CACHE STRING "Rust's target triple; empty: what CMake compiles for")
 set(DPS_CARGO_FLAGS "" CACHE STRING "Further arguments for cargo, such as --locked or --offline")
 
+# The shared library as a loader wants to find it: the file under its full version, and a link
+# under the name that programs remember.
+if(DPS_SHARED)
+    set(dps_shared_folder "${CMAKE_CURRENT_BINARY_DIR}/shared")
+    set(DPS_SONAME "libdps.so.${PROJECT_VERSION_MAJOR}")
+    set(DPS_SHARED_FILE "${dps_shared_folder}/libdps.so.${PROJECT_VERSION}")
+    set(DPS_SHARED_LINKS "${dps_shared_folder}/${DPS_SONAME}" "${dps_shared_folder}/libdps.so")
+endif()
+function(dps_shared_commands out library)
+    set(${out}
+        COMMAND "${CMAKE_COMMAND}" -E make_directory "${dps_shared_folder}"
+        COMMAND "${CMAKE_COMMAND}" -E copy_if_different "${library}" "${DPS_SHARED_FILE}"
+        COMMAND "${CMAKE_COMMAND}" -E create_symlink "libdps.so.${PROJECT_VERSION}"
+            "${dps_shared_folder}/${DPS_SONAME}"
+        COMMAND "${CMAKE_COMMAND}" -E create_symlink "${DPS_SONAME}" "${dps_shared_folder}/libdps.so"
+        PARENT_SCOPE)
+endfunction()
+
+# What is installed must have been built, also when no target of the project uses it.
+if(DPS_INSTALL)
+    set(dps_all ALL)
+else()
+    set(dps_all)
+endif()
+
 if(DPS_LIBRARY)
-    if(NOT EXISTS "${DPS_LIBRARY}")
-        message(FATAL_ERROR "dps: DPS_LIBRARY names ${DPS_LIBRARY}, which is not there")
-    endif()
+    foreach(name IN ITEMS DPS_LIBRARY DPS_SHARED_LIBRARY)
+        if(${name} AND NOT EXISTS "${${name}}")
+            message(FATAL_ERROR "dps: ${name} names ${${name}}, which is not there")
+        endif()
+    endforeach()
     set(DPS_STATIC_LIBRARY "${DPS_LIBRARY}")
-    add_custom_target(dps_cargo)
+    set(dps_commands)
+    if(DPS_SHARED)
+        dps_shared_commands(dps_commands "${DPS_SHARED_LIBRARY}")
+    endif()
+    add_custom_target(dps_cargo ${dps_all} ${dps_commands}
+        BYPRODUCTS ${DPS_SHARED_FILE} VERBATIM)
     return()
 endif()
 
@@ -23,30 +58,96 @@ if(NOT DPS_CARGO)
         "set DPS_CARGO to cargo's path, or set DPS_LIBRARY to a libdps.a")
 endif()
 
-# Cargo names its folders after the profile, but for dev.
-if(DPS_CARGO_PROFILE STREQUAL "dev")
-    set(dps_folder "debug")
-else()
-    set(dps_folder "${DPS_CARGO_PROFILE}")
+set(dps_profile "${DPS_CARGO_PROFILE}")
+if(NOT dps_profile)
+    if(CMAKE_BUILD_TYPE STREQUAL "Debug")
+        set(dps_profile "dev")
+    elseif(CMAKE_BUILD_TYPE STREQUAL "RelWithDebInfo")
+        set(dps_profile "release-lib-debuginfo")
+    else()
+        set(dps_profile "release-lib")
+    endif()
 endif()
-set(dps_arguments "--profile" "${DPS_CARGO_PROFILE}" "--target-dir" "${DPS_CARGO_TARGET_DIR}")
-if(DPS_CARGO_TARGET)
-    list(APPEND dps_arguments "--target" "${DPS_CARGO_TARGET}")
-    set(dps_folder "${DPS_CARGO_TARGET}/${dps_folder}")
+
+# Who says what to compile for (a toolchain file does) has it so on both sides.
+set(dps_target "${DPS_CARGO_TARGET}")
+if(NOT dps_target AND CMAKE_CROSSCOMPILING)
+    include(DpsRustTarget)
+    set(dps_machine "${CMAKE_C_COMPILER_TARGET}")
+    if(NOT dps_machine)
+        execute_process(COMMAND "${CMAKE_C_COMPILER}" -dumpmachine
+            OUTPUT_VARIABLE dps_machine OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+    endif()
+    dps_rust_target(dps_target "${CMAKE_SYSTEM_NAME}" "${CMAKE_SYSTEM_PROCESSOR}" "${dps_machine}")
+    if(NOT dps_target)
+        message(FATAL_ERROR "dps: which of Rust's targets is ${CMAKE_SYSTEM_NAME} on "
+            "'${CMAKE_SYSTEM_PROCESSOR}' with the compiler for '${dps_machine}'? "
+            "Set DPS_CARGO_TARGET to its name ('rustc --print target-list' shows all)")
+    endif()
+endif()
+
+# Where the library lands must not depend on who builds.
+set(dps_environment --unset=CARGO_BUILD_TARGET --unset=CARGO_TARGET_DIR)
+set(dps_arguments "--profile" "${dps_profile}" "--target-dir" "${DPS_CARGO_TARGET_DIR}")
+set(dps_rustc_arguments)
+# Cargo names its folders after the profile, but for dev.
+if(dps_profile STREQUAL "dev")
+    set(dps_folder "${DPS_CARGO_TARGET_DIR}/debug")
+else()
+    set(dps_folder "${DPS_CARGO_TARGET_DIR}/${dps_profile}")
+endif()
+if(dps_target)
+    message(STATUS "dps: Rust's target is ${dps_target}")
+    list(APPEND dps_arguments "--target" "${dps_target}")
+    get_filename_component(dps_profile_folder "${dps_folder}" NAME)
+    set(dps_folder "${DPS_CARGO_TARGET_DIR}/${dps_target}/${dps_profile_folder}")
+
+    # The compiler that links C programs links the shared library, and compiles ring's C parts.
+    string(REPLACE "-" "_" dps_lower "${dps_target}")
+    string(TOUPPER "${dps_lower}" dps_upper)
+    list(APPEND dps_environment
+        "CARGO_TARGET_${dps_upper}_LINKER=${CMAKE_C_COMPILER}" "CC_${dps_lower}=${CMAKE_C_COMPILER}")
+    if(CMAKE_AR)
+        list(APPEND dps_environment "AR_${dps_lower}=${CMAKE_AR}")
+    endif()
+    set(dps_c_flags)
+    if(CMAKE_SYSROOT)
+        list(APPEND dps_c_flags "--sysroot=${CMAKE_SYSROOT}")
+    endif()
+    if(CMAKE_C_COMPILER_TARGET AND CMAKE_C_COMPILER_ID MATCHES "Clang")
+        list(APPEND dps_c_flags "--target=${CMAKE_C_COMPILER_TARGET}")
+    endif()
+    foreach(flag IN LISTS dps_c_flags)
+        list(APPEND dps_rustc_arguments "-C" "link-arg=${flag}")
+    endforeach()
+    if(dps_c_flags)
+        string(REPLACE ";" " " dps_c_flags "${dps_c_flags}")
+        list(APPEND dps_environment "CFLAGS_${dps_lower}=${dps_c_flags}")
+    endif()
+endif()
+if(dps_rustc_arguments)
+    list(INSERT dps_rustc_arguments 0 "--")
 endif()
 separate_arguments(dps_further NATIVE_COMMAND "${DPS_CARGO_FLAGS}")
 set(DPS_STATIC_LIBRARY
-    "${DPS_CARGO_TARGET_DIR}/${dps_folder}/${CMAKE_STATIC_LIBRARY_PREFIX}dps${CMAKE_STATIC_LIBRARY_SUFFIX}")
+    "${dps_folder}/${CMAKE_STATIC_LIBRARY_PREFIX}dps${CMAKE_STATIC_LIBRARY_SUFFIX}")
+
+set(dps_crate_types "staticlib")
+set(dps_commands)
+if(DPS_SHARED)
+    string(APPEND dps_crate_types ",cdylib")
+    dps_shared_commands(dps_commands "${dps_folder}/libdps.so")
+endif()
 
 # Runs at each build: cargo knows best whether anything has changed, and leaves the archive alone
-# if nothing has. One crate type only, or cargo would skip link-time optimisation.
-add_custom_target(dps_cargo
-    # Where the library lands must not depend on who builds.
-    COMMAND "${CMAKE_COMMAND}" -E env --unset=CARGO_BUILD_TARGET --unset=CARGO_TARGET_DIR
-        "${DPS_CARGO}" rustc --package dps-ffi --lib --crate-type staticlib
-        ${dps_arguments} ${dps_further}
+# if nothing has. Without the crate's rlib, or cargo would skip link-time optimisation.
+add_custom_target(dps_cargo ${dps_all}
+    COMMAND "${CMAKE_COMMAND}" -E env ${dps_environment}
+        "${DPS_CARGO}" rustc --package dps-ffi --lib --crate-type ${dps_crate_types}
+        ${dps_arguments} ${dps_further} ${dps_rustc_arguments}
+    ${dps_commands}
     WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}"
-    BYPRODUCTS "${DPS_STATIC_LIBRARY}"
-    COMMENT "Building libdps with cargo, profile ${DPS_CARGO_PROFILE}"
+    BYPRODUCTS "${DPS_STATIC_LIBRARY}" ${DPS_SHARED_FILE}
+    COMMENT "Building libdps with cargo, profile ${dps_profile}"
     USES_TERMINAL
     VERBATIM)

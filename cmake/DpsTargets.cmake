@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 #
 #   dps           libdps.a with its headers
+#   dps_shared    libdps.so with the same
 #   dps_compat    the functions and headers of the hub client and of c-utility that provisioning
 #                 programs use, for programs that are linked without them
 #   prov_device_client, prov_device_ll_client, prov_auth_client, hsm_security_client,
 #   prov_mqtt_transport, prov_mqtt_ws_transport, prov_http_transport, prov_amqp_transport,
 #   prov_amqp_ws_transport
-#                 the C SDK's names for parts of what dps is
+#                 the C SDK's names for parts of what dps (with build_as_dynamic: dps_shared) is
+#   dps::dps, dps::dps_shared, dps::compat
+#                 the first three under the names that they have once installed
 
 # Within a tree that has the C SDK's own headers, ours of the same names must stay out of sight.
 if(TARGET aziotsharedutil OR TARGET umock_c)
@@ -18,32 +21,55 @@ option(DPS_COMPAT_HEADERS "Put include/compat on the search path" ${dps_default_
 
 find_package(Threads REQUIRED)
 
+set(dps_include "${CMAKE_CURRENT_LIST_DIR}/../include")
 add_library(dps STATIC IMPORTED GLOBAL)
-set_target_properties(dps PROPERTIES
-    IMPORTED_LOCATION "${DPS_STATIC_LIBRARY}"
-    # Checked like the program's own code; they bear it.
-    IMPORTED_NO_SYSTEM ON
-    INTERFACE_INCLUDE_DIRECTORIES "${CMAKE_CURRENT_LIST_DIR}/../include")
-if(DPS_COMPAT_HEADERS)
-    set_property(TARGET dps APPEND PROPERTY
-        INTERFACE_INCLUDE_DIRECTORIES "${CMAKE_CURRENT_LIST_DIR}/../include/compat")
-endif()
+set_target_properties(dps PROPERTIES IMPORTED_LOCATION "${DPS_STATIC_LIBRARY}")
 target_link_libraries(dps INTERFACE Threads::Threads ${CMAKE_DL_LIBS})
 if(UNIX)
     target_link_libraries(dps INTERFACE m)
 endif()
-add_dependencies(dps dps_cargo)
+set(dps_libraries dps)
+if(DPS_SHARED)
+    add_library(dps_shared SHARED IMPORTED GLOBAL)
+    set_target_properties(dps_shared PROPERTIES
+        IMPORTED_LOCATION "${DPS_SHARED_FILE}" IMPORTED_SONAME "${DPS_SONAME}")
+    list(APPEND dps_libraries dps_shared)
+endif()
+foreach(library IN LISTS dps_libraries)
+    set_target_properties(${library} PROPERTIES
+        # Checked like the program's own code; they bear it.
+        IMPORTED_NO_SYSTEM ON
+        INTERFACE_INCLUDE_DIRECTORIES "${dps_include}")
+    if(DPS_COMPAT_HEADERS)
+        set_property(TARGET ${library} APPEND PROPERTY
+            INTERFACE_INCLUDE_DIRECTORIES "${dps_include}/compat")
+    endif()
+    add_dependencies(${library} dps_cargo)
+    # As in the installed package.
+    add_library(dps::${library} ALIAS ${library})
+endforeach()
 
 add_library(dps_compat STATIC "${CMAKE_CURRENT_LIST_DIR}/../crates/dps-ffi/compat/compat.c")
-target_include_directories(dps_compat PUBLIC "${CMAKE_CURRENT_LIST_DIR}/../include/compat")
+target_include_directories(dps_compat PUBLIC "${dps_include}/compat")
+set_target_properties(dps_compat PROPERTIES POSITION_INDEPENDENT_CODE ON)
 dps_c_settings(dps_compat)
+add_library(dps::compat ALIAS dps_compat)
 
-foreach(name IN ITEMS prov_device_client prov_device_ll_client prov_auth_client
-        hsm_security_client prov_mqtt_transport prov_mqtt_ws_transport prov_http_transport
-        prov_amqp_transport prov_amqp_ws_transport)
+set(DPS_ORIGINAL_NAMES prov_device_client prov_device_ll_client prov_auth_client
+    hsm_security_client prov_mqtt_transport prov_mqtt_ws_transport prov_http_transport
+    prov_amqp_transport prov_amqp_ws_transport)
+if(build_as_dynamic)
+    set(dps_behind_names dps_shared)
+    # The original's shared client is a target beside the archives.
+    set(dps_shared_name prov_device_client_dll)
+else()
+    set(dps_behind_names dps)
+    set(dps_shared_name)
+endif()
+foreach(name IN LISTS DPS_ORIGINAL_NAMES dps_shared_name)
     # A C SDK in the same tree keeps its own.
     if(NOT TARGET ${name})
         add_library(${name} INTERFACE)
-        target_link_libraries(${name} INTERFACE dps)
+        target_link_libraries(${name} INTERFACE ${dps_behind_names})
     endif()
 endforeach()

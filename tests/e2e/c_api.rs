@@ -8,13 +8,13 @@ use dps_emulator::{
     AttestationConfig, Emulator, EmulatorConfig, EnrollmentGroupConfig, IndividualEnrollmentConfig,
 };
 use dps_tests::{
-    Authority, Fault, FaultyService, Finished, KeyKind, RunningProxy, root, run, self_signed,
+    Authority, Fault, FaultyService, Finished, KeyKind, RunningProxy, c_build, root, run,
+    self_signed,
 };
 use std::fs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::OnceLock;
 use std::time::Duration;
 
 const CONFIG: &str = "
@@ -43,30 +43,8 @@ enum Proof {
 /// The transports that C programs can name, as the samples call them.
 const TRANSPORTS: [&str; 5] = ["mqtt", "mqtt-ws", "http", "amqp", "amqp-ws"];
 
-/// The build folder, after the README's commands.
-fn built() -> &'static PathBuf {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        let folder = root().join("target/c-api");
-        let mut configure = Command::new("cmake");
-        configure
-            .args(["-Dhsm_type_symm_key:BOOL=ON", "-Duse_prov_client:BOOL=ON"])
-            .args(["-Dbuild_c_tests=ON", "-DDPS_CARGO_FLAGS=--locked", "-S"])
-            .arg(root())
-            .arg("-B")
-            .arg(&folder);
-        run(&mut configure, Duration::from_secs(120)).success();
-        for target in SAMPLES.into_iter().chain([X509_SAMPLE, HSM_SAMPLE, "dps_c_tests"]) {
-            let mut build = Command::new("cmake");
-            build.arg("--build").arg(&folder).args(["--target", target]);
-            run(&mut build, Duration::from_secs(1200)).success();
-        }
-        folder
-    })
-}
-
 fn sample(name: &str) -> PathBuf {
-    built().join("provisioning_client/samples").join(name).join(name)
+    c_build().join("provisioning_client/samples").join(name).join(name)
 }
 
 /// A service, and devices it knows.
@@ -155,7 +133,7 @@ impl Rig {
         proof: Option<Proof>,
     ) -> Finished {
         let id = format!("{kind}-{}", scenario.replace('_', "-"));
-        let program = built().join("tests/c/dps_c_scenarios");
+        let program = c_build().join("tests/c/dps_c_scenarios");
         let program = program.to_str().unwrap();
         let line: Vec<&str> = through.iter().copied().chain([program]).collect();
         let mut command = Command::new(line[0]);
@@ -190,7 +168,7 @@ impl Drop for Rig {
 
 /// The scenarios' names, each with the proofs that it wants to be run with.
 fn scenarios() -> Vec<(String, Vec<Option<Proof>>)> {
-    let mut list = Command::new(built().join("tests/c/dps_c_scenarios"));
+    let mut list = Command::new(c_build().join("tests/c/dps_c_scenarios"));
     list.arg("--list");
     let listed = run(&mut list, Duration::from_secs(10)).success().stdout;
     let found: Vec<_> = listed
@@ -426,7 +404,7 @@ fn no_scenario_leaks_or_errs_under_valgrind() {
 #[test]
 fn the_programs_that_need_no_service_pass_under_ctest() {
     let mut ctest = Command::new("ctest");
-    ctest.args(["--output-on-failure", "--test-dir"]).arg(built());
+    ctest.args(["--output-on-failure", "--test-dir"]).arg(c_build());
     let finished = run(&mut ctest, Duration::from_secs(300)).success();
     assert!(finished.stdout.contains("100% tests passed"), "{}", finished.stdout);
     assert!(!finished.stdout.contains("No tests were found"), "{}", finished.stdout);
@@ -434,7 +412,7 @@ fn the_programs_that_need_no_service_pass_under_ctest() {
 
 #[test]
 fn another_project_takes_it_in_and_keeps_its_own_settings() {
-    let library = built().join("cargo/release-lib/libdps.a");
+    let library = c_build().join("cargo/release-lib/libdps.a");
     assert!(library.exists(), "{}", library.display());
     // A folder with a space, as people have them.
     let folder = root().join("target/c consumer");
@@ -453,46 +431,6 @@ fn another_project_takes_it_in_and_keeps_its_own_settings() {
     run(&mut build, Duration::from_secs(120)).success();
     let finished = run(&mut Command::new(folder.join("consumer")), Duration::from_secs(10));
     assert!(finished.success().stdout.contains("consumer works"));
-}
-
-#[test]
-fn the_archive_defines_no_name_that_could_clash() {
-    let mut symbols = Command::new("nm");
-    symbols
-        .args(["--defined-only", "--extern-only", "--format=posix"])
-        .arg(built().join("cargo/release-lib/libdps.a"));
-    let listed = run(&mut symbols, Duration::from_secs(60)).success().stdout;
-    // "name type value size"; nm prints other lines too.
-    let names: Vec<&str> = listed
-        .lines()
-        .filter_map(|line| {
-            let mut fields = line.split_whitespace();
-            let (name, kind) = (fields.next()?, fields.next()?);
-            (kind.len() == 1).then_some(name)
-        })
-        .collect();
-    assert!(names.contains(&"Prov_Device_LL_Create"), "{} names", names.len());
-    // The C API; ring under its own prefix; Rust's mangled names; and compiler-builtins' helpers
-    // for arithmetic, whose names begin with the two underscores of the implementation.
-    let prefixes = [
-        "Prov_Device_",
-        "prov_dev_",
-        "iothub_security_",
-        "iothub_device_auth_",
-        "dps_",
-        "ring_core_",
-        "_ZN",
-        "_R",
-        "__",
-        "rust_",
-        "anon.",
-        "DW.ref.",
-    ];
-    let strange: Vec<&&str> = names
-        .iter()
-        .filter(|name| !prefixes.iter().any(|prefix| name.starts_with(prefix)))
-        .collect();
-    assert!(strange.is_empty(), "{strange:?}");
 }
 
 #[test]

@@ -128,6 +128,15 @@ impl Fleet {
         SymmetricKeyHsm::new(RegistrationId::new("key-device").unwrap(), key)
     }
 
+    /// The key of the device `name` of the group with keys.
+    ///
+    /// # Panics
+    ///
+    /// When the name is none that a device can have.
+    pub fn derived_key(&self, name: &str) -> SymmetricKey {
+        self.group_key().derive(&RegistrationId::new(name).unwrap())
+    }
+
     fn group_key(&self) -> SymmetricKey {
         let mut groups = self.emulator.groups().iter();
         let found = groups.find(|group| group.enrollment_group_id == "key-group");

@@ -11,6 +11,7 @@
 //! * [`Peer`]: the service's side of a connection in memory, with TLS, a proxy or a WebSocket
 //! * [`DelayingRelay`]: a network that is far away
 //! * [`RunningProxy`]: tinyproxy, with and without TLS
+//! * [`c_build`]: the C library, built by CMake
 //! * [`run`]: other programs, with a time limit
 //!
 //! # Out of scope
@@ -20,6 +21,7 @@
 // Test support may stop a test where it stands.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod c_build;
 mod command;
 mod connect_proxy;
 mod faulty;
@@ -30,6 +32,7 @@ mod proxy;
 mod relay;
 mod world;
 
+pub use c_build::c_build;
 pub use command::{Finished, root, run};
 pub use connect_proxy::ConnectProxy;
 pub use faulty::{Fault, FaultyService, tls_server};

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: MIT OR Apache-2.0
+#
+# Debian packages by cpack: libdps0 with the shared library, libdps-dev with the rest. Whoever makes
+# them gives the name that they bear: -DCPACK_PACKAGE_CONTACT="You <you@example.com>".
+
+set(CPACK_GENERATOR DEB)
+set(CPACK_VERBATIM_VARIABLES ON)
+set(CPACK_PACKAGE_NAME dps)
+set(CPACK_PACKAGE_VENDOR "")
+set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "Device provisioning client for Azure IoT Hub")
+set(CPACK_DEB_COMPONENT_INSTALL ON)
+set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+set(CPACK_COMPONENTS_ALL dps_development)
+
+set(CPACK_DEBIAN_DPS_DEVELOPMENT_PACKAGE_NAME libdps-dev)
+set(CPACK_DEBIAN_DPS_DEVELOPMENT_PACKAGE_SECTION libdevel)
+if(DPS_SHARED)
+    list(APPEND CPACK_COMPONENTS_ALL dps_runtime)
+    # A package for each soname, so that two of them can be there.
+    set(CPACK_DEBIAN_DPS_RUNTIME_PACKAGE_NAME "libdps${PROJECT_VERSION_MAJOR}")
+    set(CPACK_DEBIAN_DPS_RUNTIME_PACKAGE_SECTION libs)
+    set(CPACK_DEBIAN_DPS_RUNTIME_PACKAGE_SHLIBDEPS ON)
+    set(CPACK_DEBIAN_DPS_RUNTIME_PACKAGE_GENERATE_SHLIBS ON)
+    set(CPACK_DEBIAN_DPS_DEVELOPMENT_PACKAGE_DEPENDS
+        "libdps${PROJECT_VERSION_MAJOR} (= ${PROJECT_VERSION})")
+endif()
+include(CPack)
