@@ -38,6 +38,8 @@ endif()
 # prefix has the real ones.
 install(DIRECTORY include/azure_prov_client include/dps
     DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" COMPONENT dps_development)
+install(FILES include/hsm_client_data.h
+    DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" COMPONENT dps_development)
 install(DIRECTORY include/compat/ DESTINATION "${DPS_COMPAT_DIR}" COMPONENT dps_development)
 
 # The C SDK's archive names, for link lines like -lprov_device_client: texts that the GNU linker
