@@ -6,8 +6,8 @@
  * Rules. Texts and bytes that a function returns come from malloc, and the library frees them. int
  * functions return 0 when they succeed. Arguments may be read until the function returns. The
  * functions of one handle are called one at a time, on any thread, and those of different handles at
- * the same time. They must not call functions of a provisioning client's handle, and must return: C++
- * exceptions out of them end the process.
+ * the same time. They must not call functions of a handle, a provisioning client's or a hub
+ * credentials', and must return: what C++ exceptions out of them do is undefined.
  */
 #ifndef HSM_CLIENT_DATA_H
 #define HSM_CLIENT_DATA_H

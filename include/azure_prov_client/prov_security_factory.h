@@ -40,7 +40,7 @@ MOCKABLE_FUNCTION(, SECURE_DEVICE_TYPE, prov_dev_security_get_type)
 MOCKABLE_FUNCTION(, int, prov_dev_set_symmetric_key_info, const char*, registration_name, const char*, symmetric_key)
 
 /* What was given last, or NULL. The text belongs to the library and lives until the next
- * prov_dev_set_symmetric_key_info or prov_dev_security_deinit. */
+ * prov_dev_set_symmetric_key_info, prov_dev_security_deinit or iothub_security_deinit. */
 MOCKABLE_FUNCTION(, const char*, prov_dev_get_symmetric_key)
 MOCKABLE_FUNCTION(, const char*, prov_dev_get_symm_registration_name)
 

@@ -104,8 +104,9 @@ PROV_DEVICE_RESULT dps_set_policy(PROV_DEVICE_HANDLE handle, const DPS_POLICY* p
 /*
  * Security modules of yours, whose rules hsm_client_data.h has. A registered one takes the place of
  * the library's own of its kind, for the clients and hub credentials that are created from then on,
- * once prov_dev_security_init has chosen that kind. The table is copied; its functions must stay as
- * long as a client uses them. NULL: the library's own again. dps_hsm_register_x509 and
+ * once prov_dev_security_init has chosen that kind. The table is copied; its functions must stay
+ * as long as the process lives, since a handle may be in use for a while after it was destroyed or
+ * another module was registered. NULL: the library's own again. dps_hsm_register_x509 and
  * dps_hsm_register_x509_signer take each other's place.
  *
  * With a module for certificates, the options x509certificate and x509privatekey are refused.

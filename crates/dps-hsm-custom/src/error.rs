@@ -47,6 +47,9 @@ pub enum PluginError {
         "sign of the plug-in returned something else than a DER sequence, which ECDSA signatures are"
     )]
     SignatureForm,
+    /// No signature is so long.
+    #[error("sign of the plug-in returned {0} bytes, more than any signature has")]
+    SignatureLength(usize),
     /// The key does not leave the plug-in.
     #[error("the private key does not leave the plug-in, so it can only be used to register")]
     KeyStaysInside,

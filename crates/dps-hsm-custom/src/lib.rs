@@ -17,7 +17,8 @@
 //!
 //! Functions are called one at a time for each handle, on any thread; different handles at the
 //! same time. What they return is from `malloc`, and freed here after it was wiped. What they are
-//! given is theirs to read until they return. They must return: C++ exceptions end the process.
+//! given is theirs to read until they return. They must return: C++
+//! exceptions out of them are undefined behaviour.
 
 mod error;
 mod key;

@@ -96,7 +96,8 @@ unsafe extern "C" fn sign(
         let target = libc::malloc(signed.len()).cast::<c_uchar>();
         target.copy_from_nonoverlapping(signed.as_ptr(), signed.len());
         *signature = target;
-        *signature_length = signed.len();
+        // Two: a length that has nothing to do with what was allocated.
+        *signature_length = if CODE.get() == 2 { usize::MAX } else { signed.len() };
     }
     0
 }
@@ -281,4 +282,13 @@ fn a_signing_plugin_presents_a_certificate_without_giving_its_key() {
         let refusal = identity.key().sign(SignatureScheme::EcdsaP256Sha256, b"m").unwrap_err();
         assert!(refusal.to_string().contains(words), "{refusal}");
     }
+}
+
+#[test]
+fn a_length_that_cannot_be_is_not_believed() {
+    let identity = signer().client_identity(now()).unwrap();
+    CODE.set(2);
+    let refusal = identity.key().sign(SignatureScheme::EcdsaP256Sha256, b"message").unwrap_err();
+    CODE.set(0);
+    assert!(refusal.to_string().contains("more than any signature has"), "{refusal}");
 }

@@ -11,6 +11,9 @@ use dps_hsm_x509::X509Hsm;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use zeroize::Zeroizing;
 
+/// More bytes than any signature has.
+const MAX_SIGNATURE: usize = 16 * 1024;
+
 /// A handle of a plug-in with a certificate. Clones share it; it ends with the last one.
 #[derive(Clone, Debug)]
 pub struct X509Plugin {
@@ -152,6 +155,12 @@ impl X509Plugin {
             return Err(PluginError::Failed { slot: "sign", code });
         }
         let signature = NonNull::new(signature).ok_or(PluginError::ReturnedNull("sign"))?;
+        if length > MAX_SIGNATURE {
+            // Bytes that may not be there are neither read nor wiped.
+            // SAFETY: by the plug-in's rules it comes from malloc and is ours now.
+            unsafe { libc::free(signature.as_ptr().cast()) };
+            return Err(PluginError::SignatureLength(length));
+        }
         // SAFETY: by the plug-in's rules as many bytes from malloc, which are ours now.
         let signature = unsafe { take_bytes(signature, length) };
         if signature.is_empty() {

@@ -116,7 +116,10 @@ unsafe fn token_request(
     let sas = info.sas_info;
     // SAFETY: the caller's contract.
     let (scope, key_name) =
-        unsafe { (pointers::text(sas.token_scope), pointers::text(sas.key_name)) };
-    let scope = scope.ok_or("token_scope is NULL")?;
+        unsafe { (pointers::bytes(sas.token_scope), pointers::bytes(sas.key_name)) };
+    let scope = String::from_utf8(scope.ok_or("token_scope is NULL")?)
+        .map_err(|_| "token_scope is not UTF-8")?;
+    let key_name = key_name.map(String::from_utf8).transpose();
+    let key_name = key_name.map_err(|_| "key_name is not UTF-8")?;
     Ok(TokenRequest { scope, expiry: sas.expiry_seconds, key_name: key_name.unwrap_or_default() })
 }

@@ -47,8 +47,8 @@ pub unsafe extern "C" fn prov_dev_set_symmetric_key_info(
     guard(REFUSED, || unsafe { set_key_info(Side::Provisioning, registration_name, symmetric_key) })
 }
 
-/// The key given last, or NULL. Lives until the next `prov_dev_set_symmetric_key_info` or
-/// `prov_dev_security_deinit`.
+/// The key given last, or NULL. Lives until the next `prov_dev_set_symmetric_key_info`,
+/// `prov_dev_security_deinit` or `iothub_security_deinit`.
 #[unsafe(no_mangle)]
 pub extern "C" fn prov_dev_get_symmetric_key() -> *const c_char {
     guard(ptr::null(), || security().key_text(Side::Provisioning))
