@@ -168,15 +168,8 @@ pub(crate) struct Register {
     #[arg(long, default_value = Transport::Mqtt.as_str(), value_parser = transport())]
     pub(crate) transport: Transport,
 
-    /// Proxy to go through, http://[user:password@]host:port or https://...; by default that of
-    /// HTTPS_PROXY, except for the hosts of NO_PROXY and this machine. The command line is
-    /// visible to other users: a password is better kept in HTTPS_PROXY
-    #[arg(long, value_name = "URL", conflicts_with = "no_proxy")]
-    pub(crate) proxy: Option<String>,
-
-    /// Go through no proxy, whatever HTTPS_PROXY says
-    #[arg(long)]
-    pub(crate) no_proxy: bool,
+    #[command(flatten)]
+    pub(crate) proxy: ProxyOptions,
 
     /// JSON to send to a custom allocation webhook; @FILE reads a file
     #[arg(long, value_name = "JSON|@FILE")]
@@ -197,6 +190,20 @@ pub(crate) struct Register {
     /// How to print the result
     #[arg(long, value_enum, default_value_t = OutputFormat::Text)]
     pub(crate) output: OutputFormat,
+}
+
+/// Which proxy to go through.
+#[derive(Args, Debug)]
+pub(crate) struct ProxyOptions {
+    /// Proxy to go through, http://[user:password@]host:port or https://...; by default that of
+    /// HTTPS_PROXY, except for the hosts of NO_PROXY and this machine. The command line is
+    /// visible to other users: a password is better kept in HTTPS_PROXY
+    #[arg(long, value_name = "URL", conflicts_with = "no_proxy")]
+    pub(crate) proxy: Option<String>,
+
+    /// Go through no proxy, whatever HTTPS_PROXY says
+    #[arg(long)]
+    pub(crate) no_proxy: bool,
 }
 
 /// Reads the name of any transport there is.
@@ -261,13 +268,8 @@ pub(crate) struct Doctor {
     #[arg(long, value_name = "FILE")]
     pub(crate) trusted_cert: Option<PathBuf>,
 
-    /// Proxy to go through, as for dps register; by default that of HTTPS_PROXY
-    #[arg(long, value_name = "URL", conflicts_with = "no_proxy")]
-    pub(crate) proxy: Option<String>,
-
-    /// Go through no proxy, whatever HTTPS_PROXY says
-    #[arg(long)]
-    pub(crate) no_proxy: bool,
+    #[command(flatten)]
+    pub(crate) proxy: ProxyOptions,
 
     /// Seconds after which to give up each step
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]

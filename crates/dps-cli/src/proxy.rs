@@ -3,6 +3,7 @@
 
 mod no_proxy;
 
+use crate::arguments::ProxyOptions;
 use crate::exit;
 use crate::failure::Failure;
 use dps_client::{Endpoint, Proxy};
@@ -17,13 +18,19 @@ pub(crate) struct Choice<'a> {
     pub(crate) ignore_environment: bool,
 }
 
+impl<'a> From<&'a ProxyOptions> for Choice<'a> {
+    fn from(options: &'a ProxyOptions) -> Self {
+        Self { url: options.proxy.as_deref(), ignore_environment: options.no_proxy }
+    }
+}
+
 impl Choice<'_> {
     /// The proxy to reach `endpoint` by, whose port is `port` unless it has one.
     pub(crate) fn proxy(self, endpoint: &Endpoint, port: u16) -> Result<Option<Proxy>, Failure> {
-        self.from(endpoint, port, |name| std::env::var(name).ok())
+        self.choose(endpoint, port, |name| std::env::var(name).ok())
     }
 
-    fn from(
+    fn choose(
         self,
         endpoint: &Endpoint,
         port: u16,
@@ -70,7 +77,7 @@ mod tests {
             let found = variables.iter().find(|(variable, _)| *variable == name);
             found.map(|(_, value)| (*value).to_owned())
         };
-        match choice.from(&endpoint, 8883, variable) {
+        match choice.choose(&endpoint, 8883, variable) {
             Ok(proxy) => proxy.map_or("none".into(), |proxy| proxy.to_string()),
             Err(failure) => failure.to_string(),
         }

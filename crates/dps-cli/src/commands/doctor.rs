@@ -28,6 +28,7 @@ pub(crate) struct Examination {
     anchors: TrustAnchors,
     /// The system's, whether they are trusted or not: they explain what is trusted.
     system: SystemAnchors,
+    /// The same in DER.
     system_der: Vec<Vec<u8>>,
     /// In DER, those that are trusted.
     trusted: Vec<Vec<u8>>,
@@ -40,11 +41,6 @@ impl Examination {
     /// The proxy on the way to `port`.
     fn proxy(&self, port: u16) -> Option<&Proxy> {
         self.proxies.iter().find(|(at, _)| *at == port)?.1.as_ref()
-    }
-
-    /// What the system trusts, in DER.
-    fn system_der(&self) -> &[Vec<u8>] {
-        &self.system_der
     }
 }
 
@@ -135,7 +131,7 @@ fn examination(options: &arguments::Doctor) -> Result<Examination, Failure> {
         )
         .remedy("choose one with --transport, or give --mqtt-port, --amqp-port and --https-port instead"));
     }
-    let choice = Choice { url: options.proxy.as_deref(), ignore_environment: options.no_proxy };
+    let choice = Choice::from(&options.proxy);
     let mut proxies = Vec::new();
     for transport in options.transport.transports() {
         let port = ports.of(transport);

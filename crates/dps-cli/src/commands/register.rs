@@ -105,7 +105,7 @@ fn builder(options: &Register, proof: &Proof) -> Result<Builder, Failure> {
     let versions = TlsVersions::new(options.tls_min.into(), options.tls_max.into());
     let transport = options.transport;
     let endpoint = endpoint(&options.endpoint).map_err(|error| config(&error))?;
-    let choice = Choice { url: options.proxy.as_deref(), ignore_environment: options.no_proxy };
+    let choice = Choice::from(&options.proxy);
     let mut builder = ProvisioningClient::builder()
         .transport(transport)
         .tls_versions(versions.ok_or_else(|| config(&"--tls-min is newer than --tls-max"))?)

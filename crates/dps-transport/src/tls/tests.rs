@@ -22,6 +22,21 @@ struct Pki {
     server: Arc<ServerConfig>,
 }
 
+/// A server that presents this certificate and asks for none.
+fn server(certificate: &rcgen::Certificate, key: &KeyPair) -> Arc<ServerConfig> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![certificate.der().clone()],
+            PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der())),
+        )
+        .unwrap();
+    Arc::new(config)
+}
+
 fn pki(name: &str) -> Pki {
     let ca_key = KeyPair::generate().unwrap();
     let mut ca = CertificateParams::new(Vec::new()).unwrap();
@@ -36,17 +51,8 @@ fn pki(name: &str) -> Pki {
     leaf.not_after = date_time_ymd(2030, 9, 1);
     let certificate = leaf.signed_by(&key, &issuer).unwrap();
     let pin = PublicKeyPin::of_public_key(&key.subject_public_key_info());
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let server = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(
-            vec![certificate.der().clone()],
-            PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der())),
-        )
-        .unwrap();
-    Pki { ca_pem: ca_certificate.pem(), pin, server: Arc::new(server) }
+    let server = server(&certificate, &key);
+    Pki { ca_pem: ca_certificate.pem(), pin, server }
 }
 
 fn at(unix_seconds: u64) -> Now {
@@ -139,18 +145,9 @@ fn a_self_signed_certificate_has_a_reason_of_its_own() {
         leaf.not_after = date_time_ymd(2030, 9, 1);
         leaf.is_ca = is_ca;
         let certificate = leaf.self_signed(&key).unwrap();
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let server = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(
-                vec![certificate.der().clone()],
-                PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der())),
-            )
-            .unwrap();
+        let server = server(&certificate, &key);
         let pin = PublicKeyPin::of_public_key(&key.subject_public_key_info());
-        let itself = Pki { ca_pem: certificate.pem(), pin, server: Arc::new(server) };
+        let itself = Pki { ca_pem: certificate.pem(), pin, server };
         let problem = problem_of(connect(&settings, &itself, "localhost", at(MIDDAY)));
         assert_eq!(problem, CertificateProblem::SelfSigned);
     }

@@ -67,7 +67,7 @@ fn advice(
         )),
         CertificateProblem::UnknownIssuer | CertificateProblem::SelfSigned => {
             let top = chain.last()?;
-            match chain::anchor(certificates, examination.system_der()) {
+            match chain::anchor(certificates, &examination.system_der) {
                 Some(anchor) => Some(format!(
                     "this system trusts {anchor}, which vouches for the server: leave --trusted-cert away"
                 )),
