@@ -13,8 +13,8 @@ use rustls::crypto::{CryptoProvider, GetRandomFailed, SecureRandom, WebPkiSuppor
 use rustls::{SignatureScheme, SupportedCipherSuite};
 use webpki::ring as algorithm;
 
-/// AES-GCM, preferred first. The service knows no other of the modern suites, and every server of
-/// TLS 1.3 must have one of these; ChaCha20-Poly1305 would add 50 KB to a program.
+/// AES-GCM, preferred first. Every server of TLS 1.3 must have one of these; ChaCha20-Poly1305 would
+/// add 50 KB to a program.
 static SUITES: [SupportedCipherSuite; 6] = [
     TLS13_AES_256_GCM_SHA384,
     TLS13_AES_128_GCM_SHA256,
