@@ -12,6 +12,19 @@ pub enum Attestation {
     SymmetricKey,
     /// A certificate chain and its private key take part in the TLS handshake.
     X509,
+    /// A TPM 2.0 shows that it holds its endorsement key, by recovering a key that only it can
+    /// recover and signing SAS tokens with it.
+    Tpm,
+}
+
+/// The public halves of a TPM's two keys (`wire-protocol.md` section 5.1), each a marshalled
+/// `TPM2B_PUBLIC` with its size of two bytes. Not secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TpmKeys {
+    /// By which the service knows the TPM.
+    pub endorsement_key: Vec<u8>,
+    /// To which the service binds the keys that it sends.
+    pub storage_root_key: Vec<u8>,
 }
 
 /// An HMAC-SHA256 result. Zeroized when dropped, hidden in `Debug`.
@@ -75,7 +88,9 @@ pub trait Hsm: Send {
     /// [`HsmError::Failed`] when the module cannot be read or its id is malformed.
     fn registration_id(&mut self) -> Result<Option<RegistrationId>, HsmError>;
 
-    /// HMAC-SHA256 of `data` with the identity's key ([`Attestation::SymmetricKey`]).
+    /// HMAC-SHA256 of `data` with the identity's key: the shared one
+    /// ([`Attestation::SymmetricKey`]), or the one of the latest [`activate`](Self::activate)
+    /// ([`Attestation::Tpm`]).
     ///
     /// # Errors
     ///
@@ -96,5 +111,29 @@ pub trait Hsm: Send {
     fn client_identity(&mut self, now: Now) -> Result<ClientIdentity, HsmError> {
         let _ = now;
         Err(HsmError::NotSupported { operation: "present a certificate" })
+    }
+
+    /// The public keys to present ([`Attestation::Tpm`]). Asked once for each registration,
+    /// before the connection.
+    ///
+    /// # Errors
+    ///
+    /// [`HsmError::NotSupported`] unless the module is a TPM, [`HsmError::Failed`] when they can
+    /// be neither read nor made.
+    fn tpm_keys(&mut self) -> Result<TpmKeys, HsmError> {
+        Err(HsmError::NotSupported { operation: "present the keys of a TPM" })
+    }
+
+    /// Recovers the key in an activation blob (`wire-protocol.md` section 5.3) and makes it the
+    /// identity's key, which [`sign`](Self::sign) uses from now on ([`Attestation::Tpm`]). The
+    /// key outlives the process; the one before stays if this fails.
+    ///
+    /// # Errors
+    ///
+    /// [`HsmError::NotSupported`] unless the module is a TPM, [`HsmError::Failed`] when the blob
+    /// was not made for this TPM or is damaged.
+    fn activate(&mut self, blob: &[u8]) -> Result<(), HsmError> {
+        let _ = blob;
+        Err(HsmError::NotSupported { operation: "activate an identity key" })
     }
 }

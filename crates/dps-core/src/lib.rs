@@ -40,7 +40,7 @@ pub mod wire;
 pub use assignment::Assignment;
 pub use client_identity::{ClientIdentity, ClientKey, SignatureScheme};
 pub use error::{CertificateProblem, Error, ErrorKind, ServiceError, Stage};
-pub use hsm::{Attestation, Hsm, HsmError, Mac};
+pub use hsm::{Attestation, Hsm, HsmError, Mac, TpmKeys};
 pub use id::{IdError, IdScope, RegistrationId};
 pub use key::{KeyError, SymmetricKey};
 pub use pace::Pace;

@@ -295,6 +295,10 @@ impl Registration {
             }
             // The proof is given in the TLS handshake.
             Attestation::X509 => self.open(now, Credentials::ClientCertificate),
+            Attestation::Tpm => {
+                let operation = "take part in a TPM's exchange, which no transport has yet";
+                self.finish(Err(HsmError::NotSupported { operation }.into()));
+            }
         }
     }
 
