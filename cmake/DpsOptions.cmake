@@ -91,6 +91,15 @@ if(hsm_custom_lib)
         "have the program register its module: dps_hsm_register_* in dps.h")
 endif()
 
+# The API of 2017, which DpsClient2017Choice.cmake knows the options of.
+dps_option(use_dps_client "Build the provisioning client of 2017" OFF)
+if(use_dps_client OR DPS_INSTALL OR dps_auth_type OR dps_hsm_custom_lib OR dps_hsm_x509
+        OR dps_hsm_sastoken OR dps_hsm_tpm_simulator)
+    set(DPS_CLIENT_2017 ON)
+else()
+    set(DPS_CLIENT_2017 OFF)
+endif()
+
 # Of no meaning here; declared so that CMake does not call them unused.
 foreach(name IN ITEMS use_openssl use_mbedtls use_wolfssl use_bearssl use_sample_trusted_cert
         no_logging run_unittests run_e2e_tests use_installed_dependencies build_service_client

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * The kind of security module, which a program of 2017 chooses by the library that it is linked with:
+ * one of the files security_*.c.
+ */
+#ifndef DPS_2017_SECURITY_H
+#define DPS_2017_SECURITY_H
+
+#include "azure_prov_client/prov_device_ll_client.h"
+#include "azure_prov_client/prov_security_factory.h"
+
+/* SECURE_DEVICE_TYPE_TPM or SECURE_DEVICE_TYPE_X509. */
+SECURE_DEVICE_TYPE dps_2017_kind(void);
+
+/* The custom module's table, or NULL. */
+const void* dps_2017_interface(void);
+
+/* Starts the module, and has libdps use it. 0 when it went well; else the reason is set. */
+int dps_2017_begin(void);
+void dps_2017_end(void);
+
+/* Asks the module who the device is, on behalf of a client that was just made. As above. */
+int dps_2017_identify(PROV_DEVICE_LL_HANDLE client);
+
+/* Why something failed that libdps knows nothing of, on this thread. A text that lives for ever, or
+ * NULL. */
+void dps_2017_set_reason(const char* reason);
+const char* dps_2017_reason(void);
+
+#endif /* DPS_2017_SECURITY_H */

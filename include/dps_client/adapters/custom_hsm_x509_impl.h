@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * What a security module of 2017 with a certificate defines, for -Ddps_auth_type=x509
+ * -Ddps_hsm_custom_lib=... New modules use the tables of hsm_client_data.h.
+ *
+ * Texts come from malloc, and the library frees them. Each client makes a handle of its own; the
+ * functions of one handle are called one at a time, and must return.
+ */
+#ifndef CUSTOM_HSM_X509_IMPL_H
+#define CUSTOM_HSM_X509_IMPL_H
+
+/* Today these are functions of the library; a module's own go by other names. */
+#ifndef DPS_CUSTOM_HSM_KEEP_NAMES
+#define initialize_hsm_system dps_custom_hsm_initialize
+#define deinitialize_hsm_system dps_custom_hsm_deinitialize
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef void* DPS_CUSTOM_HSM_HANDLE;
+
+/* Never NULL but on failure. */
+DPS_CUSTOM_HSM_HANDLE custom_hsm_create(void);
+void custom_hsm_destroy(DPS_CUSTOM_HSM_HANDLE handle);
+
+/* Called by dps_secure_device_init and dps_secure_device_deinit, unlike in 2017. A module may leave them
+ * out. 0 when the module can be used. */
+int initialize_hsm_system(void);
+void deinitialize_hsm_system(void);
+
+/* The device's certificate in PEM, or a chain that begins with it. */
+char* custom_hsm_get_certificate(DPS_CUSTOM_HSM_HANDLE handle);
+/* The certificate's private key in PEM. */
+char* custom_hsm_get_alias_key(DPS_CUSTOM_HSM_HANDLE handle);
+/* The registration id. */
+char* custom_hsm_get_common_name(DPS_CUSTOM_HSM_HANDLE handle);
+
+/* The library has no use for these; a module may leave them out. */
+char* custom_hsm_get_signer_cert(DPS_CUSTOM_HSM_HANDLE handle);
+char* custom_hsm_get_root_cert(DPS_CUSTOM_HSM_HANDLE handle);
+char* custom_hsm_get_root_key(DPS_CUSTOM_HSM_HANDLE handle);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* CUSTOM_HSM_X509_IMPL_H */
