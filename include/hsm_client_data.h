@@ -39,10 +39,14 @@ typedef char* (*HSM_CLIENT_GET_REGISTRATION_NAME)(HSM_CLIENT_HANDLE handle);
  * two NULLs. A module may ignore it; 0 unless no client is to be made. */
 typedef int (*HSM_CLIENT_SET_SYMMETRICAL_KEY_INFO)(HSM_CLIENT_HANDLE handle, const char* reg_name, const char* symm_key);
 
-/* Of trusted platform modules, which this version of the library does not use. */
+/* Recovers the key in what the service sends, byte for byte as it came, and keeps it beyond the life of
+ * the handle: the hub client signs with it. */
 typedef int (*HSM_CLIENT_ACTIVATE_IDENTITY_KEY)(HSM_CLIENT_HANDLE handle, const unsigned char* key, size_t key_len);
+/* The public half of the endorsement key or the storage root key, a marshalled TPM2B_PUBLIC. The
+ * registration id is the SHA-256 of the former in base32, unless the program sets one by option. */
 typedef int (*HSM_CLIENT_GET_ENDORSEMENT_KEY)(HSM_CLIENT_HANDLE handle, unsigned char** key, size_t* key_len);
 typedef int (*HSM_CLIENT_GET_STORAGE_ROOT_KEY)(HSM_CLIENT_HANDLE handle, unsigned char** key, size_t* key_len);
+/* The HMAC-SHA256 of the data by the key that was activated last: 32 bytes. */
 typedef int (*HSM_CLIENT_SIGN_WITH_IDENTITY)(HSM_CLIENT_HANDLE handle, const unsigned char* data, size_t data_len, unsigned char** key, size_t* key_len);
 
 typedef struct HSM_CLIENT_TPM_INTERFACE_TAG

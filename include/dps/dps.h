@@ -111,11 +111,16 @@ PROV_DEVICE_RESULT dps_set_policy(PROV_DEVICE_HANDLE handle, const DPS_POLICY* p
  *
  * With a module for certificates, the options x509certificate and x509privatekey are refused.
  *
- * PROV_DEVICE_RESULT_INVALID_ARG when one of the table's functions is NULL; dps_last_error(NULL)
- * names it.
+ * Trusted platform modules register over HTTP and AMQP; SECURE_DEVICE_TYPE_TPM is only accepted once
+ * there is a module.
+ *
+ * PROV_DEVICE_RESULT_INVALID_ARG when a function of the table is NULL that also the hub's credentials
+ * take; dps_last_error(NULL) names it. Without one that only a registration takes, such as
+ * hsm_client_get_common_name, no client can be created, which then names it.
  */
 PROV_DEVICE_RESULT dps_hsm_register_symmetric_key(const HSM_CLIENT_KEY_INTERFACE* hsm);
 PROV_DEVICE_RESULT dps_hsm_register_x509(const HSM_CLIENT_X509_INTERFACE* hsm);
+PROV_DEVICE_RESULT dps_hsm_register_tpm(const HSM_CLIENT_TPM_INTERFACE* hsm);
 
 /* What a key is to do, by TLS's numbers (RFC 8446 section 4.2.3). The message is not hashed yet. A
  * certificate's RSA key is asked for any of the RSA ones, which the service chooses from; an EC key

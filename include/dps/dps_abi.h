@@ -92,6 +92,8 @@ PROV_DEVICE_RESULT dps_hsm_register_x509(const HSM_CLIENT_X509_INTERFACE *hsm);
 
 PROV_DEVICE_RESULT dps_hsm_register_x509_signer(const DPS_X509_SIGNER_INTERFACE *hsm);
 
+PROV_DEVICE_RESULT dps_hsm_register_tpm(const HSM_CLIENT_TPM_INTERFACE *hsm);
+
 int prov_dev_security_init(SECURE_DEVICE_TYPE hsm_type);
 
 void prov_dev_security_deinit(void);

@@ -49,6 +49,8 @@ static const struct
     { "hsm_tables", hsm_tables, OFFLINE },
     { "hsm_key_misuse", hsm_key_misuse, OFFLINE },
     { "hsm_x509_misuse", hsm_x509_misuse, OFFLINE },
+    { "hsm_tpm_misuse", hsm_tpm_misuse, OFFLINE },
+    { "hsm_slow_module", hsm_slow_module, OFFLINE },
     { "success", success, EITHER },
     { "wrong_key", wrong_key, KEY },
     { "untrusted", untrusted, EITHER },

@@ -23,6 +23,8 @@ void hub_certificates(void);
 void hsm_tables(void);
 void hsm_key_misuse(void);
 void hsm_x509_misuse(void);
+void hsm_tpm_misuse(void);
+void hsm_slow_module(void);
 
 /* With the service of the arguments. */
 void success(void);

@@ -7,10 +7,12 @@
 use crate::abi::DEVICE_AUTH_TYPE;
 use crate::secret::SecretText;
 use crate::security::{Proof, security};
+use crate::tpm::Tpm;
 use core::ffi::c_char;
 use core::ptr;
 use dps_client::SymmetricKey;
 use dps_client::dps_core::sas::{HexCase, UnsignedToken};
+use dps_client::dps_core::{Hsm as _, Mac};
 use dps_hsm_custom::{KeyPlugin, X509Plugin};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -49,6 +51,7 @@ enum Source {
     X509,
     KeyPlugin(KeyPlugin),
     X509Plugin(X509Plugin),
+    Tpm(Tpm),
 }
 
 impl HubAuth {
@@ -59,6 +62,7 @@ impl HubAuth {
             Proof::X509 => Source::X509,
             Proof::KeyPlugin(plugin) => Source::KeyPlugin(plugin),
             Proof::X509Plugin(plugin) => Source::X509Plugin(plugin),
+            Proof::Tpm(tpm) => Source::Tpm(tpm),
         };
         Self { source, shown: Mutex::default() }
     }
@@ -67,29 +71,38 @@ impl HubAuth {
         match self.source {
             Source::SymmetricKey(_) | Source::KeyPlugin(_) => DEVICE_AUTH_TYPE::SYMM_KEY,
             Source::X509 | Source::X509Plugin(_) => DEVICE_AUTH_TYPE::X509,
+            Source::Tpm(_) => DEVICE_AUTH_TYPE::SAS,
         }
     }
 
     /// Whether [`sas_token`](Self::sas_token) is the one to ask.
     pub(crate) fn gives_tokens(&self) -> bool {
-        self.kind() == DEVICE_AUTH_TYPE::SYMM_KEY
+        self.kind() != DEVICE_AUTH_TYPE::X509
     }
 
     /// A token. On refusal tells why, without any part of the key.
     pub(crate) fn sas_token(&self, request: &TokenRequest) -> Result<Credentials, String> {
-        let key = match &self.source {
-            Source::SymmetricKey(key) => {
-                SymmetricKey::from_base64(key.expose()).map_err(|error| error.to_string())?
-            }
-            Source::KeyPlugin(plugin) => plugin.key().map_err(|error| error.to_string())?,
-            _ => return Err("a device with a certificate has no tokens".into()),
-        };
         let mut token =
             UnsignedToken::new(request.scope.as_str(), request.expiry).hex_case(HexCase::Lower);
         if !request.key_name.is_empty() {
             token = token.key_name(request.key_name.as_str());
         }
-        let token = token.sign(&key);
+        let data = token.string_to_sign();
+        let mac = match &self.source {
+            Source::SymmetricKey(key) => {
+                let key = SymmetricKey::from_base64(key.expose()).map_err(|e| e.to_string())?;
+                Mac::new(key.hmac_sha256(data.as_bytes()))
+            }
+            Source::KeyPlugin(plugin) => {
+                let key = plugin.key().map_err(|error| error.to_string())?;
+                Mac::new(key.hmac_sha256(data.as_bytes()))
+            }
+            Source::Tpm(tpm) => {
+                tpm.clone().sign(data.as_bytes()).map_err(|error| error.to_string())?
+            }
+            _ => return Err("a device with a certificate has no tokens".into()),
+        };
+        let token = token.finish(&mac);
         Ok(self.show([Some(SecretText::of_bytes(token.as_str().as_bytes())), None]))
     }
 

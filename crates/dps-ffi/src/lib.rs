@@ -54,5 +54,6 @@ mod security;
 mod session;
 mod signals;
 mod threaded;
+mod tpm;
 mod trace;
 mod x509;

@@ -7,20 +7,25 @@
 use crate::abi::PROV_DEVICE_RESULT::PROV_DEVICE_RESULT_ERROR as ERROR;
 use crate::failure::Failure;
 use crate::security::{Choice, Proof, Side, security};
+use crate::tpm::Tpm;
+use dps_client::dps_core::HsmError;
 use dps_client::{Error, ErrorKind, Stage};
-use dps_hsm_custom::X509Plugin;
-use dps_hsm_custom::{KeyInterface, KeyPlugin, PluginError, SignerInterface, X509Interface};
+use dps_hsm_custom::{
+    KeyInterface, KeyPlugin, PluginError, Purpose, SignerInterface, TpmInterface, TpmPlugin,
+    X509Interface, X509Plugin,
+};
 
 /// The plug-ins that the program has registered.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Registered {
     pub(crate) key: Option<KeyInterface>,
     pub(crate) x509: Option<Certified>,
+    pub(crate) tpm: Option<TpmInterface>,
 }
 
 impl Registered {
     pub(crate) const fn none() -> Self {
-        Self { key: None, x509: None }
+        Self { key: None, x509: None, tpm: None }
     }
 }
 
@@ -41,33 +46,65 @@ pub(crate) enum Certified {
 pub(crate) fn proof(side: Side) -> Result<Proof, Failure> {
     // Not in the `match`: the lock must be gone before a plug-in is called.
     let choice = security().choice(side);
-    let refused = |error: PluginError| failure(&error);
-    match choice {
+    let made = match choice {
         Ok(Choice::BuiltIn(proof)) => Ok(proof),
+        Ok(Choice::BuiltInTpm) => {
+            return Tpm::built_in().map(Proof::Tpm).map_err(|why| Failure::usage(ERROR, why));
+        }
         Ok(Choice::Key(table, info)) => {
             let info = info.as_ref().map(|info| info.texts());
             // SAFETY: who registered the table has promised that it keeps the rules.
             #[allow(unsafe_code)]
-            let plugin = unsafe { KeyPlugin::create(table, info) };
-            plugin.map(Proof::KeyPlugin).map_err(refused)
+            let plugin = unsafe { KeyPlugin::create(table, side.purpose(), info) };
+            plugin.map(Proof::KeyPlugin)
         }
-        Ok(Choice::X509(table)) => {
+        Ok(Choice::X509(Certified::Pem(table))) => {
             // SAFETY: as above.
             #[allow(unsafe_code)]
-            let plugin = unsafe {
-                match table {
-                    Certified::Pem(table) => X509Plugin::create(table),
-                    Certified::Signer(table) => X509Plugin::create_signer(table),
-                }
-            };
-            plugin.map(Proof::X509Plugin).map_err(refused)
+            let plugin = unsafe { X509Plugin::create(table, side.purpose()) };
+            plugin.map(Proof::X509Plugin)
         }
-        Err(reason) => Err(Failure::usage(ERROR, reason)),
+        // It has nothing to give to a hub client.
+        Ok(Choice::X509(Certified::Signer(_))) if side == Side::Hub => {
+            Err(PluginError::KeyStaysInside)
+        }
+        Ok(Choice::X509(Certified::Signer(table))) => {
+            // SAFETY: as above.
+            #[allow(unsafe_code)]
+            let plugin = unsafe { X509Plugin::create_signer(table) };
+            plugin.map(Proof::X509Plugin)
+        }
+        Ok(Choice::Tpm(table)) => {
+            // SAFETY: as above.
+            #[allow(unsafe_code)]
+            let plugin = unsafe { TpmPlugin::create(table, side.purpose()) };
+            plugin.map(|plugin| Proof::Tpm(Tpm::new(plugin)))
+        }
+        Err(reason) => return Err(Failure::usage(ERROR, reason)),
+    };
+    made.map_err(|error| failure(&error))
+}
+
+impl Side {
+    fn purpose(self) -> Purpose {
+        match self {
+            Self::Provisioning => Purpose::Provisioning,
+            Self::Hub => Purpose::Hub,
+        }
     }
 }
 
 /// What a plug-in did, as the original answers it when it cannot get id, certificate or key.
 pub(crate) fn failure(error: &PluginError) -> Failure {
-    let told = Error::new(Stage::Hsm, ErrorKind::Hsm).with_detail(error.to_string());
+    of_module(error.to_string())
+}
+
+/// The same of any module.
+pub(crate) fn hsm_failure(error: &HsmError) -> Failure {
+    of_module(error.to_string())
+}
+
+fn of_module(detail: String) -> Failure {
+    let told = Error::new(Stage::Hsm, ErrorKind::Hsm).with_detail(detail);
     Failure::with_result(ERROR, &told)
 }

@@ -12,21 +12,21 @@
 use crate::abi::SECURE_DEVICE_TYPE;
 use crate::plugin::{Certified, Registered};
 use crate::secret::SecretText;
+use crate::tpm::{self, Tpm};
 use crate::x509::Material;
 use core::ffi::c_char;
 use core::ptr;
-use dps_hsm_custom::{KeyInterface, KeyPlugin, X509Plugin};
+use dps_hsm_custom::{KeyInterface, KeyPlugin, TpmInterface, X509Plugin};
 use std::ffi::{CStr, CString};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use zeroize::Zeroizing;
 
-/// Whether this build can prove an identity in this way; if not, why. TPM joins here.
-fn available(kind: SECURE_DEVICE_TYPE) -> Result<(), &'static str> {
+/// Whether an identity can be proved in this way; if not, why.
+fn available(kind: SECURE_DEVICE_TYPE, registered: &Registered) -> Result<(), &'static str> {
     match kind {
         SECURE_DEVICE_TYPE::SYMMETRIC_KEY | SECURE_DEVICE_TYPE::X509 => Ok(()),
-        SECURE_DEVICE_TYPE::TPM => {
-            Err("trusted platform modules are not supported by this version of the library")
-        }
+        SECURE_DEVICE_TYPE::TPM if tpm::BUILT_IN || registered.tpm.is_some() => Ok(()),
+        SECURE_DEVICE_TYPE::TPM => Err(tpm::NOT_BUILT_IN),
         SECURE_DEVICE_TYPE::HTTP_EDGE => {
             Err("the edge runtime's workload interface is not supported by this library")
         }
@@ -49,6 +49,8 @@ pub(crate) enum Proof {
     KeyPlugin(KeyPlugin),
     /// A certificate of a plug-in.
     X509Plugin(X509Plugin),
+    /// A trusted platform module.
+    Tpm(Tpm),
 }
 
 /// What to make something of that is created.
@@ -57,6 +59,9 @@ pub(crate) enum Choice {
     BuiltIn(Proof),
     Key(KeyInterface, Option<KeyInfo>),
     X509(Certified),
+    Tpm(TpmInterface),
+    /// To be opened.
+    BuiltInTpm,
 }
 
 /// A name and a key, as C gave them.
@@ -144,7 +149,7 @@ impl Security {
         side: Side,
         kind: SECURE_DEVICE_TYPE,
     ) -> Result<(), &'static str> {
-        available(kind)?;
+        available(kind, &self.registered)?;
         let (own, other) = self.both(side);
         own.kind = kind;
         if other.kind == SECURE_DEVICE_TYPE::UNKNOWN {
@@ -224,16 +229,28 @@ impl Security {
         self.registered.x509 = table;
     }
 
+    /// Has trusted platform modules be a plug-in's, or not any more.
+    pub(crate) fn register_tpm(&mut self, table: Option<TpmInterface>) {
+        self.registered.tpm = table;
+    }
+
     /// What to make something of that is created now on this side. On refusal tells what is
     /// missing.
     pub(crate) fn choice(&self, side: Side) -> Result<Choice, &'static str> {
         let told = self.told(side);
-        match (told.kind, self.registered.key, self.registered.x509) {
-            (SECURE_DEVICE_TYPE::SYMMETRIC_KEY, Some(table), _) => {
-                Ok(Choice::Key(table, told.key_info.clone()))
+        let plugins = &self.registered;
+        let plugin = match told.kind {
+            SECURE_DEVICE_TYPE::SYMMETRIC_KEY => {
+                plugins.key.map(|table| Choice::Key(table, told.key_info.clone()))
             }
-            (SECURE_DEVICE_TYPE::X509, _, Some(table)) => Ok(Choice::X509(table)),
-            _ => self.proof(side).map(Choice::BuiltIn),
+            SECURE_DEVICE_TYPE::X509 => plugins.x509.map(Choice::X509),
+            SECURE_DEVICE_TYPE::TPM => plugins.tpm.map(Choice::Tpm),
+            _ => None,
+        };
+        match plugin {
+            Some(choice) => Ok(choice),
+            None if told.kind == SECURE_DEVICE_TYPE::TPM => Ok(Choice::BuiltInTpm),
+            None => self.proof(side).map(Choice::BuiltIn),
         }
     }
 
@@ -323,7 +340,10 @@ mod tests {
             assert!(state.init(side, SYMMETRIC_KEY).is_ok());
             assert!(state.init(side, SYMMETRIC_KEY).is_ok());
             let refusal = state.init(side, SECURE_DEVICE_TYPE::TPM).unwrap_err();
-            assert!(refusal.contains("trusted platform modules are not supported"), "{refusal}");
+            assert!(
+                refusal.contains("trusted platform modules need a security module"),
+                "{refusal}"
+            );
             assert_eq!(state.kind(side), SYMMETRIC_KEY);
         }
     }

@@ -1,9 +1,9 @@
 //! A plug-in with a certificate.
 #![allow(unsafe_code)]
 
-use crate::module::{Module, take_bytes};
-use crate::{PluginError, SignerInterface, X509Interface};
-use core::ptr::{self, NonNull};
+use crate::module::{Given, Module};
+use crate::{PluginError, Purpose, SignerInterface, X509Interface};
+use core::ptr;
 use dps_core::{
     Attestation, ClientIdentity, ClientKey, Hsm, HsmError, Now, RegistrationId, SignatureScheme,
 };
@@ -48,8 +48,8 @@ impl X509Plugin {
     /// # Safety
     ///
     /// The functions are those of a plug-in that keeps the rules in the crate's documentation.
-    pub unsafe fn create(interface: X509Interface) -> Result<Self, PluginError> {
-        interface.check()?;
+    pub unsafe fn create(interface: X509Interface, purpose: Purpose) -> Result<Self, PluginError> {
+        interface.check(purpose)?;
         let (create, destroy) =
             (interface.hsm_client_x509_create, interface.hsm_client_x509_destroy);
         // SAFETY: this function's contract.
@@ -137,7 +137,7 @@ impl X509Plugin {
         let Functions::Signer(SignerInterface { sign: Some(sign), .. }) = self.functions else {
             return Err(PluginError::MissingSlot("sign"));
         };
-        let (mut signature, mut length) = (ptr::null_mut(), 0);
+        let (mut bytes, mut length) = (ptr::null_mut(), 0);
         let module = self.module();
         // SAFETY: `create`'s contract; all pointers are valid until it returns.
         let code = unsafe {
@@ -146,26 +146,12 @@ impl X509Plugin {
                 scheme,
                 message.as_ptr(),
                 message.len(),
-                &raw mut signature,
+                &raw mut bytes,
                 &raw mut length,
             )
         };
-        if code != 0 {
-            // By the rules nothing was allocated.
-            return Err(PluginError::Failed { slot: "sign", code });
-        }
-        let signature = NonNull::new(signature).ok_or(PluginError::ReturnedNull("sign"))?;
-        if length > MAX_SIGNATURE {
-            // Bytes that may not be there are neither read nor wiped.
-            // SAFETY: by the plug-in's rules it comes from malloc and is ours now.
-            unsafe { libc::free(signature.as_ptr().cast()) };
-            return Err(PluginError::SignatureLength(length));
-        }
-        // SAFETY: by the plug-in's rules as many bytes from malloc, which are ours now.
-        let signature = unsafe { take_bytes(signature, length) };
-        if signature.is_empty() {
-            return Err(PluginError::ReturnedEmpty("sign"));
-        }
+        // SAFETY: `create`'s contract.
+        let signature = unsafe { Given { code, bytes, length }.take("sign", MAX_SIGNATURE) }?;
         Ok(signature.to_vec())
     }
 }

@@ -66,6 +66,8 @@ pub(super) fn client(
         }
         // Signs when the connection is opened, and may fail then.
         Proof::KeyPlugin(plugin) => builder = builder.hsm(plugin.clone()),
+        // Shows its keys when the registration starts, and may fail then.
+        Proof::Tpm(tpm) => builder = builder.hsm(tpm.clone()),
         Proof::X509Plugin(_) => {
             let hsm = presented.unwrap_or_else(|| Err(internal()))?;
             check_validity(&hsm, target.transport)?;

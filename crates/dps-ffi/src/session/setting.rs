@@ -85,7 +85,7 @@ impl State {
                 let reason = "cannot be set: the certificate is the plug-in's";
                 Err(Failure::usage(ERROR, format!("{name} {reason}")))
             }
-            Proof::SymmetricKey { .. } | Proof::KeyPlugin(_) => {
+            Proof::SymmetricKey { .. } | Proof::KeyPlugin(_) | Proof::Tpm(_) => {
                 let reason = "is for SECURE_DEVICE_TYPE_X509; this client proves itself with a key";
                 Err(Failure::usage(ERROR, format!("{name} {reason}")))
             }
