@@ -93,7 +93,7 @@ endif()
 
 # The API of 2017, which DpsClient2017Choice.cmake knows the options of.
 dps_option(use_dps_client "Build the provisioning client of 2017" OFF)
-if(use_dps_client OR DPS_INSTALL OR dps_auth_type OR dps_hsm_custom_lib OR dps_hsm_x509
+if(use_dps_client OR DPS_INSTALL OR build_c_tests OR dps_auth_type OR dps_hsm_custom_lib OR dps_hsm_x509
         OR dps_hsm_sastoken OR dps_hsm_tpm_simulator)
     set(DPS_CLIENT_2017 ON)
 else()

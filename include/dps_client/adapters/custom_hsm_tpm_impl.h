@@ -12,26 +12,11 @@
 
 #include <stddef.h>
 
-/* Today these are functions of the library; a module's own go by other names. */
-#ifndef DPS_CUSTOM_HSM_KEEP_NAMES
-#define initialize_hsm_system dps_custom_hsm_initialize
-#define deinitialize_hsm_system dps_custom_hsm_deinitialize
-#endif
+#include "custom_hsm_module.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-typedef void* DPS_CUSTOM_HSM_HANDLE;
-
-/* Never NULL but on failure. */
-DPS_CUSTOM_HSM_HANDLE custom_hsm_create(void);
-void custom_hsm_destroy(DPS_CUSTOM_HSM_HANDLE handle);
-
-/* Called by dps_secure_device_init and dps_secure_device_deinit, unlike in 2017. A module may leave them
- * out. 0 when the module can be used. */
-int initialize_hsm_system(void);
-void deinitialize_hsm_system(void);
 
 /* The public endorsement key and storage root key, as the TPM marshals them (TPM2B_PUBLIC). */
 int custom_hsm_get_endorsement_key(DPS_CUSTOM_HSM_HANDLE handle, unsigned char** key, size_t* key_len);
