@@ -249,7 +249,8 @@ fn settings_that_cannot_work_are_refused_with_the_remedy() {
 
 #[test]
 fn options_without_a_meaning_here_are_accepted_and_explained() {
-    let settings = ["-Ddps_auth_type=x509", "-Ddps_hsm_custom_repo=a/b", "-DDPS_PROTOCOL_FEATURE=ON"];
+    let settings =
+        ["-Ddps_auth_type=x509", "-Ddps_hsm_custom_repo=a/b", "-DDPS_PROTOCOL_FEATURE=ON"];
     let all: Vec<String> =
         settings.iter().map(|&setting| setting.to_owned()).chain([library()]).collect();
     let told = cmake(&root(), &empty("accepted"), &all).success().stdout;

@@ -82,6 +82,32 @@ fn the_shared_library_bears_its_name_and_needs_the_c_library_only() {
     assert!(!listed.contains("RPATH") && !listed.contains("RUNPATH"), "{listed}");
 }
 
+/// Of the API of 2017, in archives of their own (`c-abi.md` section 11).
+#[test]
+fn the_archives_of_2017_define_what_the_list_says() {
+    let listed = lines("tests/c/symbols/dps_client.txt");
+    let names_of = |archive: &str| -> BTreeSet<String> {
+        let entries = listed.iter().filter_map(|line| line.split_once(' '));
+        entries.filter(|(listed, _)| *listed == archive).map(|(_, name)| name.to_owned()).collect()
+    };
+    for archive in [
+        "dps_client",
+        "dps_security_x509",
+        "dps_security_x509_custom",
+        "dps_security_tpm_custom",
+        "dps_custom_hsm_defaults",
+    ] {
+        let file = c_build().join(format!("lib{archive}.a"));
+        assert_eq!(defined(&file, &[]), names_of(archive), "{archive}");
+    }
+    // None of them has a name of libdps, so that a program can use both.
+    let ours = defined(&static_library(), &[]);
+    for line in &listed {
+        let (_, name) = line.split_once(' ').unwrap();
+        assert!(!ours.contains(name), "{line}");
+    }
+}
+
 /// One of the original's names, or a family of them.
 struct Original {
     library: String,

@@ -64,7 +64,7 @@ static DPS_ERROR error_of(PROV_DEVICE_RESULT result)
 static void on_registered(PROV_DEVICE_RESULT result, const char* iothub_uri, const char* device_id, void* context)
 {
     const RUN run = *(RUN*)context;
-    run_end(context);
+    dps_2017_run_end(context);
     if (result == PROV_DEVICE_RESULT_OK)
     {
         run.on_registered(DPS_CLIENT_OK, iothub_uri, device_id, run.registered_context);
@@ -111,7 +111,7 @@ DPS_LL_HANDLE DPS_LL_Create(const char* dps_uri, const char* scope_id, DPS_TRANS
     }
     if (be_patient_as_in_2017(client) && dps_2017_identify(client) == 0)
     {
-        if (instance_add(client, on_error_callback, user_ctx))
+        if (dps_2017_instance_add(client, on_error_callback, user_ctx))
         {
             return (DPS_LL_HANDLE)(void*)client;
         }
@@ -123,7 +123,7 @@ DPS_LL_HANDLE DPS_LL_Create(const char* dps_uri, const char* scope_id, DPS_TRANS
 
 void DPS_LL_Destroy(DPS_LL_HANDLE handle)
 {
-    if (instance_remove(handle))
+    if (dps_2017_instance_remove(handle))
     {
         Prov_Device_LL_Destroy(client_of(handle));
     }
@@ -134,14 +134,14 @@ DPS_RESULT DPS_LL_Register_Device(DPS_LL_HANDLE handle, DPS_CLIENT_REGISTER_DEVI
     PROV_DEVICE_RESULT result;
     INSTANCE* instance;
     RUN* run;
-    if (register_callback == NULL || (instance = instance_borrow(handle)) == NULL)
+    if (register_callback == NULL || (instance = dps_2017_instance_borrow(handle)) == NULL)
     {
         return DPS_CLIENT_INVALID_ARG;
     }
-    run = run_begin(instance);
+    run = dps_2017_run_begin(instance);
     if (run == NULL)
     {
-        instance_give_back(instance);
+        dps_2017_instance_give_back(instance);
         return DPS_CLIENT_ERROR;
     }
     run->on_registered = register_callback;
@@ -151,21 +151,21 @@ DPS_RESULT DPS_LL_Register_Device(DPS_LL_HANDLE handle, DPS_CLIENT_REGISTER_DEVI
     result = Prov_Device_LL_Register_Device(client_of(handle), on_registered, run, reg_status_cb == NULL ? NULL : on_status, run);
     if (result != PROV_DEVICE_RESULT_OK)
     {
-        run_end(run);
+        dps_2017_run_end(run);
     }
     /* Else the run may have ended already, if another thread calls DoWork. */
-    instance_give_back(instance);
+    dps_2017_instance_give_back(instance);
     return result_of(result);
 }
 
 void DPS_LL_DoWork(DPS_LL_HANDLE handle)
 {
     /* Borrowed for as long as callbacks may come: one of them, or another thread, may call Destroy. */
-    INSTANCE* instance = instance_borrow(handle);
+    INSTANCE* instance = dps_2017_instance_borrow(handle);
     if (instance != NULL)
     {
         Prov_Device_LL_DoWork(client_of(handle));
-        instance_give_back(instance);
+        dps_2017_instance_give_back(instance);
     }
 }
 
@@ -175,12 +175,12 @@ DPS_RESULT DPS_LL_SetOption(DPS_LL_HANDLE handle, const char* optionName, const 
     PROV_DEVICE_RESULT result;
     INSTANCE* instance;
     size_t index;
-    if (optionName == NULL || (instance = instance_borrow(handle)) == NULL)
+    if (optionName == NULL || (instance = dps_2017_instance_borrow(handle)) == NULL)
     {
         return DPS_CLIENT_INVALID_ARG;
     }
     result = Prov_Device_LL_SetOption(client_of(handle), optionName, value);
-    instance_give_back(instance);
+    dps_2017_instance_give_back(instance);
     for (index = 0; index < sizeof(OF_2017) / sizeof(OF_2017[0]); index++)
     {
         if (strcmp(optionName, OF_2017[index]) == 0)

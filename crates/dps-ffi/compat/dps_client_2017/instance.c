@@ -20,7 +20,7 @@ static LOCK lock = LOCK_FREE;
 /* Those whose handles are alive. */
 static INSTANCE* instances = NULL;
 
-bool instance_add(PROV_DEVICE_LL_HANDLE client, DPS_CLIENT_ON_ERROR_CALLBACK on_error, void* error_context)
+bool dps_2017_instance_add(PROV_DEVICE_LL_HANDLE client, DPS_CLIENT_ON_ERROR_CALLBACK on_error, void* error_context)
 {
     INSTANCE* instance = calloc(1, sizeof(*instance));
     if (instance == NULL)
@@ -38,7 +38,7 @@ bool instance_add(PROV_DEVICE_LL_HANDLE client, DPS_CLIENT_ON_ERROR_CALLBACK on_
     return true;
 }
 
-INSTANCE* instance_borrow(DPS_LL_HANDLE handle)
+INSTANCE* dps_2017_instance_borrow(DPS_LL_HANDLE handle)
 {
     INSTANCE* instance;
     lock_take(&lock);
@@ -54,7 +54,7 @@ INSTANCE* instance_borrow(DPS_LL_HANDLE handle)
     return instance;
 }
 
-void instance_give_back(INSTANCE* instance)
+void dps_2017_instance_give_back(INSTANCE* instance)
 {
     bool last;
     lock_take(&lock);
@@ -73,7 +73,7 @@ void instance_give_back(INSTANCE* instance)
     }
 }
 
-bool instance_remove(DPS_LL_HANDLE handle)
+bool dps_2017_instance_remove(DPS_LL_HANDLE handle)
 {
     INSTANCE** place;
     INSTANCE* found = NULL;
@@ -93,11 +93,11 @@ bool instance_remove(DPS_LL_HANDLE handle)
         return false;
     }
     /* The last of the calls that are using it, one whose callback we may be in, frees it. */
-    instance_give_back(found);
+    dps_2017_instance_give_back(found);
     return true;
 }
 
-RUN* run_begin(INSTANCE* instance)
+RUN* dps_2017_run_begin(INSTANCE* instance)
 {
     RUN* run = calloc(1, sizeof(*run));
     if (run != NULL)
@@ -113,7 +113,7 @@ RUN* run_begin(INSTANCE* instance)
     return run;
 }
 
-void run_end(RUN* run)
+void dps_2017_run_end(RUN* run)
 {
     RUN** place;
     lock_take(&lock);

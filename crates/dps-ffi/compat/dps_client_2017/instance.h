@@ -30,17 +30,17 @@ typedef struct RUN_TAG
 } RUN;
 
 /* Keeps the client under its handle. false: no memory. */
-bool instance_add(PROV_DEVICE_LL_HANDLE client, DPS_CLIENT_ON_ERROR_CALLBACK on_error, void* error_context);
+bool dps_2017_instance_add(PROV_DEVICE_LL_HANDLE client, DPS_CLIENT_ON_ERROR_CALLBACK on_error, void* error_context);
 
 /* The instance, which stays until it is given back; NULL when the handle is not alive. */
-INSTANCE* instance_borrow(DPS_LL_HANDLE handle);
-void instance_give_back(INSTANCE* instance);
+INSTANCE* dps_2017_instance_borrow(DPS_LL_HANDLE handle);
+void dps_2017_instance_give_back(INSTANCE* instance);
 
 /* The handle is not alive any more. false when it was not before. */
-bool instance_remove(DPS_LL_HANDLE handle);
+bool dps_2017_instance_remove(DPS_LL_HANDLE handle);
 
-/* A registration that may begin; NULL: no memory. It ends by run_end, or with its instance. */
-RUN* run_begin(INSTANCE* instance);
-void run_end(RUN* run);
+/* A registration that may begin; NULL: no memory. It ends by dps_2017_run_end, or with its instance. */
+RUN* dps_2017_run_begin(INSTANCE* instance);
+void dps_2017_run_end(RUN* run);
 
 #endif /* DPS_2017_INSTANCE_H */
