@@ -14,7 +14,7 @@ install(FILES "${DPS_STATIC_LIBRARY}"
     DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT dps_development
     # DPS_LIBRARY may have any name.
     RENAME "${CMAKE_STATIC_LIBRARY_PREFIX}dps${CMAKE_STATIC_LIBRARY_SUFFIX}")
-install(TARGETS dps_compat ${DPS_CLIENT_2017_ARCHIVES}
+install(TARGETS dps_compat dps_hsm ${DPS_CLIENT_2017_ARCHIVES}
     ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT dps_development)
 if(DPS_SHARED)
     list(GET DPS_SHARED_LINKS 0 dps_runtime_link)
@@ -38,7 +38,8 @@ endif()
 # prefix has the real ones.
 install(DIRECTORY include/azure_prov_client include/dps include/dps_client
     DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" COMPONENT dps_development)
-install(FILES include/hsm_client_data.h
+install(FILES include/hsm_client_data.h include/hsm_client_key.h include/hsm_client_tpm.h
+    include/hsm_client_x509.h
     DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" COMPONENT dps_development)
 install(DIRECTORY include/compat/ DESTINATION "${DPS_COMPAT_DIR}" COMPONENT dps_development)
 

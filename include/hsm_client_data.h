@@ -77,7 +77,14 @@ typedef struct HSM_CLIENT_KEY_INTERFACE_TAG
     HSM_CLIENT_SET_SYMMETRICAL_KEY_INFO hsm_client_set_symm_key_info;
 } HSM_CLIENT_KEY_INTERFACE;
 
-/* What a library of such modules for the C SDK defines. libdps itself defines none of them. */
+/*
+ * What a library of such modules defines. A program that is linked with these seven functions has all
+ * its security modules from them: prov_dev_security_init calls hsm_client_x509_init and
+ * hsm_client_tpm_init, for either side, prov_dev_security_deinit their counterparts, and each client
+ * that is created asks for the table of its kind. They must bear to be called repeatedly; one that gives
+ * not 0 has prov_dev_security_init fail. docs/c-api.md tells how to link one. libdps itself defines none
+ * of them; libdps_hsm does, for programs that call its own modules under these names.
+ */
 const HSM_CLIENT_TPM_INTERFACE* hsm_client_tpm_interface(void);
 const HSM_CLIENT_X509_INTERFACE* hsm_client_x509_interface(void);
 const HSM_CLIENT_KEY_INTERFACE* hsm_client_key_interface(void);
@@ -85,6 +92,10 @@ int hsm_client_x509_init(void);
 void hsm_client_x509_deinit(void);
 int hsm_client_tpm_init(void);
 void hsm_client_tpm_deinit(void);
+
+/* Of libdps: what prov_dev_security_init and prov_dev_security_deinit have the modules do. 0 on success. */
+int initialize_hsm_system(void);
+void deinitialize_hsm_system(void);
 
 #ifdef __cplusplus
 }

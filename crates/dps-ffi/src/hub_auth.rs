@@ -5,15 +5,11 @@
 //! given, and there is no `skn` unless a key's name is given.
 
 use crate::abi::DEVICE_AUTH_TYPE;
+use crate::proof::Proof;
 use crate::secret::SecretText;
-use crate::security::{Proof, security};
-use crate::tpm::Tpm;
 use core::ffi::c_char;
 use core::ptr;
-use dps_client::SymmetricKey;
 use dps_client::dps_core::sas::{HexCase, UnsignedToken};
-use dps_client::dps_core::{Hsm as _, Mac};
-use dps_hsm_custom::{KeyPlugin, X509Plugin};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// What a token is for.
@@ -38,40 +34,22 @@ pub(crate) struct Credentials {
 /// The object behind an `IOTHUB_SECURITY_HANDLE`.
 #[derive(Debug)]
 pub(crate) struct HubAuth {
-    source: Source,
+    proof: Proof,
     /// What C may be reading.
     shown: Mutex<[Option<SecretText>; 2]>,
-}
-
-#[derive(Debug)]
-enum Source {
-    /// Base64, not yet read.
-    SymmetricKey(SecretText),
-    /// What the process was given; looked up when it is asked for.
-    X509,
-    KeyPlugin(KeyPlugin),
-    X509Plugin(X509Plugin),
-    Tpm(Tpm),
 }
 
 impl HubAuth {
     /// Takes a copy of the key.
     pub(crate) fn new(proof: Proof) -> Self {
-        let source = match proof {
-            Proof::SymmetricKey { key, .. } => Source::SymmetricKey(key),
-            Proof::X509 => Source::X509,
-            Proof::KeyPlugin(plugin) => Source::KeyPlugin(plugin),
-            Proof::X509Plugin(plugin) => Source::X509Plugin(plugin),
-            Proof::Tpm(tpm) => Source::Tpm(tpm),
-        };
-        Self { source, shown: Mutex::default() }
+        Self { proof, shown: Mutex::default() }
     }
 
     pub(crate) fn kind(&self) -> DEVICE_AUTH_TYPE {
-        match self.source {
-            Source::SymmetricKey(_) | Source::KeyPlugin(_) => DEVICE_AUTH_TYPE::SYMM_KEY,
-            Source::X509 | Source::X509Plugin(_) => DEVICE_AUTH_TYPE::X509,
-            Source::Tpm(_) => DEVICE_AUTH_TYPE::SAS,
+        match self.proof {
+            Proof::SymmetricKey { .. } | Proof::KeyPlugin(_) => DEVICE_AUTH_TYPE::SYMM_KEY,
+            Proof::X509 | Proof::X509Plugin(_) => DEVICE_AUTH_TYPE::X509,
+            Proof::Tpm(_) => DEVICE_AUTH_TYPE::SAS,
         }
     }
 
@@ -87,38 +65,15 @@ impl HubAuth {
         if !request.key_name.is_empty() {
             token = token.key_name(request.key_name.as_str());
         }
-        let data = token.string_to_sign();
-        let mac = match &self.source {
-            Source::SymmetricKey(key) => {
-                let key = SymmetricKey::from_base64(key.expose()).map_err(|e| e.to_string())?;
-                Mac::new(key.hmac_sha256(data.as_bytes()))
-            }
-            Source::KeyPlugin(plugin) => {
-                let key = plugin.key().map_err(|error| error.to_string())?;
-                Mac::new(key.hmac_sha256(data.as_bytes()))
-            }
-            Source::Tpm(tpm) => {
-                tpm.clone().sign(data.as_bytes()).map_err(|error| error.to_string())?
-            }
-            _ => return Err("a device with a certificate has no tokens".into()),
-        };
+        let mac = self.proof.mac(&token.string_to_sign())?;
         let token = token.finish(&mac);
         Ok(self.show([Some(SecretText::of_bytes(token.as_str().as_bytes())), None]))
     }
 
-    /// The certificate and its key, as the options of a provisioning client gave them.
+    /// The certificate and its key: the plug-in's, or what the options of a provisioning client gave.
     pub(crate) fn certificate(&self) -> Result<Credentials, String> {
-        if let Source::X509Plugin(plugin) = &self.source {
-            let texts = plugin.texts().map_err(|error| error.to_string())?;
-            let [certificate, key] = [&texts.certificate, &texts.key].map(SecretText::new);
-            return Ok(self.show([Some(certificate), Some(key)]));
-        }
-        let material = security().x509();
-        if let Some(missing) = material.missing() {
-            return Err(format!("{missing} on any provisioning client of this process"));
-        }
-        let certificate = material.certificate.as_deref().map(SecretText::of_bytes);
-        Ok(self.show([certificate, material.key]))
+        let certificate = self.proof.certificate()?;
+        Ok(self.show([Some(certificate), Some(self.proof.certificate_key()?)]))
     }
 
     fn show(&self, texts: [Option<SecretText>; 2]) -> Credentials {

@@ -4,15 +4,18 @@
 //! A plug-in's functions are never called while the lock of the security state is held, so they
 //! may ask for the key that the program has set.
 
-use crate::abi::PROV_DEVICE_RESULT::PROV_DEVICE_RESULT_ERROR as ERROR;
+pub(crate) use crate::abi::PROV_DEVICE_RESULT::PROV_DEVICE_RESULT_ERROR as ERROR;
+use crate::abi::SECURE_DEVICE_TYPE;
 use crate::failure::Failure;
-use crate::security::{Choice, Proof, Side, security};
+use crate::linked;
+use crate::proof::Proof;
+use crate::security::{Choice, KeyInfo, Side, security};
 use crate::tpm::Tpm;
 use dps_client::dps_core::HsmError;
 use dps_client::{Error, ErrorKind, Stage};
 use dps_hsm_custom::{
-    KeyInterface, KeyPlugin, PluginError, Purpose, SignerInterface, TpmInterface, TpmPlugin,
-    X509Interface, X509Plugin,
+    KeyInterface, KeyPlugin, Library, PluginError, Purpose, SignerInterface, TpmInterface,
+    TpmPlugin, X509Interface, X509Plugin,
 };
 
 /// The plug-ins that the program has registered.
@@ -21,11 +24,22 @@ pub(crate) struct Registered {
     pub(crate) key: Option<KeyInterface>,
     pub(crate) x509: Option<Certified>,
     pub(crate) tpm: Option<TpmInterface>,
+    pub(crate) library: Option<Library>,
 }
 
 impl Registered {
     pub(crate) const fn none() -> Self {
-        Self { key: None, x509: None, tpm: None }
+        Self { key: None, x509: None, tpm: None, library: None }
+    }
+
+    /// The library that all kinds come from: a registered one, else the one that is linked.
+    pub(crate) fn library(&self) -> Option<Result<Library, PluginError>> {
+        self.library.map(Ok).or_else(linked::library)
+    }
+
+    /// Whether there is a module that could be a TPM.
+    pub(crate) fn has_tpm(&self) -> bool {
+        self.tpm.is_some() || self.library().is_some()
     }
 }
 
@@ -80,9 +94,66 @@ pub(crate) fn proof(side: Side) -> Result<Proof, Failure> {
             let plugin = unsafe { TpmPlugin::create(table, side.purpose()) };
             plugin.map(|plugin| Proof::Tpm(Tpm::new(plugin)))
         }
+        Ok(Choice::Library(library, kind, info)) => {
+            library.and_then(|library| of_library(library, kind, info.as_ref(), side.purpose()))
+        }
         Err(reason) => return Err(Failure::usage(ERROR, reason)),
     };
     made.map_err(|error| failure(&error))
+}
+
+/// Asks the library for its table anew each time, as the original does.
+fn of_library(
+    library: Library,
+    kind: SECURE_DEVICE_TYPE,
+    info: Option<&KeyInfo>,
+    purpose: Purpose,
+) -> Result<Proof, PluginError> {
+    // SAFETY: whose library it is has promised that it keeps the rules.
+    #[allow(unsafe_code)]
+    unsafe {
+        match kind {
+            SECURE_DEVICE_TYPE::SYMMETRIC_KEY => {
+                let info = info.map(KeyInfo::texts);
+                KeyPlugin::create(library.key()?, purpose, info).map(Proof::KeyPlugin)
+            }
+            SECURE_DEVICE_TYPE::X509 => {
+                X509Plugin::create(library.x509()?, purpose).map(Proof::X509Plugin)
+            }
+            _ => TpmPlugin::create(library.tpm()?, purpose)
+                .map(|plugin| Proof::Tpm(Tpm::new(plugin))),
+        }
+    }
+}
+
+/// Has the modules get ready: the library's if there is one, else the built-in ones, of which the
+/// one for certificates then has none.
+///
+/// # Errors
+///
+/// ERROR when a library's module refuses.
+pub(crate) fn initialize() -> Result<(), Failure> {
+    // Not in the `match`: the lock must be gone before a plug-in is called.
+    let library = security().library();
+    match library {
+        Some(library) => {
+            library.and_then(|library| library.initialize()).map_err(|error| failure(&error))
+        }
+        None => {
+            security().forget_x509();
+            Ok(())
+        }
+    }
+}
+
+/// The reverse.
+pub(crate) fn deinitialize() {
+    let library = security().library();
+    match library {
+        Some(Ok(library)) => library.deinitialize(),
+        Some(Err(_)) => {}
+        None => security().forget_x509(),
+    }
 }
 
 impl Side {

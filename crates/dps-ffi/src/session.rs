@@ -13,7 +13,7 @@ use crate::abi::{DPS_FAILURE, DPS_POLICY, PROV_DEVICE_RESULT};
 use crate::callbacks::Callbacks;
 use crate::failure::{Failure, LastFailure};
 use crate::guard::guard;
-use crate::security::Proof;
+use crate::proof::Proof;
 use crate::x509::Material;
 use core::ffi::c_char;
 use core::ptr;

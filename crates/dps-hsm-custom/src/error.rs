@@ -11,6 +11,11 @@ pub enum PluginError {
     /// The table has no such function.
     #[error("{0} of the plug-in is NULL")]
     MissingSlot(&'static str),
+    /// A library does not define the function.
+    #[error(
+        "the library of security modules does not define {0}; it must define all seven functions"
+    )]
+    MissingFunction(&'static str),
     /// The function gave nothing.
     #[error("{0} of the plug-in returned NULL")]
     ReturnedNull(&'static str),

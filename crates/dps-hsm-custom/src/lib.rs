@@ -4,13 +4,14 @@
 //! # In scope
 //!
 //! * [`KeyInterface`], [`X509Interface`] and [`TpmInterface`], the tables of C functions that plug-ins have
+//! * [`Library`]: the seven functions of a library of such modules
 //! * [`SignerInterface`], beyond the original: certificates whose key never leaves the plug-in
 //! * [`KeyPlugin`], [`X509Plugin`] and [`TpmPlugin`]: a plug-in's handle as [`dps_core::Hsm`]
 //! * saying which function of a plug-in did what
 //!
 //! # Out of scope
 //!
-//! * loading libraries: tables come from the caller
+//! * loading libraries: functions come from the caller
 //!
 //! # Rules for plug-ins
 //!
@@ -21,6 +22,7 @@
 
 mod error;
 mod key;
+mod library;
 mod module;
 mod tables;
 #[cfg(test)]
@@ -30,6 +32,7 @@ mod x509;
 
 pub use error::PluginError;
 pub use key::KeyPlugin;
+pub use library::{Library, LibraryInterface};
 pub use tables::{KeyInterface, Purpose, SignerInterface, TpmInterface, X509Interface};
 pub use tpm::TpmPlugin;
-pub use x509::{PemTexts, X509Plugin};
+pub use x509::X509Plugin;

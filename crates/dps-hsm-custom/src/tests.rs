@@ -272,8 +272,8 @@ fn a_signing_plugin_presents_a_certificate_without_giving_its_key() {
         let other = identity.key().sign(SignatureScheme::RsaPssSha256, b"message");
         assert!(matches!(other, Err(HsmError::NotSupported { .. })));
     }
-    assert!(pem.texts().is_ok());
-    assert!(matches!(plugin.texts(), Err(PluginError::KeyStaysInside)));
+    assert!(pem.key_text().is_ok() && plugin.certificate_text().is_ok());
+    assert!(matches!(plugin.key_text(), Err(PluginError::KeyStaysInside)));
     let identity = plugin.client_identity(now()).unwrap();
     for (code, words) in [(-5, "sign of the plug-in failed with code -5"), (1, "DER sequence")] {
         CODE.set(code);
@@ -393,5 +393,92 @@ fn each_side_asks_for_the_functions_that_it_takes() {
         ),
     ] {
         assert_eq!(refusal.unwrap_err().to_string(), format!("{slot} of the plug-in is NULL"));
+    }
+}
+
+thread_local! {
+    /// Which of the functions of a library were called, in order.
+    static CALLS: std::cell::RefCell<String> = const { std::cell::RefCell::new(String::new()) };
+}
+
+fn note(call: &str) {
+    CALLS.with_borrow_mut(|calls| calls.push_str(call));
+}
+
+unsafe extern "C" fn x509_init() -> c_int {
+    note("X");
+    CODE.get()
+}
+
+unsafe extern "C" fn tpm_init() -> c_int {
+    note("T");
+    0
+}
+
+unsafe extern "C" fn x509_deinit() {
+    note("x");
+}
+
+unsafe extern "C" fn tpm_deinit() {
+    note("t");
+}
+
+unsafe extern "C" fn no_table<T>() -> *const T {
+    ptr::null()
+}
+
+unsafe extern "C" fn some_table() -> *const KeyInterface {
+    static TABLE: KeyInterface = KeyInterface {
+        hsm_client_key_create: None,
+        hsm_client_key_destroy: None,
+        hsm_client_get_symm_key: Some(get_text),
+        hsm_client_get_registration_name: None,
+        hsm_client_set_symm_key_info: None,
+    };
+    &raw const TABLE
+}
+
+/// `c-abi.md` section 5, the sequence of calls.
+#[test]
+fn a_library_is_told_of_its_use_in_order() {
+    let functions = LibraryInterface {
+        size: size_of::<LibraryInterface>(),
+        x509_init: Some(x509_init),
+        x509_deinit: Some(x509_deinit),
+        tpm_init: Some(tpm_init),
+        tpm_deinit: Some(tpm_deinit),
+        tpm_interface: Some(no_table),
+        x509_interface: Some(no_table),
+        key_interface: Some(some_table),
+    };
+    assert_eq!(LibraryInterface::FIRST_SIZE, 8 * size_of::<usize>());
+    // SAFETY: the functions above keep the rules.
+    let library = unsafe { Library::new(functions) }.unwrap();
+    library.initialize().unwrap();
+    library.deinitialize();
+    CODE.set(9);
+    let refusal = library.initialize().unwrap_err().to_string();
+    assert_eq!(refusal, "hsm_client_x509_init of the plug-in failed with code 9");
+    CALLS.with_borrow(|calls| assert_eq!(calls, "XTxtX"));
+    assert!(library.key().unwrap().hsm_client_get_symm_key.is_some());
+    assert!(matches!(library.tpm(), Err(PluginError::ReturnedNull("hsm_client_tpm_interface"))));
+    assert!(matches!(library.x509(), Err(PluginError::ReturnedNull("hsm_client_x509_interface"))));
+
+    type Change = fn(&mut LibraryInterface);
+    let without: [Change; 7] = [
+        |l| l.x509_init = None,
+        |l| l.x509_deinit = None,
+        |l| l.tpm_init = None,
+        |l| l.tpm_deinit = None,
+        |l| l.tpm_interface = None,
+        |l| l.x509_interface = None,
+        |l| l.key_interface = None,
+    ];
+    for (change, name) in without.into_iter().zip(LibraryInterface::NAMES) {
+        let mut functions = functions;
+        change(&mut functions);
+        // SAFETY: the functions above keep the rules.
+        let refusal = unsafe { Library::new(functions) }.unwrap_err();
+        assert!(matches!(refusal, PluginError::MissingFunction(missing) if missing == name));
     }
 }

@@ -29,15 +29,6 @@ enum Functions {
     Signer(SignerInterface),
 }
 
-/// What a plug-in gives. Not checked.
-#[allow(missing_debug_implementations)]
-pub struct PemTexts {
-    /// The certificate, or a chain that begins with it.
-    pub certificate: Zeroizing<String>,
-    /// Its key.
-    pub key: Zeroizing<String>,
-}
-
 impl X509Plugin {
     /// Makes a handle of a plug-in that gives its key.
     ///
@@ -92,22 +83,32 @@ impl X509Plugin {
         Ok(unsafe { self.module().text(slot, get) }?.to_string())
     }
 
-    /// The certificate and its key, as the plug-in gives them.
+    /// The certificate, as the plug-in gives it.
+    ///
+    /// # Errors
+    ///
+    /// [`PluginError`] when the plug-in gives none.
+    pub fn certificate_text(&self) -> Result<Zeroizing<String>, PluginError> {
+        let (slot, get) = match self.functions {
+            Functions::Pem(table) => ("hsm_client_get_cert", table.hsm_client_get_cert),
+            Functions::Signer(table) => ("get_cert", table.get_cert),
+        };
+        // SAFETY: `create`'s contract.
+        unsafe { self.module().text(slot, get) }
+    }
+
+    /// Its key, as the plug-in gives it.
     ///
     /// # Errors
     ///
     /// [`PluginError`] when the plug-in gives none; [`PluginError::KeyStaysInside`] when it only
     /// signs.
-    pub fn texts(&self) -> Result<PemTexts, PluginError> {
+    pub fn key_text(&self) -> Result<Zeroizing<String>, PluginError> {
         let Functions::Pem(table) = self.functions else {
             return Err(PluginError::KeyStaysInside);
         };
-        let mut module = self.module();
-        // SAFETY: `create`'s contract, here and below.
-        let certificate = unsafe { module.text("hsm_client_get_cert", table.hsm_client_get_cert) }?;
-        // SAFETY: as above.
-        let key = unsafe { module.text("hsm_client_get_key", table.hsm_client_get_key) }?;
-        Ok(PemTexts { certificate, key })
+        // SAFETY: `create`'s contract.
+        unsafe { self.module().text("hsm_client_get_key", table.hsm_client_get_key) }
     }
 
     /// Reads the certificate, and with a plug-in that gives it the key.
@@ -117,12 +118,10 @@ impl X509Plugin {
     /// [`PluginError`] when the plug-in gives none, [`PluginError::Certificate`] when it cannot be
     /// used.
     pub fn load(&self) -> Result<X509Hsm, PluginError> {
-        let Functions::Signer(table) = self.functions else {
-            let texts = self.texts()?;
-            return Ok(X509Hsm::from_pem(texts.certificate.as_bytes(), texts.key.as_bytes())?);
-        };
-        // SAFETY: `create`'s contract.
-        let certificate = unsafe { self.module().text("get_cert", table.get_cert) }?;
+        let certificate = self.certificate_text()?;
+        if let Functions::Pem(_) = self.functions {
+            return Ok(X509Hsm::from_pem(certificate.as_bytes(), self.key_text()?.as_bytes())?);
+        }
         let plugin = self.clone();
         Ok(X509Hsm::from_pem_with_key(certificate.as_bytes(), |schemes| {
             Arc::new(SignerKey { plugin, schemes })

@@ -7,9 +7,9 @@ use super::{ERROR, State};
 use crate::abi::PROV_DEVICE_RESULT::PROV_DEVICE_RESULT_TRANSPORT as TRANSPORT;
 use crate::failure::Failure;
 use crate::plugin;
-use crate::security::{Proof, security};
+use crate::proof::Proof;
+use crate::security::security;
 use crate::x509::Material;
-use dps_client::dps_core::Hsm as _;
 use dps_hsm_custom::PluginError;
 use dps_hsm_x509::X509Hsm;
 
@@ -73,24 +73,7 @@ impl Question {
         if self.named {
             return Ok(Identity { registration_id: None, presented });
         }
-        let own = match &self.proof {
-            Proof::SymmetricKey { registration_name, .. } => Some(registration_name.clone()),
-            Proof::KeyPlugin(plugin) => {
-                Some(plugin.registration_name().map_err(|error| plugin::failure(&error))?)
-            }
-            Proof::X509Plugin(plugin) => {
-                Some(plugin.common_name().map_err(|error| plugin::failure(&error))?)
-            }
-            Proof::Tpm(tpm) => {
-                let id = tpm.clone().registration_id();
-                id.map_err(|error| plugin::hsm_failure(&error))?.map(|id| id.as_str().to_owned())
-            }
-            // Beyond the original, whose certificates have no name.
-            Proof::X509 => {
-                let hsm = self.x509.hsm().map_err(|failure| failure.under(ERROR))?;
-                hsm.common_name().map(str::to_owned)
-            }
-        };
+        let own = self.proof.own_name(&self.x509)?;
         match own {
             Some(_) => Ok(Identity { registration_id: own, presented }),
             None => missing(

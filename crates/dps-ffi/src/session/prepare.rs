@@ -4,8 +4,8 @@ use super::drive::internal;
 use super::{Settings, Target};
 use crate::failure::Failure;
 use crate::payload::first_value;
+use crate::proof::Proof;
 use crate::result::refused_credentials;
-use crate::security::Proof;
 use crate::x509::{Material, check_validity};
 use core::fmt::Display;
 use dps_client::{

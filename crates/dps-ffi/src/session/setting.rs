@@ -4,7 +4,8 @@
 use super::{ERROR, OK, PROV_DEVICE_RESULT, Phase, Session, State};
 use crate::failure::Failure;
 use crate::options::Setting;
-use crate::security::{Proof, security};
+use crate::proof::Proof;
+use crate::security::security;
 use core::time::Duration;
 
 impl Session {
