@@ -24,13 +24,15 @@ function(dps_2017_archive_of name)
     set(DPS_CLIENT_2017_ARCHIVES ${DPS_CLIENT_2017_ARCHIVES} ${name} PARENT_SCOPE)
 endfunction()
 
-dps_2017_archive_of(dps_client client.c instance.c article.c transports.c hub_auth.c)
-dps_2017_archive_of(dps_security_x509 security.c security_x509.c)
-dps_2017_archive_of(dps_security_x509_custom security.c security_x509_custom.c)
-dps_2017_archive_of(dps_security_tpm_custom security.c security_tpm_custom.c)
+dps_2017_archive_of(dps_client client.c instance.c article.c transports.c hub_auth.c
+    sec_client.c sec_client_tpm.c)
+dps_2017_archive_of(dps_security_x509 security.c security_x509.c sec_no_issuers.c)
+dps_2017_archive_of(dps_security_x509_custom security.c security_x509_custom.c
+    sec_signer_cert.c sec_root_cert.c sec_root_key.c)
+dps_2017_archive_of(dps_security_tpm_custom security.c security_tpm_custom.c sec_no_issuers.c)
 dps_2017_archive_of(dps_custom_hsm_defaults no_initialize.c no_deinitialize.c)
 if(DPS_BUILTIN_TPM)
-    dps_2017_archive_of(dps_security_tpm security.c security_tpm.c)
+    dps_2017_archive_of(dps_security_tpm security.c security_tpm.c sec_no_issuers.c)
 endif()
 
 include(DpsClient2017Choice)

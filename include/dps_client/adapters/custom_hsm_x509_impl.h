@@ -22,7 +22,7 @@ char* custom_hsm_get_alias_key(DPS_CUSTOM_HSM_HANDLE handle);
 /* The registration id. */
 char* custom_hsm_get_common_name(DPS_CUSTOM_HSM_HANDLE handle);
 
-/* The library has no use for these; a module may leave them out. */
+/* Only for programs that call dps_sec_get_signer_cert and the like; a module may leave them out. */
 char* custom_hsm_get_signer_cert(DPS_CUSTOM_HSM_HANDLE handle);
 char* custom_hsm_get_root_cert(DPS_CUSTOM_HSM_HANDLE handle);
 char* custom_hsm_get_root_key(DPS_CUSTOM_HSM_HANDLE handle);

@@ -5,11 +5,14 @@
  *
  *   dps_c_legacy SCENARIO [HOST:PORT ID-SCOPE CA.pem CERTIFICATE.pem KEY.pem ID]
  */
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "azure_c_shared_utility/shared_util_options.h"
+#include "azure_c_shared_utility/threadapi.h"
+#include "azure_hub_modules/dps_sec_client.h"
 #include "azure_hub_modules/dps_transport_http_client.h"
 #include "azure_hub_modules/dps_transport_mqtt_client.h"
 #include "azure_hub_modules/iothub_device_auth.h"
@@ -94,6 +97,13 @@ char* custom_hsm_get_alias_key(DPS_CUSTOM_HSM_HANDLE handle)
 {
     (void)handle;
     return copy_of(module.key);
+}
+
+/* Of the three functions that modules may leave out it has one. */
+char* custom_hsm_get_signer_cert(DPS_CUSTOM_HSM_HANDLE handle)
+{
+    (void)handle;
+    return copy_of("the signer's");
 }
 
 static struct
@@ -181,7 +191,7 @@ static void creation(void)
     /* The device must have an id by now. */
     module.name = NULL;
     CHECK(DPS_LL_Create("localhost:1", "0ne1", DPS_MQTT_Protocol, on_error, NULL) == NULL);
-    CHECK_TOLD(NULL, "custom_hsm_get_common_name of the custom security module gave no registration id");
+    CHECK_TOLD(NULL, "hsm_client_get_common_name of the plug-in returned NULL");
     module.name = "";
     CHECK(DPS_Client_LL_Create("localhost:1", "0ne1", DPS_MQTT_Protocol, on_error, NULL) == NULL);
     module.name = "c-device";
@@ -311,6 +321,75 @@ static void refused_tcp(void)
     dps_secure_device_deinit();
 }
 
+/* The tools' view of the module. */
+static void tools(void)
+{
+    DPS_SEC_HANDLE auth;
+    char* text;
+    CHECK(dps_sec_create() == NULL);
+    CHECK_EQ(security_device_init(), 0);
+    auth = dps_sec_create();
+    CHECK_EQ(dps_sec_get_type(auth), DPS_SEC_TYPE_X509);
+    CHECK_EQ(dps_sec_get_type(NULL), DPS_SEC_TYPE_UNKNOWN);
+    text = dps_sec_get_registration_id(auth);
+    CHECK(strcmp(text, "c-device") == 0);
+    free(text);
+    text = dps_sec_get_certificate(auth);
+    CHECK(strcmp(text, DEVICE_CERTIFICATE) == 0);
+    free(text);
+    text = dps_sec_get_alias_key(auth);
+    CHECK(strcmp(text, DEVICE_KEY) == 0);
+    free(text);
+    text = dps_sec_get_signer_cert(auth);
+    CHECK(strcmp(text, "the signer's") == 0);
+    free(text);
+    CHECK(dps_sec_get_signer_cert(NULL) == NULL);
+    /* Of TPMs. */
+    CHECK(dps_sec_import_key(auth, (const unsigned char*)"key", 3) != 0);
+    CHECK(dps_sec_construct_sas_token(auth, "scope", "name", 1) == NULL);
+    CHECK(dps_sec_get_endorsement_key(auth) == NULL);
+    CHECK(dps_sec_get_storage_key(auth) == NULL);
+    dps_sec_destroy(auth);
+    dps_sec_destroy(auth);
+    CHECK_EQ(module.alive, 0);
+    dps_secure_device_deinit();
+}
+
+/* One thread works, another destroys. */
+static void* worker(void* context)
+{
+    DPS_LL_HANDLE client = context;
+    while (DPS_LL_SetOption(client, "no such option", "") == DPS_CLIENT_OK)
+    {
+        DPS_LL_DoWork(client);
+    }
+    return NULL;
+}
+
+static void destroy_elsewhere(void)
+{
+    int round;
+    CHECK_EQ(security_device_init(), 0);
+    for (round = 0; round < 40; round++)
+    {
+        pthread_t thread;
+        RECORD record;
+        DPS_LL_HANDLE client;
+        memset(&record, 0, sizeof(record));
+        client = DPS_LL_Create("127.0.0.1:1", "0ne1", DPS_HTTP_Protocol, on_error, &record);
+        CHECK(client != NULL);
+        CHECK_EQ(pthread_create(&thread, NULL, worker, client), 0);
+        CHECK_EQ(DPS_LL_Register_Device(client, on_registered, &record, on_status, &record), DPS_CLIENT_OK);
+        ThreadAPI_Sleep((unsigned int)(round % 4));
+        DPS_LL_Destroy(client);
+        CHECK_EQ(pthread_join(thread, NULL), 0);
+        CHECK_EQ(record.registered, 0);
+        CHECK(record.failed <= 1);
+    }
+    CHECK_EQ(module.alive, 0);
+    dps_secure_device_deinit();
+}
+
 static DPS_LL_HANDLE client_of_service(RECORD* record)
 {
     memset(record, 0, sizeof(*record));
@@ -372,6 +451,8 @@ static const struct
     { "creation", false, creation },
     { "options", false, options },
     { "refused_tcp", false, refused_tcp },
+    { "tools", false, tools },
+    { "destroy_elsewhere", false, destroy_elsewhere },
     { "success", true, success },
     { "refused_certificate", true, refused_certificate },
 };

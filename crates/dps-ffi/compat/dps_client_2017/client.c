@@ -2,8 +2,10 @@
 /* DPS_LL_*, the client of September and October 2017, on top of Prov_Device_LL_*. */
 #include "azure_hub_modules/dps_client.h"
 
+#include <stdlib.h>
 #include <string.h>
 
+#include "azure_prov_client/internal/prov_auth_client.h"
 #include "azure_prov_client/prov_device_ll_client.h"
 #include "dps/dps.h"
 #include "instance.h"
@@ -100,24 +102,46 @@ static bool be_patient_as_in_2017(PROV_DEVICE_LL_HANDLE client)
     return dps_ll_set_policy(client, &policy) == PROV_DEVICE_RESULT_OK;
 }
 
+/* As the original reads it, in Create. Before there is a client, since some modules bear one handle at a
+ * time only. To be freed; NULL: libdps has the reason. */
+static char* registration_id(void)
+{
+    char* id = NULL;
+    PROV_AUTH_HANDLE auth = prov_auth_create();
+    if (auth != NULL)
+    {
+        id = prov_auth_get_registration_id(auth);
+        prov_auth_destroy(auth);
+    }
+    return id;
+}
+
 DPS_LL_HANDLE DPS_LL_Create(const char* dps_uri, const char* scope_id, DPS_TRANSPORT_PROVIDER_FUNCTION protocol, DPS_CLIENT_ON_ERROR_CALLBACK on_error_callback, void* user_ctx)
 {
     PROV_DEVICE_LL_HANDLE client;
+    bool complete = dps_uri != NULL && scope_id != NULL && protocol != NULL;
+    char* id;
     dps_2017_set_reason(NULL);
-    client = Prov_Device_LL_Create(dps_uri, scope_id, protocol);
-    if (client == NULL)
+    id = complete ? registration_id() : NULL;
+    if (complete && id == NULL)
     {
         return NULL;
     }
-    if (be_patient_as_in_2017(client) && dps_2017_identify(client) == 0)
+    /* With an argument missing, libdps says which. */
+    client = Prov_Device_LL_Create(dps_uri, scope_id, protocol);
+    if (client != NULL)
     {
-        if (dps_2017_instance_add(client, on_error_callback, user_ctx))
+        if (be_patient_as_in_2017(client) &&
+            Prov_Device_LL_SetOption(client, PROV_REGISTRATION_ID, id) == PROV_DEVICE_RESULT_OK &&
+            dps_2017_instance_add(client, on_error_callback, user_ctx))
         {
+            free(id);
             return (DPS_LL_HANDLE)(void*)client;
         }
-        dps_2017_set_reason("config: there is no memory");
+        dps_2017_set_reason("config: there is no memory for a client");
+        Prov_Device_LL_Destroy(client);
     }
-    Prov_Device_LL_Destroy(client);
+    free(id);
     return NULL;
 }
 

@@ -38,14 +38,6 @@ int dps_secure_device_init(void)
     if (!started)
     {
         result = dps_2017_begin();
-        if (result == 0)
-        {
-            result = prov_dev_security_init(dps_2017_kind());
-            if (result != 0)
-            {
-                dps_2017_end();
-            }
-        }
         started = result == 0;
     }
     lock_give(&lock);

@@ -6,7 +6,6 @@
 #ifndef DPS_2017_SECURITY_H
 #define DPS_2017_SECURITY_H
 
-#include "azure_prov_client/prov_device_ll_client.h"
 #include "azure_prov_client/prov_security_factory.h"
 
 /* SECURE_DEVICE_TYPE_TPM or SECURE_DEVICE_TYPE_X509. */
@@ -15,12 +14,11 @@ SECURE_DEVICE_TYPE dps_2017_kind(void);
 /* The custom module's table, or NULL. */
 const void* dps_2017_interface(void);
 
-/* Starts the module, and has libdps use it. 0 when it went well; else the reason is set. */
+/* Starts the module, and has libdps use it and choose its kind. 0 when it went well; else libdps has the
+ * reason, or it is set here. */
 int dps_2017_begin(void);
+/* The reverse, but for libdps, which is told already. */
 void dps_2017_end(void);
-
-/* Asks the module who the device is, on behalf of a client that was just made. As above. */
-int dps_2017_identify(PROV_DEVICE_LL_HANDLE client);
 
 /* Why something failed that libdps knows nothing of, on this thread. A text that lives for ever, or
  * NULL. */

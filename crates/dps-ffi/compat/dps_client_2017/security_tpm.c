@@ -16,16 +16,9 @@ const void* dps_2017_interface(void)
 
 int dps_2017_begin(void)
 {
-    return 0;
+    return prov_dev_security_init(SECURE_DEVICE_TYPE_TPM);
 }
 
 void dps_2017_end(void)
 {
-}
-
-/* libdps derives the registration id from the endorsement key. */
-int dps_2017_identify(PROV_DEVICE_LL_HANDLE client)
-{
-    (void)client;
-    return 0;
 }

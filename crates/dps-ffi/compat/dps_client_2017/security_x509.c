@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "azure_prov_client/prov_device_ll_client.h"
+#include "azure_prov_client/internal/prov_auth_client.h"
 
 enum
 {
@@ -29,15 +29,6 @@ SECURE_DEVICE_TYPE dps_2017_kind(void)
 const void* dps_2017_interface(void)
 {
     return NULL;
-}
-
-int dps_2017_begin(void)
-{
-    return 0;
-}
-
-void dps_2017_end(void)
-{
 }
 
 /* A key must not stay in memory that was freed. */
@@ -92,7 +83,21 @@ static char* text_of(const char* variable, size_t* length, const char* unset, co
     return text;
 }
 
-int dps_2017_identify(PROV_DEVICE_LL_HANDLE client)
+/* Gives the process the certificate, which all its clients and the hub's credentials take. */
+static int give(const char* certificate, const char* key)
+{
+    int result = MU_FAILURE;
+    PROV_AUTH_HANDLE auth = prov_auth_create();
+    if (auth != NULL)
+    {
+        /* The reason is libdps's. */
+        result = prov_auth_set_certificate(auth, certificate) == 0 && prov_auth_set_key(auth, key) == 0 ? 0 : MU_FAILURE;
+        prov_auth_destroy(auth);
+    }
+    return result;
+}
+
+int dps_2017_begin(void)
 {
     int result = MU_FAILURE;
     size_t certificate_length = 0;
@@ -107,19 +112,15 @@ int dps_2017_identify(PROV_DEVICE_LL_HANDLE client)
             "hsm: there is no private key: set DPS_X509_PRIVATE_KEY to a file in PEM, or build with -Ddps_hsm_custom_lib",
             "hsm: the file that DPS_X509_PRIVATE_KEY names cannot be read");
     }
-    if (key != NULL)
+    if (key != NULL && prov_dev_security_init(SECURE_DEVICE_TYPE_X509) == 0)
     {
-        if (Prov_Device_LL_SetOption(client, OPTION_X509_CERT, certificate) == PROV_DEVICE_RESULT_OK &&
-            Prov_Device_LL_SetOption(client, OPTION_X509_PRIVATE_KEY, key) == PROV_DEVICE_RESULT_OK)
-        {
-            result = 0;
-        }
-        else
-        {
-            dps_2017_set_reason("hsm: the certificate's options were refused");
-        }
+        result = give(certificate, key);
     }
     wipe_and_free(key, key_length);
     free(certificate);
     return result;
+}
+
+void dps_2017_end(void)
+{
 }
