@@ -68,6 +68,11 @@ set_target_properties(dps_hsm PROPERTIES POSITION_INDEPENDENT_CODE ON)
 dps_c_settings(dps_hsm)
 add_library(dps::hsm ALIAS dps_hsm)
 
+if(hsm_custom_lib)
+    include(DpsCustomHsm)
+    dps_custom_hsm("${dps_c_sources}/hsm/custom_hsm.c" "${dps_include}" ${dps_libraries})
+endif()
+
 set(DPS_ORIGINAL_NAMES prov_device_client prov_device_ll_client prov_auth_client
     hsm_security_client prov_mqtt_transport prov_mqtt_ws_transport prov_http_transport
     prov_amqp_transport prov_amqp_ws_transport)

@@ -347,18 +347,18 @@ void hsm_x509_misuse(void)
     CHECK_EQ(client_set_option(client, OPTION_X509_PRIVATE_KEY, DEVICE_KEY), PROV_DEVICE_RESULT_ERROR);
     CHECK(strstr(client_error(client), "the plug-in's") != NULL);
     CHECK_EQ(would_register(client), PROV_DEVICE_RESULT_ERROR);
+    CHECK(strstr(client_error(client), "hsm_client_get_common_name of the plug-in returned NULL") != NULL);
+    module.name = "device";
+    CHECK_EQ(would_register(client), PROV_DEVICE_RESULT_ERROR);
     CHECK(strstr(client_error(client), "hsm_client_get_cert of the plug-in returned NULL") != NULL);
     module.certificate = DEVICE_CERTIFICATE;
     CHECK_EQ(would_register(client), PROV_DEVICE_RESULT_ERROR);
     CHECK(strstr(client_error(client), "hsm_client_get_key of the plug-in returned NULL") != NULL);
     module.certificate_key = OTHER_DEVICE_KEY;
-    CHECK_EQ(would_register(client), PROV_DEVICE_RESULT_ERROR);
-    CHECK(strstr(client_error(client), "hsm_client_get_common_name of the plug-in returned NULL") != NULL);
     /* Not the certificate's key: the original finds out at the handshake. */
     {
         RECORD record;
         record_init(&record);
-        module.name = "device";
         CHECK_EQ(client_register(client, &record), PROV_DEVICE_RESULT_OK);
         record.client = client;
         finish(&record);

@@ -59,28 +59,31 @@ impl Question {
     ///
     /// ERROR when there is none, as in the original.
     pub(super) fn answer(self) -> Result<Identity, Failure> {
-        let mut presented = None;
-        if let Proof::X509Plugin(plugin) = &self.proof {
-            presented = Some(match plugin.load() {
+        // The name first: modules are asked in the original's order.
+        let registration_id = if self.named {
+            None
+        } else {
+            let own = self.proof.own_name(&self.x509)?;
+            if own.is_none() {
+                return missing(
+                    "there is no registration id: the certificate has no common name, and the option registration_id is not set"
+                        .into(),
+                );
+            }
+            own
+        };
+        let presented = match &self.proof {
+            Proof::X509Plugin(plugin) => Some(match plugin.load() {
                 Ok(hsm) => Ok(hsm),
                 // The original finds out at the handshake.
                 Err(error @ PluginError::Certificate(_)) => {
                     Err(plugin::failure(&error).under(TRANSPORT))
                 }
                 Err(error) => return Err(plugin::failure(&error)),
-            });
-        }
-        if self.named {
-            return Ok(Identity { registration_id: None, presented });
-        }
-        let own = self.proof.own_name(&self.x509)?;
-        match own {
-            Some(_) => Ok(Identity { registration_id: own, presented }),
-            None => missing(
-                "there is no registration id: the certificate has no common name, and the option registration_id is not set"
-                    .into(),
-            ),
-        }
+            }),
+            _ => None,
+        };
+        Ok(Identity { registration_id, presented })
     }
 }
 
