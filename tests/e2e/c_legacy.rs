@@ -3,12 +3,13 @@
 // A helper of a test may stop the test where it stands.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use dps_client::Transport;
-use dps_emulator::{AttestationConfig, EnrollmentGroupConfig};
+use dps_client::{RegistrationId, Transport};
+use dps_emulator::{AttestationConfig, EnrollmentGroupConfig, IndividualEnrollmentConfig};
 use dps_tests::{Authority, Finished, Fleet, KeyKind, c_build, root, run};
 use std::fs;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command};
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -302,6 +303,103 @@ fn no_scenario_of_2017_leaks_or_errs_under_valgrind() {
         "--show-leak-kinds=definite,indirect,possible",
         "--errors-for-leak-kinds=definite,indirect,possible",
     ]);
+}
+
+/// A software TPM, that takes one connection after the other.
+struct Swtpm {
+    process: Child,
+    port: u16,
+}
+
+impl Swtpm {
+    fn start() -> Self {
+        let state = empty("swtpm");
+        // The control channel is at the next port.
+        let port = (0..100)
+            .map(|_| TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port())
+            .find(|port| port % 2 == 0 && TcpListener::bind(("127.0.0.1", port + 1)).is_ok())
+            .expect("two free ports");
+        let process = Command::new("swtpm")
+            .args(["socket", "--tpm2", "--flags", "not-need-init,startup-clear", "--tpmstate"])
+            .arg(format!("dir={}", state.display()))
+            .args(["--server", &format!("type=tcp,port={port}")])
+            .args(["--ctrl", &format!("type=tcp,port={}", port + 1)])
+            .spawn()
+            .expect("swtpm starts");
+        Self { process, port }
+    }
+
+    /// As tpm2-tss has it.
+    fn tcti(&self) -> String {
+        format!("swtpm:host=127.0.0.1,port={}", self.port)
+    }
+
+    /// The public endorsement key, once it is there.
+    fn endorsement_key(&self) -> Vec<u8> {
+        let file = empty("ek").join("ek.tpm2b");
+        let mut read = Command::new("tpm2_readpublic");
+        read.args(["-T", &self.tcti(), "-Q", "-c", "0x81010001", "-f", "tss", "-o"]).arg(&file);
+        run(&mut read, Duration::from_secs(60)).success();
+        fs::read(file).unwrap()
+    }
+}
+
+impl Drop for Swtpm {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// With the example module of 2017 for TPMs, which drives a real TPM stack.
+#[test]
+fn the_program_of_2017_registers_with_a_tpm() {
+    let folder = empty("tpm-module");
+    cmake(&root().join("ffi-samples/custom_hsm_2017"), &folder, &[]).success();
+    build(&folder, "custom_hsm_tpm");
+    let module = folder.join("libcustom_hsm_tpm.a");
+    let libraries = format!("{};tss2-esys;tss2-mu;tss2-tctildr", module.display());
+    let settings = ["-Ddps_auth_type=tpm".into(), format!("-Ddps_hsm_custom_lib={libraries}")];
+    let program = sample("tpm", &settings);
+
+    // The module makes the keys when it is asked for them.
+    let tpm = Swtpm::start();
+    let mut first = Command::new(&program);
+    first.args(["http", "0ne00000000", "127.0.0.1:1"]).env("CUSTOM_HSM_TCTI", tpm.tcti());
+    let finished = finish(first);
+    assert!(
+        finished.stderr.starts_with("Failure in registration: DPS_ERROR_TRANSPORT\n"),
+        "{finished:?}"
+    );
+    let key = tpm.endorsement_key();
+    assert_eq!(key.len(), 316);
+    let id = RegistrationId::from_endorsement_key(&key);
+
+    let enrolled = |key: &[u8]| {
+        let mut enrollment = IndividualEnrollmentConfig::new(id.clone());
+        enrollment.attestation = AttestationConfig::with_endorsement_key(key);
+        Fleet::start_with(|config| config.enrollments.push(enrollment))
+    };
+    let attempt = |fleet: &Fleet, name: &str, transport: Transport| {
+        let ca = empty("tpm-rig").join("ca.pem");
+        fs::write(&ca, fleet.emulator.ca_pem()).unwrap();
+        let mut command = Command::new(&program);
+        command.args([name, fleet.emulator.id_scope()]);
+        command.arg(fleet.endpoint(transport).to_string()).arg(&ca);
+        command.env("CUSTOM_HSM_TCTI", tpm.tcti());
+        finish(command)
+    };
+    let fleet = enrolled(&key);
+    for (name, transport) in [("http", Transport::Http), ("amqp", Transport::Amqp)] {
+        is_told(&attempt(&fleet, name, transport).success(), id.as_str());
+    }
+    // Another TPM is enrolled under this id.
+    let mut other = key.clone();
+    *other.last_mut().unwrap() ^= 2;
+    let refused = attempt(&enrolled(&other), "http", Transport::Http);
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert_eq!(refused.stderr.matches("Failure in registration").count(), 1, "{refused:?}");
+    assert!(!refused.stdout.contains("Registration Information"), "{refused:?}");
 }
 
 /// Found by `find_package`, from a folder that it was moved to, by a project of 2017.
