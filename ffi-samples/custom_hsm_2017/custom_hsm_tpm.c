@@ -2,7 +2,7 @@
 /*
  * A security module of the kind of 2017 with a TPM 2.0, over tpm2-tss. CUSTOM_HSM_TCTI says how the TPM is
  * reached, as in "device:/dev/tpmrm0" or "swtpm:host=localhost,port=2321"; without it the library looks
- * for one.
+ * for one. TSS2_LOG=all+none keeps tpm2-tss from saying on standard error which keys are not there yet.
  *
  * The keys are where all provisioning clients have them. What goes wrong is said by the library, as the
  * code that a function returns.
