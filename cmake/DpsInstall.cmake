@@ -46,13 +46,8 @@ install(DIRECTORY include/compat/ DESTINATION "${DPS_COMPAT_DIR}" COMPONENT dps_
 # The C SDK's archive names, for link lines like -lprov_device_client: texts that the GNU linker
 # and LLVM's read as scripts. In a folder of their own, beside which a C SDK may be.
 foreach(name IN LISTS DPS_ORIGINAL_NAMES)
-    set(dps_extern "")
-    if(name STREQUAL "hsm_security_client")
-        # A library of security modules that follows on the link line is taken.
-        set(dps_extern "EXTERN(hsm_client_x509_init hsm_client_x509_deinit hsm_client_tpm_init hsm_client_tpm_deinit hsm_client_tpm_interface hsm_client_x509_interface hsm_client_key_interface)\n")
-    endif()
     file(WRITE "${dps_ready}/names/lib${name}.a"
-        "/* ${name} of the Azure IoT C SDK is a part of libdps. */\n${dps_extern}INPUT(-ldps -lpthread -ldl -lm)\n")
+        "/* ${name} of the Azure IoT C SDK is a part of libdps. */\nINPUT(-ldps -lpthread -ldl -lm)\n")
     install(FILES "${dps_ready}/names/lib${name}.a"
         DESTINATION "${CMAKE_INSTALL_LIBDIR}/dps" COMPONENT dps_development)
 endforeach()
