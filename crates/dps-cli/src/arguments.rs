@@ -1,5 +1,9 @@
 //! The command line.
 
+mod x509;
+
+pub(crate) use x509::{Simulate, X509};
+
 use crate::exit;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::parser::ValueSource;
@@ -43,7 +47,9 @@ impl Command {
             Command::Demo(options) => options.json,
             Command::Register(options) => options.output == OutputFormat::Json,
             Command::Doctor(options) => options.output == OutputFormat::Json,
-            Command::Cert(_) | Command::DeriveKey(_) | Command::Emulator(_) => false,
+            Command::Cert(_) | Command::DeriveKey(_) | Command::Emulator(_) | Command::X509(_) => {
+                false
+            }
         }
     }
 }
@@ -61,6 +67,9 @@ pub(crate) enum Command {
     /// Make certificates for trying out X.509: authorities and devices
     #[command(subcommand)]
     Cert(Cert),
+    /// Devices that do not exist, with certificates that do
+    #[command(subcommand)]
+    X509(X509),
     /// Run the local service until it is interrupted
     Emulator(Emulator),
 }
