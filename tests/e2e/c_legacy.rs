@@ -5,11 +5,10 @@
 
 use dps_client::{RegistrationId, Transport};
 use dps_emulator::{AttestationConfig, EnrollmentGroupConfig, IndividualEnrollmentConfig};
-use dps_tests::{Authority, Finished, Fleet, KeyKind, c_build, root, run};
+use dps_tests::{Authority, Finished, Fleet, KeyKind, Swtpm, c_build, root, run};
 use std::fs;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::process::Command;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -305,56 +304,19 @@ fn no_scenario_of_2017_leaks_or_errs_under_valgrind() {
     ]);
 }
 
-/// A software TPM, that takes one connection after the other.
-struct Swtpm {
-    process: Child,
-    port: u16,
+/// What the example module for TPMs reads. tpm2-tss would say of each key that is not there yet that it
+/// is not there.
+fn environment(tpm: &Swtpm) -> [(&'static str, String); 2] {
+    [("CUSTOM_HSM_TCTI", tpm.tcti()), ("TSS2_LOG", "all+none".into())]
 }
 
-impl Swtpm {
-    fn start() -> Self {
-        let state = empty("swtpm");
-        // The control channel is at the next port.
-        let port = (0..100)
-            .map(|_| TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port())
-            .find(|port| *port < u16::MAX && TcpListener::bind(("127.0.0.1", port + 1)).is_ok())
-            .expect("two free ports");
-        let process = Command::new("swtpm")
-            .args(["socket", "--tpm2", "--flags", "not-need-init,startup-clear", "--tpmstate"])
-            .arg(format!("dir={}", state.display()))
-            .args(["--server", &format!("type=tcp,port={port}")])
-            .args(["--ctrl", &format!("type=tcp,port={}", port + 1)])
-            .spawn()
-            .expect("swtpm starts");
-        Self { process, port }
-    }
-
-    /// As tpm2-tss has it.
-    fn tcti(&self) -> String {
-        format!("swtpm:host=127.0.0.1,port={}", self.port)
-    }
-
-    /// What the example module reads. tpm2-tss would say of each key that is not there yet that it is
-    /// not there.
-    fn environment(&self) -> [(&str, String); 2] {
-        [("CUSTOM_HSM_TCTI", self.tcti()), ("TSS2_LOG", "all+none".into())]
-    }
-
-    /// The public endorsement key, once it is there.
-    fn endorsement_key(&self) -> Vec<u8> {
-        let file = empty("ek").join("ek.tpm2b");
-        let mut read = Command::new("tpm2_readpublic");
-        read.args(["-T", &self.tcti(), "-Q", "-c", "0x81010001", "-f", "tss", "-o"]).arg(&file);
-        run(&mut read, Duration::from_secs(60)).success();
-        fs::read(file).unwrap()
-    }
-}
-
-impl Drop for Swtpm {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
+/// The TPM's public endorsement key, once it is there.
+fn endorsement_key(tpm: &Swtpm) -> Vec<u8> {
+    let file = empty("ek").join("ek.tpm2b");
+    let mut read = Command::new("tpm2_readpublic");
+    read.args(["-T", &tpm.tcti(), "-Q", "-c", "0x81010001", "-f", "tss", "-o"]).arg(&file);
+    run(&mut read, Duration::from_secs(60)).success();
+    fs::read(file).unwrap()
 }
 
 /// With the example module of 2017 for TPMs, which drives a real TPM stack.
@@ -371,13 +333,13 @@ fn the_program_of_2017_registers_with_a_tpm() {
     // The module makes the keys when it is asked for them.
     let tpm = Swtpm::start();
     let mut first = Command::new(&program);
-    first.args(["http", "0ne00000000", "127.0.0.1:1"]).envs(tpm.environment());
+    first.args(["http", "0ne00000000", "127.0.0.1:1"]).envs(environment(&tpm));
     let finished = finish(first);
     assert!(
         finished.stderr.starts_with("Failure in registration: DPS_ERROR_TRANSPORT\n"),
         "{finished:?}"
     );
-    let key = tpm.endorsement_key();
+    let key = endorsement_key(&tpm);
     assert_eq!(key.len(), 316);
     let id = RegistrationId::from_endorsement_key(&key);
 
@@ -392,7 +354,7 @@ fn the_program_of_2017_registers_with_a_tpm() {
         let mut command = Command::new(&program);
         command.args([name, fleet.emulator.id_scope()]);
         command.arg(fleet.endpoint(transport).to_string()).arg(&ca);
-        command.envs(tpm.environment());
+        command.envs(environment(&tpm));
         finish(command)
     };
     let fleet = enrolled(&key);
