@@ -19,6 +19,7 @@
 #include "certificates.h"
 
 #define SOME_KEY "Jsm0lyGpjaVYVP2g3FnmnmG9dI/9qU24wNoykUmermc="
+#define FIRST_POLICY offsetof(DPS_POLICY, all_statuses)
 #define MEGABYTE ((size_t)1024 * 1024)
 
 static const PROV_DEVICE_TRANSPORT_PROVIDER* no_transport(void)
@@ -386,9 +387,12 @@ void hostile_memory(void)
         char* name = strdup(PROV_REGISTRATION_ID);
         uint8_t* timeout = malloc(sizeof(*timeout));
         bool* trace = malloc(sizeof(*trace));
-        DPS_POLICY* policy = malloc(offsetof(DPS_POLICY, all_statuses));
+        /* Only as large as a program's that knows the first dps.h. */
+        void* room = malloc(FIRST_POLICY);
+        DPS_POLICY* policy = room;
+        const size_t first = FIRST_POLICY;
 
-        CHECK(timeout != NULL && trace != NULL && policy != NULL);
+        CHECK(timeout != NULL && trace != NULL && room != NULL);
         use_key(id, key);
         client = client_create(host, scope);
         *timeout = 5;
@@ -398,8 +402,7 @@ void hostile_memory(void)
         CHECK_EQ(client_set_option(client, PROV_OPTION_LOG_TRACE, trace), PROV_DEVICE_RESULT_OK);
         CHECK_EQ(client_set_option(client, OPTION_TRUSTED_CERT, pem), PROV_DEVICE_RESULT_OK);
         CHECK_EQ(client_set_payload(client, payload), PROV_DEVICE_RESULT_OK);
-        /* Only as large as a program's that knows the first dps.h. */
-        policy->size = offsetof(DPS_POLICY, all_statuses);
+        memcpy(room, &first, sizeof(first));
         CHECK_EQ(client.ll != NULL ? dps_ll_get_policy(client.ll, policy) : dps_get_policy(client.threaded, policy), PROV_DEVICE_RESULT_OK);
         CHECK_EQ(client.ll != NULL ? dps_ll_set_policy(client.ll, policy) : dps_set_policy(client.threaded, policy), PROV_DEVICE_RESULT_OK);
         free(host);
@@ -411,7 +414,7 @@ void hostile_memory(void)
         free(name);
         free(timeout);
         free(trace);
-        free(policy);
+        free(room);
         CHECK(strcmp(prov_dev_get_symm_registration_name(), TEXT) == 0);
         register_and_finish(client, &record);
         CHECK_EQ(record.result, PROV_DEVICE_RESULT_TRANSPORT);

@@ -3,6 +3,11 @@
 // A helper of a test may stop the test where it stands.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+#[path = "c_api/matrix.rs"]
+mod matrix;
+#[path = "c_api/sanitizers.rs"]
+mod sanitizers;
+
 use dps_client::{RegistrationId, SymmetricKey};
 use dps_emulator::{
     AttestationConfig, Emulator, EmulatorConfig, EnrollmentGroupConfig, IndividualEnrollmentConfig,
@@ -15,6 +20,8 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 const CONFIG: &str = "
@@ -94,8 +101,13 @@ impl Rig {
 
     /// A certificate of the group, in a file.
     fn certificate(&self, id: &str) -> PathBuf {
+        static WRITING: Mutex<()> = Mutex::new(());
         let file = self.folder.join(format!("{id}.pem"));
-        fs::write(&file, self.authority.device(id, KeyKind::P256)).unwrap();
+        // Not while another scenario of the same name reads it.
+        let _alone = WRITING.lock();
+        if !file.exists() {
+            fs::write(&file, self.authority.device(id, KeyKind::P256)).unwrap();
+        }
         file
     }
 
@@ -132,12 +144,24 @@ impl Rig {
         transport: &str,
         proof: Option<Proof>,
     ) -> Finished {
-        let id = format!("{kind}-{}", scenario.replace('_', "-"));
         let program = c_build().join("tests/c/dps_c_scenarios");
         let program = program.to_str().unwrap();
         let line: Vec<&str> = through.iter().copied().chain([program]).collect();
         let mut command = Command::new(line[0]);
-        command.args(&line[1..]).args([kind, scenario]);
+        command.args(&line[1..]);
+        self.scenario_with(command, kind, scenario, transport, proof)
+    }
+
+    fn scenario_with(
+        &self,
+        mut command: Command,
+        kind: &str,
+        scenario: &str,
+        transport: &str,
+        proof: Option<Proof>,
+    ) -> Finished {
+        let id = format!("{kind}-{}", scenario.replace('_', "-"));
+        command.args([kind, scenario]);
         let (address, ca) = match scenario {
             "payload" => (self.echo.address(), "echo.pem"),
             _ => (self.address(transport), "ca.pem"),
@@ -147,16 +171,47 @@ impl Rig {
                 .args(["--endpoint", &address.to_string(), "--transport", transport])
                 .args(["--id-scope", self.emulator.id_scope(), "--registration-id", &id, "--ca"])
                 .arg(self.folder.join(ca));
-            match proof {
-                Proof::Key => command.args(["--key", self.key(&id).to_base64().as_str()]),
-                Proof::Certificate => command
-                    .arg("--cert")
-                    .arg(self.certificate(&id))
-                    .arg("--cert-key")
-                    .arg(self.folder.join("device-key.pem")),
-            };
+            self.prove(&mut command, &id, proof);
         }
         run(&mut command, Duration::from_secs(180))
+    }
+
+    /// Registers through somebody else's address, and has the callbacks told.
+    #[allow(clippy::too_many_arguments)]
+    fn outcome(
+        &self,
+        transport: &str,
+        address: SocketAddr,
+        trusted: &str,
+        id_scope: &str,
+        proof: Proof,
+        timeout: u8,
+        rounds: usize,
+    ) -> Finished {
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+        let id = format!("outcome-{}", NUMBER.fetch_add(1, Ordering::SeqCst));
+        let ca = self.folder.join(format!("{id}-ca.pem"));
+        fs::write(&ca, trusted).unwrap();
+        let mut command = Command::new(c_build().join("tests/c/dps_c_scenarios"));
+        command
+            .args(["ll", "outcome", "--endpoint", &address.to_string(), "--transport", transport])
+            .args(["--id-scope", id_scope, "--registration-id", &id, "--ca"])
+            .arg(ca)
+            .args(["--timeout", &timeout.to_string(), "--rounds", &rounds.to_string()]);
+        self.prove(&mut command, &id, proof);
+        run(&mut command, Duration::from_secs(180))
+    }
+
+    /// The arguments for the device's proof.
+    fn prove(&self, command: &mut Command, id: &str, proof: Proof) {
+        match proof {
+            Proof::Key => command.args(["--key", self.key(id).to_base64().as_str()]),
+            Proof::Certificate => command
+                .arg("--cert")
+                .arg(self.certificate(id))
+                .arg("--cert-key")
+                .arg(self.folder.join("device-key.pem")),
+        };
     }
 }
 

@@ -10,8 +10,10 @@
 //! * [`World`]: a client and a service without sockets, in virtual time
 //! * [`Peer`]: the service's side of a connection in memory, with TLS, a proxy or a WebSocket
 //! * [`DelayingRelay`]: a network that is far away
+//! * [`TamperingRelay`]: a man in the middle who changes what the service answers
 //! * [`RunningProxy`]: tinyproxy, with and without TLS
 //! * [`c_build`]: the C library, built by CMake
+//! * [`Sanitized`]: its C test programs with a sanitizer
 //! * [`run`]: other programs, with a time limit
 //!
 //! # Out of scope
@@ -30,6 +32,8 @@ mod peers;
 mod pki;
 mod proxy;
 mod relay;
+mod sanitized;
+mod tampering;
 mod world;
 
 pub use c_build::c_build;
@@ -41,4 +45,6 @@ pub use peers::{Door, Peer, ProxyPeer, TlsPeer, WebSocketPeer};
 pub use pki::{Authority, KeyKind, ServerKind, self_signed, self_signed_server};
 pub use proxy::RunningProxy;
 pub use relay::DelayingRelay;
+pub use sanitized::{Sanitized, Sanitizer};
+pub use tampering::{Answer, Fate, TamperingRelay};
 pub use world::{Cut, Engine, Layers, Outcome, World};
