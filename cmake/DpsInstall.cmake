@@ -14,7 +14,7 @@ install(FILES "${DPS_STATIC_LIBRARY}"
     DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT dps_development
     # DPS_LIBRARY may have any name.
     RENAME "${CMAKE_STATIC_LIBRARY_PREFIX}dps${CMAKE_STATIC_LIBRARY_SUFFIX}")
-install(TARGETS dps_compat
+install(TARGETS dps_compat dps_hsm
     ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT dps_development)
 if(DPS_SHARED)
     list(GET DPS_SHARED_LINKS 0 dps_runtime_link)
@@ -38,15 +38,21 @@ endif()
 # prefix has the real ones.
 install(DIRECTORY include/azure_prov_client include/dps
     DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" COMPONENT dps_development)
-install(FILES include/hsm_client_data.h
+install(FILES include/hsm_client_data.h include/hsm_client_key.h include/hsm_client_tpm.h
+    include/hsm_client_x509.h
     DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" COMPONENT dps_development)
 install(DIRECTORY include/compat/ DESTINATION "${DPS_COMPAT_DIR}" COMPONENT dps_development)
 
 # The C SDK's archive names, for link lines like -lprov_device_client: texts that the GNU linker
 # and LLVM's read as scripts. In a folder of their own, beside which a C SDK may be.
 foreach(name IN LISTS DPS_ORIGINAL_NAMES)
+    set(dps_extern "")
+    if(name STREQUAL "hsm_security_client")
+        # A library of security modules that follows on the link line is taken.
+        set(dps_extern "EXTERN(hsm_client_x509_init hsm_client_x509_deinit hsm_client_tpm_init hsm_client_tpm_deinit hsm_client_tpm_interface hsm_client_x509_interface hsm_client_key_interface)\n")
+    endif()
     file(WRITE "${dps_ready}/names/lib${name}.a"
-        "/* ${name} of the Azure IoT C SDK is a part of libdps. */\nINPUT(-ldps -lpthread -ldl -lm)\n")
+        "/* ${name} of the Azure IoT C SDK is a part of libdps. */\n${dps_extern}INPUT(-ldps -lpthread -ldl -lm)\n")
     install(FILES "${dps_ready}/names/lib${name}.a"
         DESTINATION "${CMAKE_INSTALL_LIBDIR}/dps" COMPONENT dps_development)
 endforeach()
@@ -65,6 +71,8 @@ write_basic_package_version_file("${dps_ready}/dpsConfigVersion.cmake"
     VERSION "${PROJECT_VERSION}" COMPATIBILITY SameMinorVersion)
 install(FILES "${dps_ready}/dpsConfig.cmake" "${dps_ready}/dpsTargets.cmake"
     "${dps_ready}/dpsConfigVersion.cmake"
+    "${CMAKE_CURRENT_LIST_DIR}/DpsCustomHsm.cmake"
+    "${CMAKE_CURRENT_LIST_DIR}/../crates/dps-ffi/hsm/custom_hsm.c"
     DESTINATION "${dps_cmake_dir}/dps" COMPONENT dps_development)
 
 file(STRINGS "${CMAKE_CURRENT_LIST_DIR}/../include/azure_prov_client/prov_client_const.h"

@@ -86,11 +86,6 @@ foreach(name IN ITEMS hsm_type_sastoken hsm_type_riot use_edge_modules use_tpm_s
             "but this version of the library does not have it yet")
     endif()
 endforeach()
-if(hsm_custom_lib)
-    message(WARNING "dps: hsm_custom_lib is not linked in this version; "
-        "have the program register its module: dps_hsm_register_* in dps.h")
-endif()
-
 # Of no meaning here; declared so that CMake does not call them unused.
 foreach(name IN ITEMS use_openssl use_mbedtls use_wolfssl use_bearssl use_sample_trusted_cert
         no_logging run_unittests run_e2e_tests use_installed_dependencies build_service_client

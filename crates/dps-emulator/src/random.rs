@@ -50,6 +50,11 @@ impl Random {
         Zeroizing::new(hash.finalize().into())
     }
 
+    /// 32 random bytes.
+    pub(crate) fn bytes(&mut self) -> Zeroizing<[u8; 32]> {
+        self.next_block()
+    }
+
     /// A symmetric key of 64 bytes, the length of those the service generates
     /// (`wire-protocol.md` section 1.2).
     pub(crate) fn symmetric_key(&mut self) -> SymmetricKey {

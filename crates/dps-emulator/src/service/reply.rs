@@ -95,6 +95,7 @@ fn result(record: &RegistrationRecord) -> DeviceRegistrationResult {
         _ => None,
     };
     DeviceRegistrationResult {
+        tpm: None,
         symmetric_key,
         x509: record.x509.clone(),
         registration_id: Some(record.registration_id.to_string()),
