@@ -126,8 +126,8 @@ void client_work(CLIENT client)
     {
         uint64_t before = now_ms();
         Prov_Device_LL_DoWork(client.ll);
-        /* Never blocks; generous because of valgrind. */
-        CHECK(now_ms() - before < 3000);
+        /* Never blocks; generous because of valgrind and of machines with too much to do. */
+        CHECK(now_ms() - before < 8000);
     }
     sleep_ms(5);
 }

@@ -125,6 +125,10 @@ impl Sanitized {
                 name.ends_with("scenarios.c") || name == "harness.c"
             })
             .collect();
+        let beside = root().join("crates/dps-ffi");
+        let modules = ["key", "x509", "tpm", "interfaces"];
+        scenarios.extend(modules.map(|name| beside.join(format!("hsm/hsm_client_{name}.c"))));
+        scenarios.extend(["compat/buffer.c", "compat/compat.c"].map(|name| beside.join(name)));
         scenarios.sort();
         self.compile("dps_c_scenarios", &scenarios);
         self.compile("dps_c_self_check", &[sources.join("sanitizers/self_check.c")]);

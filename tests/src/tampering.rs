@@ -153,7 +153,6 @@ impl Wires {
         client: Arc<ClientConfig>,
     ) -> Self {
         for stream in [&device, &service] {
-            stream.set_read_timeout(Some(Duration::from_millis(3))).unwrap();
             stream.set_nodelay(true).unwrap();
         }
         let name = ServerName::try_from("localhost").unwrap();
@@ -163,9 +162,29 @@ impl Wires {
         }
     }
 
+    /// Finishes both handshakes; from then on nothing waits long for one side.
+    fn shake_hands(&mut self) -> std::io::Result<()> {
+        for stream in [&self.device.sock, &self.service.sock] {
+            stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+        }
+        while self.device.conn.is_handshaking() {
+            self.device.conn.complete_io(&mut self.device.sock)?;
+        }
+        while self.service.conn.is_handshaking() {
+            self.service.conn.complete_io(&mut self.service.sock)?;
+        }
+        for stream in [&self.device.sock, &self.service.sock] {
+            stream.set_read_timeout(Some(Duration::from_millis(3)))?;
+        }
+        Ok(())
+    }
+
     fn relay(mut self, connection: usize, tamper: &Tamper, counts: &Counts) {
         let mut documents = 0;
         let mut silent = false;
+        if self.shake_hands().is_err() {
+            return;
+        }
         while !counts.stop.load(Ordering::SeqCst) {
             let (asked, device_is_there) = read(&mut self.device);
             count(&asked, counts);
