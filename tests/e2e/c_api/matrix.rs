@@ -272,11 +272,14 @@ pub(super) fn rows() -> Vec<Row> {
             Tampered(|_| Fate::Replace(&[0x90, 3, 0, 1, 1], &[0x90, 3, 0, 1, 0x80])),
             ["C5", "-", "-"],
         ),
-        same(
-            "unassigned without its members",
-            Tampered(|a| first(a, 200, r#"{"operationId":"1","status":"unassigned"}"#)),
-            ["C5", "C4", "C5"],
-        ),
+        Row {
+            situation: "unassigned without its members",
+            service: Tampered(|a| first(a, 200, r#"{"operationId":"1","status":"unassigned"}"#)),
+            original: ["C5", "C4", "C5"],
+            ours: ["C4"; 3],
+            why: "a reply that lacks members is one over every transport",
+            ..ROW
+        },
         same("the connection ends after CONNECT or open", Tampered(|_| Fate::Cut), ["5", "-", "5"]),
         same(
             "the connection ends after register",
