@@ -25,13 +25,27 @@ if(DPS_SHARED)
         DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT dps_development)
 endif()
 
+# The command is not built here: cargo install does that for people, and packagers have it.
+set(DPS_TOOL "" CACHE FILEPATH "A dps command to install with the rest")
+if(DPS_TOOL)
+    if(NOT EXISTS "${DPS_TOOL}")
+        message(FATAL_ERROR "dps: DPS_TOOL names ${DPS_TOOL}, which is not there")
+    endif()
+    install(PROGRAMS "${DPS_TOOL}" DESTINATION "${CMAKE_INSTALL_BINDIR}" RENAME dps
+        COMPONENT dps_tools)
+endif()
+
 # Each component with its licences.
 set(dps_licences LICENSE-APACHE LICENSE-MIT)
 install(FILES ${dps_licences} DESTINATION "${CMAKE_INSTALL_DATAROOTDIR}/doc/libdps-dev"
     COMPONENT dps_development)
+if(DPS_TOOL)
+    install(FILES ${dps_licences} DESTINATION "${CMAKE_INSTALL_DATAROOTDIR}/doc/dps-tools"
+        COMPONENT dps_tools)
+endif()
 if(DPS_SHARED)
     install(FILES ${dps_licences} COMPONENT dps_runtime
-        DESTINATION "${CMAKE_INSTALL_DATAROOTDIR}/doc/libdps${PROJECT_VERSION_MAJOR}")
+        DESTINATION "${CMAKE_INSTALL_DATAROOTDIR}/doc/libdps${DPS_ABI_MAJOR}")
 endif()
 
 # The stand-ins for the C SDK's other headers are in a folder of their own: a C SDK under the same
@@ -46,13 +60,8 @@ install(DIRECTORY include/compat/ DESTINATION "${DPS_COMPAT_DIR}" COMPONENT dps_
 # The C SDK's archive names, for link lines like -lprov_device_client: texts that the GNU linker
 # and LLVM's read as scripts. In a folder of their own, beside which a C SDK may be.
 foreach(name IN LISTS DPS_ORIGINAL_NAMES)
-    set(dps_extern "")
-    if(name STREQUAL "hsm_security_client")
-        # A library of security modules that follows on the link line is taken.
-        set(dps_extern "EXTERN(hsm_client_x509_init hsm_client_x509_deinit hsm_client_tpm_init hsm_client_tpm_deinit hsm_client_tpm_interface hsm_client_x509_interface hsm_client_key_interface)\n")
-    endif()
     file(WRITE "${dps_ready}/names/lib${name}.a"
-        "/* ${name} of the Azure IoT C SDK is a part of libdps. */\n${dps_extern}INPUT(-ldps -lpthread -ldl -lm)\n")
+        "/* ${name} of the Azure IoT C SDK is a part of libdps. */\nINPUT(-ldps -lpthread -ldl -lm)\n")
     install(FILES "${dps_ready}/names/lib${name}.a"
         DESTINATION "${CMAKE_INSTALL_LIBDIR}/dps" COMPONENT dps_development)
 endforeach()

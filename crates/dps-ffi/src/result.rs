@@ -48,6 +48,8 @@ impl Codes {
             ErrorKind::Disabled => PROV_DEVICE_RESULT_DISABLED,
             ErrorKind::Blacklisted => PROV_DEVICE_RESULT_ERROR,
             ErrorKind::IncompleteReply => PROV_DEVICE_RESULT_PARSING,
+            ErrorKind::HubKey => PROV_DEVICE_RESULT_KEY_ERROR,
+            ErrorKind::MalformedHubKey => PROV_DEVICE_RESULT_MEMORY,
             ErrorKind::DeadlineExceeded { .. } => PROV_DEVICE_RESULT_TIMEOUT,
             _ if error.stage() == Stage::Hsm => self.unusable_key(),
             // Name resolution, TCP, TLS, a lost or silent connection, a refused subscription, a
@@ -153,6 +155,13 @@ mod tests {
         assert_eq!(result(failed), PROV_DEVICE_RESULT_DEV_AUTH_ERROR);
         assert_eq!(result(ErrorKind::Disabled), PROV_DEVICE_RESULT_DISABLED);
         assert_eq!(result(ErrorKind::Blacklisted), PROV_DEVICE_RESULT_ERROR);
+    }
+
+    /// `c-abi.md` sections 1.1 and 3.4.
+    #[test]
+    fn a_hub_key_that_a_tpm_cannot_take_has_codes_of_its_own() {
+        assert_eq!(result(ErrorKind::HubKey), PROV_DEVICE_RESULT_KEY_ERROR);
+        assert_eq!(result(ErrorKind::MalformedHubKey), PROV_DEVICE_RESULT_MEMORY);
     }
 
     #[test]

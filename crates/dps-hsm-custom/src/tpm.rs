@@ -6,7 +6,6 @@ use crate::tables::GetBytes;
 use crate::{PluginError, Purpose, TpmInterface};
 use core::ptr;
 use dps_core::{Attestation, Hsm, HsmError, Mac, RegistrationId, TpmKeys};
-use sha2::{Digest as _, Sha256};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use zeroize::Zeroizing;
 
@@ -97,7 +96,7 @@ impl Hsm for TpmPlugin {
 
     fn registration_id(&mut self) -> Result<Option<RegistrationId>, HsmError> {
         let key = self.endorsement_key().map_err(|error| error.during("name the device"))?;
-        named_after(&key).map(Some).map_err(|error| error.during("name the device"))
+        Ok(Some(RegistrationId::from_endorsement_key(&key)))
     }
 
     fn sign(&mut self, data: &[u8]) -> Result<Mac, HsmError> {
@@ -114,28 +113,4 @@ impl Hsm for TpmPlugin {
     fn activate(&mut self, blob: &[u8]) -> Result<(), HsmError> {
         self.take_key(blob).map_err(|error| error.during("activate an identity key"))
     }
-}
-
-/// The SHA-256 of the endorsement key in base32, in small letters and without padding
-/// (`c-abi.md` section 1.7).
-fn named_after(key: &[u8]) -> Result<RegistrationId, PluginError> {
-    const LETTERS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
-    let (mut name, mut bits, mut held) = (String::with_capacity(52), 0u32, 0u32);
-    let mut letter = |value: u32| {
-        let letter = LETTERS.get(usize::try_from(value & 31).unwrap_or(0)).copied();
-        name.push(char::from(letter.unwrap_or(b'a')));
-    };
-    for byte in Sha256::digest(key) {
-        held = (held << 8) | u32::from(byte);
-        bits += 8;
-        while bits >= 5 {
-            bits -= 5;
-            letter(held >> bits);
-        }
-    }
-    if bits > 0 {
-        letter(held << (5 - bits));
-    }
-    let slot = "hsm_client_get_ek";
-    RegistrationId::new(name).map_err(|error| PluginError::RegistrationId { slot, error })
 }

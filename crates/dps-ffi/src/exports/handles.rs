@@ -11,7 +11,7 @@ use crate::security::{Side, security};
 use crate::session::Session;
 use crate::threaded::Threaded;
 use core::ffi::c_char;
-use dps_client::Transport;
+use dps_client::dps_core::Attestation;
 
 use PROV_DEVICE_RESULT::PROV_DEVICE_RESULT_INVALID_ARG as INVALID_ARG;
 
@@ -45,7 +45,7 @@ pub(super) unsafe fn create(
         return None;
     };
     let is_tpm = security().kind(Side::Provisioning) == SECURE_DEVICE_TYPE::TPM;
-    if is_tpm && matches!(transport, Transport::Mqtt | Transport::MqttWs) {
+    if is_tpm && !transport.supports(Attestation::Tpm) {
         refuse(
             PROV_DEVICE_RESULT::PROV_DEVICE_RESULT_ERROR,
             "the service takes trusted platform modules over HTTP and AMQP only, not over MQTT",
