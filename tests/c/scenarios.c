@@ -209,7 +209,7 @@ static const char** place_of(const char* option)
 static void no_thread_is_left(int allowed)
 {
     uint64_t began = now_ms();
-    while (thread_count() > allowed && now_ms() - began < 5000)
+    while (thread_count() > allowed && now_ms() - began < 30000)
     {
         sleep_ms(5);
     }

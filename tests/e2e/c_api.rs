@@ -251,6 +251,51 @@ fn scenarios() -> Vec<(String, Vec<Option<Proof>>)> {
     found
 }
 
+/// A scenario with its kind of client and its proof.
+type Cell = (&'static str, String, Option<Proof>);
+
+/// Both kinds of clients, all scenarios, each with the first `proofs` of its proofs.
+fn cells(proofs: usize) -> Vec<Cell> {
+    let scenarios = scenarios();
+    let of_kind = |kind: &'static str| {
+        scenarios.iter().flat_map(move |(name, all)| {
+            all.iter().take(proofs).map(move |proof| (kind, name.clone(), *proof))
+        })
+    };
+    of_kind("threaded").chain(of_kind("ll")).collect()
+}
+
+/// Checks all of them, so many at a time; at the end all that is wrong is told.
+fn in_parallel<T: Sync>(
+    all: &[T],
+    at_once: usize,
+    check: impl Fn(&T) -> Result<(), String> + Sync,
+) {
+    let next = AtomicUsize::new(0);
+    let wrong = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..at_once {
+            scope.spawn(|| {
+                while let Some(one) = all.get(next.fetch_add(1, Ordering::SeqCst)) {
+                    if let Err(message) = check(one) {
+                        wrong.lock().unwrap().push(message);
+                    }
+                }
+            });
+        }
+    });
+    let wrong = wrong.into_inner().unwrap();
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), all.len(), wrong.join("\n\n"));
+}
+
+/// What a program that failed has told.
+fn expect_success(finished: Finished) -> Result<(), String> {
+    match finished.code {
+        Some(0) => Ok(()),
+        code => Err(format!("{code:?}\n{}{}", finished.stdout, finished.stderr)),
+    }
+}
+
 #[test]
 fn both_samples_print_what_the_tutorials_show() {
     let rig = Rig::new("samples");
@@ -291,13 +336,10 @@ fn both_samples_say_why_a_wrong_key_is_refused() {
 #[test]
 fn every_scenario_goes_as_expected() {
     let rig = Rig::new("scenarios");
-    for kind in ["ll", "threaded"] {
-        for (name, proofs) in scenarios() {
-            for proof in proofs {
-                rig.scenario(&[], kind, &name, "mqtt", proof).success();
-            }
-        }
-    }
+    // Most of it is waiting.
+    in_parallel(&cells(2), 8, |(kind, name, proof)| {
+        expect_success(rig.scenario(&[], kind, name, "mqtt", *proof))
+    });
 }
 
 /// What a program can choose at run time, all combined: client, transport and proof.
@@ -552,15 +594,12 @@ fn no_scenario_leaks_or_errs_under_valgrind() {
     let rig = Rig::new("valgrind");
     let valgrind = valgrind();
     let valgrind: Vec<&str> = valgrind.iter().map(String::as_str).collect();
-    for kind in ["ll", "threaded"] {
-        for (name, proofs) in scenarios() {
-            // The second proof of the same scenario only where it matters.
-            let few = if ["success", "untrusted"].contains(&name.as_str()) { 2 } else { 1 };
-            for proof in proofs.into_iter().take(few) {
-                let finished = rig.scenario(&valgrind, kind, &name, "mqtt", proof);
-                assert_eq!(finished.code, Some(0), "{kind} {name} {proof:?}\n{finished:?}");
-            }
-        }
+    // The second proof of the same scenario only where it matters.
+    in_parallel(&cells(1), 3, |(kind, name, proof)| {
+        expect_success(rig.scenario(&valgrind, kind, name, "mqtt", *proof))
+    });
+    for (kind, name) in [("ll", "success"), ("threaded", "success"), ("ll", "untrusted")] {
+        rig.scenario(&valgrind, kind, name, "mqtt", Some(Proof::Certificate)).success();
     }
     for transport in &TRANSPORTS[1..] {
         for proof in [Proof::Key, Proof::Certificate] {

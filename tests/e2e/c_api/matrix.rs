@@ -2,10 +2,8 @@
 //! 3.4). Each row has what was observed of the original and what libdps does; where the two differ,
 //! it says why. docs/c-contracts.md refers to the rows by their names.
 
-use super::{Proof, Rig, TRANSPORTS};
+use super::{Proof, Rig, TRANSPORTS, in_parallel};
 use dps_tests::{Answer, Fate, TamperingRelay};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// One situation. The outcomes are those over MQTT, HTTP and AMQP; over WebSockets they are those of
 /// the protocol within. C, A: the status callback with CONNECTED, ASSIGNING; a number: the register
@@ -438,7 +436,8 @@ fn every_situation_ends_as_the_table_says() {
     }
     let cells: Vec<(&Row, &str)> =
         rows.iter().flat_map(|row| TRANSPORTS.map(|transport| (row, transport))).collect();
-    check_all(&rig, &[], &cells, 12);
+    // Most of it is waiting.
+    in_parallel(&cells, 12, |(row, transport)| check(&rig, &[], row, transport));
 }
 
 /// Checks some cells through another program, such as valgrind.
@@ -454,24 +453,5 @@ pub(super) fn leaks(rig: &Rig, through: &[String]) {
         .collect();
     assert!(cells.len() > 15, "{}", cells.len());
     // Each is busy, unlike the others.
-    check_all(rig, through, &cells, 3);
-}
-
-fn check_all(rig: &Rig, through: &[String], cells: &[(&Row, &str)], at_once: usize) {
-    let next = AtomicUsize::new(0);
-    let wrong = Mutex::new(Vec::new());
-    // Most of it is waiting.
-    std::thread::scope(|scope| {
-        for _ in 0..at_once {
-            scope.spawn(|| {
-                while let Some((row, transport)) = cells.get(next.fetch_add(1, Ordering::SeqCst)) {
-                    if let Err(message) = check(rig, through, row, transport) {
-                        wrong.lock().unwrap().push(message);
-                    }
-                }
-            });
-        }
-    });
-    let wrong = wrong.into_inner().unwrap();
-    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), cells.len(), wrong.join("\n"));
+    in_parallel(&cells, 3, |(row, transport)| check(rig, through, row, transport));
 }

@@ -1,10 +1,8 @@
 //! The C scenarios with a libdps that the address and thread sanitizers look into; for the C side the
 //! one for undefined behaviour too. `tests/sanitizers` runs these alone.
 
-use super::{Proof, Rig, TRANSPORTS, scenarios};
+use super::{Proof, Rig, TRANSPORTS, cells, expect_success, in_parallel};
 use dps_tests::{Sanitized, Sanitizer, run};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// A sanitizer whose silence means nothing would be no test.
@@ -31,40 +29,18 @@ fn the_thread_sanitizer_notices_a_race_across_the_boundary() {
 fn every_scenario(sanitizer: Sanitizer) {
     let sanitized = Sanitized::build(sanitizer);
     let rig = Rig::new(&format!("{sanitizer:?}"));
-    let mut cells = Vec::new();
-    for kind in ["threaded", "ll"] {
-        for (name, proofs) in scenarios() {
-            for proof in proofs {
-                cells.push((kind, name.clone(), "mqtt", proof));
-            }
-        }
-        for transport in &TRANSPORTS[1..] {
-            for proof in [Proof::Key, Proof::Certificate] {
-                cells.push((kind, "success".to_owned(), *transport, Some(proof)));
-            }
-        }
-    }
-    let next = AtomicUsize::new(0);
-    let wrong = Mutex::new(Vec::new());
-    std::thread::scope(|scope| {
-        for _ in 0..6 {
-            scope.spawn(|| {
-                while let Some((kind, name, transport, proof)) =
-                    cells.get(next.fetch_add(1, Ordering::SeqCst))
-                {
-                    let command = sanitized.scenarios();
-                    let finished = rig.scenario_with(command, kind, name, transport, *proof);
-                    if finished.code != Some(0) {
-                        let what = format!("{kind} {name} {transport} {proof:?}: {finished:?}");
-                        wrong.lock().unwrap().push(what);
-                    }
-                }
-            });
-        }
+    let of_mqtt = cells(2).into_iter().map(|(kind, name, proof)| (kind, name, "mqtt", proof));
+    let of_others = TRANSPORTS[1..].iter().flat_map(|transport| {
+        [("ll", Proof::Key), ("threaded", Proof::Key), ("threaded", Proof::Certificate)]
+            .map(|(kind, proof)| (kind, "success".to_owned(), *transport, Some(proof)))
     });
-    let wrong = wrong.into_inner().unwrap();
-    let shown: Vec<String> = wrong.iter().map(|text| text.replace("\\n", "\n")).collect();
-    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), cells.len(), shown.join("\n\n"));
+    let cells: Vec<_> = of_mqtt.chain(of_others).collect();
+    in_parallel(&cells, 6, |(kind, name, transport, proof)| {
+        let command = sanitized.scenarios();
+        let finished = rig.scenario_with(command, kind, name, transport, *proof);
+        expect_success(finished)
+            .map_err(|told| format!("{kind} {name} {transport} {proof:?}: {told}"))
+    });
 }
 
 #[test]
