@@ -13,7 +13,7 @@ const TRANSPORTS: [Transport; 3] = [Transport::Http, Transport::Amqp, Transport:
 
 /// Of the offsets at which to cut, each world takes every so many: the exchanges take long, and
 /// `in_memory.rs` cuts the same engines at every byte.
-const STEPS: [usize; 4] = [3, 3, 13, 13];
+const STEPS: [usize; 4] = [5, 5, 29, 29];
 
 fn worlds(tpm: &SoftwareTpm) -> Vec<World> {
     let amqp = |layers, conservative| {
