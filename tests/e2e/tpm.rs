@@ -11,6 +11,10 @@ use std::time::Duration;
 
 const TRANSPORTS: [Transport; 3] = [Transport::Http, Transport::Amqp, Transport::AmqpWs];
 
+/// Of the offsets at which to cut, each world takes every so many: the exchanges take long, and
+/// `in_memory.rs` cuts the same engines at every byte.
+const STEPS: [usize; 4] = [5, 5, 29, 29];
+
 fn worlds(tpm: &SoftwareTpm) -> Vec<World> {
     let amqp = |layers, conservative| {
         World::with_tpm(Engine::Amqp, layers, tpm).with(|world| world.conservative = conservative)
@@ -61,13 +65,13 @@ fn a_whole_conversation() {
 #[test]
 fn a_first_connection_cut_anywhere_still_ends_in_success() {
     thread::scope(|scope| {
-        for index in 0..4 {
+        for (index, step) in STEPS.into_iter().enumerate() {
             scope.spawn(move || {
                 let tpm = SoftwareTpm::new(1);
                 let world = worlds(&tpm).remove(index);
                 let clean = world.run(|_| Cut::Never);
                 assert!(clean.to_service > 1000 && clean.to_client > 2000, "{clean:?}");
-                for cut in offsets(&clean) {
+                for cut in offsets(&clean).step_by(step) {
                     let outcome = world.run(|n| if n == 0 { cut } else { Cut::Never });
                     let case = format!("{}, {cut:?}", name(&world));
                     let assignment =
@@ -92,7 +96,7 @@ fn every_connection_cut_at_the_same_place_has_one_outcome() {
         let world = world.with(|world| world.policy = policy);
         let clean = world.run(|_| Cut::Never);
         let (mut succeeded, mut failed) = (0, 0);
-        for cut in offsets(&clean).step_by(7) {
+        for cut in offsets(&clean).step_by(61) {
             let outcome = world.run(|_| cut);
             match outcome.result {
                 Ok(_) => succeeded += 1,
@@ -109,9 +113,9 @@ fn every_connection_cut_at_the_same_place_has_one_outcome() {
                 }
             }
         }
-        assert!(failed > 100, "{succeeded} succeeded, {failed} failed");
+        assert!(failed > 30, "{succeeded} succeeded, {failed} failed");
         if world.engine == Engine::Http {
-            assert!(succeeded > 20, "the next connection goes on with the token, and the poll");
+            assert!(succeeded > 3, "the next connection goes on with the token, and the poll");
         }
     }
 }
@@ -225,6 +229,29 @@ fn a_slow_assignment_is_polled_with_the_same_proof() {
         assert!((2..=3).contains(&polls), "{transport}: {polls}");
         assert_eq!(tpm.activations(), 2 * (index + 1), "{transport}");
     }
+}
+
+#[test]
+fn a_slow_tpm_does_not_make_the_service_seem_silent() {
+    let takes = Duration::from_millis(2500);
+    let policy = Policy {
+        silence: Duration::from_secs(2),
+        max_connections: Some(1),
+        deadline: None,
+        ..Policy::default()
+    };
+    thread::scope(|scope| {
+        for (number, transport) in (5..).zip(TRANSPORTS) {
+            let policy = policy.clone();
+            scope.spawn(move || {
+                let tpm = SoftwareTpm::new(number).slow(takes);
+                let fleet = fleet(&tpm, |_| {});
+                let client = fleet.client(transport, tpm.clone()).policy(policy);
+                client.build().unwrap().register().unwrap();
+                assert_eq!(tpm.activations(), 2, "{transport}");
+            });
+        }
+    });
 }
 
 #[test]

@@ -53,7 +53,8 @@ impl Codes {
             ErrorKind::DeadlineExceeded { .. } => PROV_DEVICE_RESULT_TIMEOUT,
             _ if error.stage() == Stage::Hsm => self.unusable_key(),
             // Name resolution, TCP, TLS, a lost or silent connection, a refused subscription, a
-            // reply that is no JSON, a message that is too large, a refusal by a proxy or by SASL.
+            // reply that is no JSON, a message that is too large, a challenge that the TPM cannot answer,
+            // a refusal by a proxy or by SASL.
             _ => PROV_DEVICE_RESULT_TRANSPORT,
         }
     }
@@ -170,6 +171,18 @@ mod tests {
         let kind = ErrorKind::DeadlineExceeded { during: Stage::Connect, limit };
         assert_eq!(result(kind), PROV_DEVICE_RESULT_TIMEOUT);
         assert_eq!(result(ErrorKind::IncompleteReply), PROV_DEVICE_RESULT_PARSING);
+    }
+
+    /// The rows on TPMs in `c-abi.md` sections 3.3 and 3.4.
+    #[test]
+    fn a_hubs_key_for_a_tpm_is_missing_malformed_or_not_taken() {
+        assert_eq!(result(ErrorKind::IncompleteReply), PROV_DEVICE_RESULT_PARSING);
+        assert_eq!(result(ErrorKind::MalformedHubKey), PROV_DEVICE_RESULT_MEMORY);
+        assert_eq!(result(ErrorKind::HubKey), PROV_DEVICE_RESULT_KEY_ERROR);
+        let nonce = Error::new(Stage::Hsm, ErrorKind::Hsm);
+        for transport in [Transport::Http, Transport::Amqp, Transport::AmqpWs] {
+            assert_eq!(Codes::originals(transport).of(&nonce), PROV_DEVICE_RESULT_TRANSPORT);
+        }
     }
 
     #[test]
