@@ -124,13 +124,17 @@ ASSERT(offsetof(DPS_FAILURE, service_message) == 48);
 ASSERT(offsetof(DPS_FAILURE, service_tracking_id) == 56);
 ASSERT(offsetof(DPS_FAILURE, service_time) == 64);
 
-ASSERT(sizeof(DPS_POLICY) == 32);
+ASSERT(sizeof(DPS_POLICY) == 48);
 ASSERT(offsetof(DPS_POLICY, deadline_ms) == 8);
 ASSERT(offsetof(DPS_POLICY, silence_ms) == 12);
 ASSERT(offsetof(DPS_POLICY, max_connections) == 16);
 ASSERT(offsetof(DPS_POLICY, poll_interval_ms) == 20);
 ASSERT(offsetof(DPS_POLICY, token_lifetime_s) == 24);
 ASSERT(offsetof(DPS_POLICY, conservative) == 28);
+ASSERT(offsetof(DPS_POLICY, all_statuses) == 32);
+ASSERT(offsetof(DPS_POLICY, key_errors) == 36);
+ASSERT(offsetof(DPS_POLICY, uniform_results) == 40);
+ASSERT(offsetof(DPS_POLICY, reserved) == 44);
 #endif
 
 /* These only compile when the declared types are exactly these. */
