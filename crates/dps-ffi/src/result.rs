@@ -173,12 +173,9 @@ mod tests {
         assert_eq!(result(ErrorKind::IncompleteReply), PROV_DEVICE_RESULT_PARSING);
     }
 
-    /// The rows on TPMs in `c-abi.md` sections 3.3 and 3.4.
+    /// `c-abi.md` section 3.4: its own code is for the key of the hub only.
     #[test]
-    fn a_hubs_key_for_a_tpm_is_missing_malformed_or_not_taken() {
-        assert_eq!(result(ErrorKind::IncompleteReply), PROV_DEVICE_RESULT_PARSING);
-        assert_eq!(result(ErrorKind::MalformedHubKey), PROV_DEVICE_RESULT_MEMORY);
-        assert_eq!(result(ErrorKind::HubKey), PROV_DEVICE_RESULT_KEY_ERROR);
+    fn a_challenge_that_the_tpm_cannot_answer_is_transport() {
         let nonce = Error::new(Stage::Hsm, ErrorKind::Hsm);
         for transport in [Transport::Http, Transport::Amqp, Transport::AmqpWs] {
             assert_eq!(Codes::originals(transport).of(&nonce), PROV_DEVICE_RESULT_TRANSPORT);
