@@ -11,6 +11,8 @@
 //! * [`Peer`]: the service's side of a connection in memory, with TLS, a proxy or a WebSocket
 //! * [`DelayingRelay`]: a network that is far away
 //! * [`RunningProxy`]: tinyproxy, with and without TLS
+//! * [`Swtpm`]: a TPM in software
+//! * [`Folder`]: a place for files
 //! * [`c_build`]: the C library, built by CMake
 //! * [`run`]: other programs, with a time limit
 //!
@@ -26,10 +28,12 @@ mod command;
 mod connect_proxy;
 mod faulty;
 mod fleet;
+mod folder;
 mod peers;
 mod pki;
 mod proxy;
 mod relay;
+mod swtpm;
 mod world;
 
 pub use c_build::c_build;
@@ -37,8 +41,10 @@ pub use command::{Finished, root, run};
 pub use connect_proxy::ConnectProxy;
 pub use faulty::{Fault, FaultyService, tls_server};
 pub use fleet::{Fleet, Proof};
+pub use folder::Folder;
 pub use peers::{Door, Peer, ProxyPeer, TlsPeer, WebSocketPeer};
 pub use pki::{Authority, KeyKind, ServerKind, self_signed, self_signed_server};
 pub use proxy::RunningProxy;
 pub use relay::DelayingRelay;
+pub use swtpm::Swtpm;
 pub use world::{Cut, Engine, Layers, Outcome, World};
