@@ -1,7 +1,8 @@
 //! A TPM in software: swtpm.
 
 use crate::folder::Folder;
-use std::net::{TcpListener, TcpStream};
+use std::fs;
+use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -58,7 +59,14 @@ impl Swtpm {
     /// When it does not start again.
     pub fn restart(&mut self) {
         self.stop();
-        assert!(self.run(), "swtpm does not start again");
+        for _ in 0..50 {
+            if self.run() {
+                return;
+            }
+            // Its ports may just serve somebody else's connection.
+            thread::sleep(Duration::from_millis(50));
+        }
+        panic!("swtpm does not start again");
     }
 
     /// Cuts its power.
@@ -81,18 +89,21 @@ impl Swtpm {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null());
+        let ready = self.folder.path().join("pid");
+        let _ = fs::remove_file(&ready);
+        command.arg("--pid").arg(format!("file={}", ready.display()));
         let mut process = command.spawn().unwrap_or_else(|error| {
             panic!("{command:?} cannot be started: {error}; tests/run installs what the tests need")
         });
         let started = Instant::now();
-        // Both ports are open from the start; a connection to the first would be taken for a
-        // client's and be its only one.
-        while TcpStream::connect(("127.0.0.1", self.port + 1)).is_err() {
+        // It writes the file when both ports are open; that something answers there would not
+        // show that it is this one.
+        while !ready.exists() {
             if process.try_wait().expect("the child can be waited for").is_some() {
                 return false;
             }
             assert!(started.elapsed() < Duration::from_secs(20), "swtpm does not answer");
-            thread::sleep(Duration::from_millis(10));
+            thread::sleep(Duration::from_millis(5));
         }
         self.process = Some(process);
         true
@@ -106,12 +117,12 @@ impl Drop for Swtpm {
 }
 
 /// The first of two neighbouring ports that were free a moment ago: tss2 expects the control port
-/// one above the other.
+/// one above the other. An even one, so that pairs do not overlap.
 fn free_ports() -> u16 {
     for _ in 0..1000 {
-        let first = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = first.local_addr().unwrap().port();
-        if port < u16::MAX && TcpListener::bind(("127.0.0.1", port + 1)).is_ok() {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port() & !1;
+        let both = [port, port + 1].map(|port| TcpListener::bind(("127.0.0.1", port)));
+        if both.iter().all(Result::is_ok) {
             return port;
         }
     }

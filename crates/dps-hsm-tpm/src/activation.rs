@@ -3,7 +3,7 @@
 use crate::blob::Blob;
 use crate::connection::Connection;
 use crate::identity_key::{self, MAC_LENGTH};
-use crate::{IDENTITY_KEY_HANDLE, Tpm, TpmError, primary};
+use crate::{IDENTITY_KEY_HANDLE, Tpm, TpmError, primary, response};
 use tss_esapi::constants::SessionType;
 use tss_esapi::handles::{AuthHandle, KeyHandle, SessionHandle};
 use tss_esapi::interface_types::algorithm::HashingAlgorithm;
@@ -33,6 +33,25 @@ pub(crate) fn activate(tpm: &Tpm, bytes: &[u8]) -> Result<(), TpmError> {
     })
 }
 
+/// Says of an error that it is about the blob, if it is.
+///
+/// Some TPMs, libtpms among them, answer a secret that was encrypted for another key with
+/// TPM_RC_FAILURE. One that has really failed would refuse whatever follows.
+fn about_blob(connection: &mut Connection, root: KeyHandle, error: TpmError) -> TpmError {
+    let works = |connection: &mut Connection| {
+        connection.run("TPM2_ReadPublic", |context| context.read_public(root)).is_ok()
+    };
+    match error {
+        TpmError::Command { command, code }
+            if response::is_about_contents(code)
+                || response::is_failure(code) && works(connection) =>
+        {
+            TpmError::RefusedBlob { command, code }
+        }
+        other => other,
+    }
+}
+
 /// Recovers the key and loads it.
 fn load(connection: &mut Connection, blob: &Blob) -> Result<KeyHandle, TpmError> {
     let root = primary::storage_root_key(connection)?;
@@ -48,12 +67,12 @@ fn load(connection: &mut Connection, blob: &Blob) -> Result<KeyHandle, TpmError>
                 SymmetricDefinitionObject::AES_128_CFB,
             )
         })
-        .map_err(TpmError::about_blob)?;
+        .map_err(|error| about_blob(connection, root.key, error))?;
     connection
         .run_with_password("TPM2_Load", |context| {
             context.load(root.key, private.clone(), blob.public.clone())
         })
-        .map_err(TpmError::about_blob)
+        .map_err(|error| about_blob(connection, root.key, error))
 }
 
 /// Recovers the key that wraps the identity key: only the TPM with the endorsement key can, and
@@ -74,7 +93,7 @@ fn recover(connection: &mut Connection, root: KeyHandle, blob: &Blob) -> Result<
                 )
             },
         )
-        .map_err(TpmError::about_blob)?;
+        .map_err(|error| about_blob(connection, root, error))?;
     connection.run("TPM2_FlushContext", |context| {
         context.flush_context(SessionHandle::from(session).into())
     })?;
@@ -116,6 +135,6 @@ fn check(connection: &mut Connection, key: KeyHandle) -> Result<(), TpmError> {
         .run_with_password(COMMAND, |context| {
             context.hmac(key.into(), text.clone(), HashingAlgorithm::Sha256)
         })
-        .map_err(TpmError::about_blob)?;
+        .map_err(|error| about_blob(connection, key, error))?;
     if mac.len() == MAC_LENGTH { Ok(()) } else { Err(crate::BlobError::NotHmac.into()) }
 }

@@ -126,16 +126,6 @@ impl TpmError {
         }
     }
 
-    /// The same, said to be about the blob if the TPM found fault with what it was given.
-    pub(crate) fn about_blob(self) -> Self {
-        match self {
-            Self::Command { command, code } if response::is_about_contents(code) => {
-                Self::RefusedBlob { command, code }
-            }
-            other => other,
-        }
-    }
-
     /// The response code, if there is one.
     pub(crate) fn code(&self) -> Option<u32> {
         match self {

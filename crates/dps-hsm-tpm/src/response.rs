@@ -58,15 +58,18 @@ pub(crate) fn is_occupied(code: u32) -> bool {
     layer(code) == Layer::Tpm && base(code) == 0x14c
 }
 
-/// Whether what was asked for was refused for its contents: a damaged or foreign blob.
+/// Whether the TPM says that it has failed (`TPM_RC_FAILURE`).
+pub(crate) fn is_failure(code: u32) -> bool {
+    layer(code) == Layer::Tpm && base(code) == 0x101
+}
+
+/// Whether the command was refused for what it was given: a damaged or foreign blob. Such a code
+/// names the parameter; some TPMs leave its number out where a structure within is at fault.
 pub(crate) fn is_about_contents(code: u32) -> bool {
-    // ASYMMETRIC, ATTRIBUTES, HASH, VALUE, HASH, KEY_SIZE, TYPE, HANDLE, KDF, RANGE, SCHEME, SIZE,
-    // SYMMETRIC, TAG, INSUFFICIENT, SIGNATURE, KEY, INTEGRITY, BINDING, and no memory for a size.
-    layer(code) == Layer::Tpm
-        && matches!(
-            base(code),
-            0x81..=0x84 | 0x87 | 0x8a | 0x8c | 0x8d | 0x92 | 0x95..=0x97 | 0x9a..=0x9c | 0x9f | 0xa5
-        )
+    let names_parameter = code & 0xc0 == 0xc0;
+    // VALUE, TYPE, SIZE, INSUFFICIENT, KEY, INTEGRITY, BINDING.
+    let is_unnumbered = matches!(code & 0xfff, 0x84 | 0x8a | 0x95 | 0x9a | 0x9c | 0x9f | 0xa5);
+    layer(code) == Layer::Tpm && (names_parameter || is_unnumbered)
 }
 
 /// The name and the meaning of a code.
@@ -112,11 +115,12 @@ fn of_tpm(base: u32) -> (&'static str, &'static str) {
         0x9c => ("TPM_RC_KEY", "the key's fields are not compatible"),
         0x9d => ("TPM_RC_POLICY_FAIL", "the key's policy is not satisfied"),
         0x9f => ("TPM_RC_INTEGRITY", "an integrity check failed"),
+        0xa1 => ("TPM_RC_RESERVED_BITS", "a bit that has no meaning is set"),
         0xa2 => ("TPM_RC_BAD_AUTH", "the authorization value is wrong"),
         0xa5 => ("TPM_RC_BINDING", "public and private parts do not belong together"),
         0xa6 => ("TPM_RC_CURVE", "the curve is not supported"),
         0x100 => ("TPM_RC_INITIALIZE", "the TPM was not started up"),
-        0x101 => ("TPM_RC_FAILURE", "the TPM is in failure mode"),
+        0x101 => ("TPM_RC_FAILURE", "the TPM reports a failure of its own"),
         0x120 => ("TPM_RC_DISABLED", "the command is disabled"),
         0x12d => ("TPM_RC_UPGRADE", "the TPM is being upgraded"),
         0x12f => ("TPM_RC_AUTH_UNAVAILABLE", "the key cannot be authorized in this way"),

@@ -6,10 +6,12 @@ use dps_core::conformance::{Expectations, check};
 use dps_core::{ClientKey, HsmError, RegistrationId, SignatureScheme};
 use dps_hsm_tpm::{Tpm, TpmError, TpmSigningKey};
 use dps_hsm_x509::X509Hsm;
-use dps_tests::{Authority, Swtpm};
+use dps_tests::{Authority, Folder, Swtpm, run};
 use ring::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
+use std::process::Command;
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 const HANDLE: u32 = 0x8100_0200;
 const SCHEME: SignatureScheme = SignatureScheme::EcdsaP256Sha256;
@@ -66,6 +68,37 @@ fn a_chain_with_its_key_in_the_tpm_keeps_to_the_contract() {
         .with_registration_id(RegistrationId::new("tpm-device").unwrap())
         .at(1_800_000_000);
     check(&mut hsm, &expected).unwrap();
+}
+
+#[test]
+fn a_keys_own_authorization_value_is_used_and_guessing_locks_the_tpm() {
+    let swtpm = Swtpm::start();
+    let folder = Folder::new("tpm-key");
+    let file = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let tool = |name: &str, arguments: &[&str]| {
+        let mut command = Command::new(name);
+        command.args(["-T", &swtpm.tcti()]).args(arguments);
+        run(&mut command, Duration::from_secs(30)).success()
+    };
+    tool("tpm2_dictionarylockout", &["-s", "-n", "3", "-t", "1000", "-l", "1000"]);
+    tool("tpm2_createprimary", &["-C", "o", "-G", "ecc", "-c", &file("parent")]);
+    let made = ["-C", &file("parent"), "-G", "ecc256:ecdsa", "-p", "secret", "-u", &file("public")];
+    tool("tpm2_create", &[&made[..], &["-r", &file("private"), "-c", &file("key")]].concat());
+    tool("tpm2_evictcontrol", &["-c", &file("key"), "0x81000300"]);
+    tool("tpm2_flushcontext", &["-t"]);
+    let key = || TpmSigningKey::at(tpm(&swtpm), 0x8100_0300).unwrap();
+    let signed = |auth: &[u8]| key().with_auth(auth).unwrap().sign(SCHEME, b"text");
+    verify(&key(), b"text", &signed(b"secret").unwrap());
+    let mut last = String::new();
+    for _ in 0..5 {
+        last = signed(b"guess").unwrap_err().to_string();
+        let is_told = last.contains("TPM_RC_AUTH_FAIL") || last.contains("TPM_RC_LOCKOUT");
+        assert!(is_told && !last.contains("guess"), "{last}");
+    }
+    assert!(last.contains("TPM_RC_LOCKOUT") && last.contains("--clear-lockout"), "{last}");
+    assert!(signed(b"secret").is_err());
+    tool("tpm2_dictionarylockout", &["-c"]);
+    verify(&key(), b"text", &signed(b"secret").unwrap());
 }
 
 #[test]
