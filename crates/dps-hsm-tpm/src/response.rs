@@ -160,7 +160,7 @@ pub(crate) fn hint(code: u32) -> &'static str {
     match base(code) {
         0x85 | 0x120 => "enable the owner and endorsement hierarchies in the firmware's settings",
         0x8e | 0xa2 => {
-            "give the authorization values that the TPM's owner has set for the owner and endorsement hierarchies"
+            "give the right authorization values: those that the TPM's owner has set for the owner and endorsement hierarchies, or the key's own"
         }
         0x100 => {
             "start the TPM up: the firmware does for a real one, tpm2_startup -c for a simulator"

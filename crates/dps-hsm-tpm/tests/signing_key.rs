@@ -78,14 +78,18 @@ fn a_keys_own_authorization_value_is_used_and_guessing_locks_the_tpm() {
     let tool = |name: &str, arguments: &[&str]| {
         let mut command = Command::new(name);
         command.args(["-T", &swtpm.tcti()]).args(arguments);
-        run(&mut command, Duration::from_secs(30)).success()
+        let finished = run(&mut command, Duration::from_secs(30));
+        assert_eq!(finished.code, Some(0), "{command:?}: {finished:?}");
     };
+    let flush = || tool("tpm2_flushcontext", &["-t"]);
     tool("tpm2_dictionarylockout", &["-s", "-n", "3", "-t", "1000", "-l", "1000"]);
     tool("tpm2_createprimary", &["-C", "o", "-G", "ecc", "-c", &file("parent")]);
+    flush();
     let made = ["-C", &file("parent"), "-G", "ecc256:ecdsa", "-p", "secret", "-u", &file("public")];
     tool("tpm2_create", &[&made[..], &["-r", &file("private"), "-c", &file("key")]].concat());
+    flush();
     tool("tpm2_evictcontrol", &["-c", &file("key"), "0x81000300"]);
-    tool("tpm2_flushcontext", &["-t"]);
+    flush();
     let key = || TpmSigningKey::at(tpm(&swtpm), 0x8100_0300).unwrap();
     let signed = |auth: &[u8]| key().with_auth(auth).unwrap().sign(SCHEME, b"text");
     verify(&key(), b"text", &signed(b"secret").unwrap());
