@@ -58,7 +58,7 @@ pub use certificates::CertificateError;
 pub use config::{
     AttestationConfig, AttestationType, CertificateConfig, CertificatesConfig, ConfigError,
     DisabledReply, EmulatorConfig, EnrollmentGroupConfig, IndividualEnrollmentConfig,
-    ProvisioningStatus, SymmetricKeyConfig, X509Config,
+    ProvisioningStatus, SymmetricKeyConfig, TpmConfig, X509Config,
 };
 pub use doors::Connection;
 pub use doors::amqp::AmqpConnection;

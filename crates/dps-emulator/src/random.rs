@@ -68,6 +68,15 @@ impl Random {
         }
     }
 
+    /// A symmetric key of 32 bytes, the length of those the service sends to TPMs
+    /// (`wire-protocol.md` section 5.3).
+    pub(crate) fn tpm_key(&mut self) -> SymmetricKey {
+        match SymmetricKey::from_bytes(self.next_block().as_slice()) {
+            Ok(key) => key,
+            Err(_) => unreachable!("32 bytes are a valid length"),
+        }
+    }
+
     /// A random (version 4) GUID in its lower-case text form.
     pub(crate) fn guid(&mut self) -> String {
         let block = self.next_block();

@@ -4,6 +4,8 @@ use super::kdf::{aes_cfb, hmac, kdfa};
 use super::oaep;
 use super::public_key::{PublicKey, name};
 use crate::random::Random;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use core::fmt;
 use dps_core::SymmetricKey;
 use sha2::{Digest, Sha256};
@@ -15,7 +17,7 @@ const TPM_ALG_KEYEDHASH: u16 = 0x0008;
 const KEY_TEMPLATE: [u8; 14] =
     [0x00, 0x08, 0x00, 0x0b, 0x00, 0x04, 0x04, 0x40, 0x00, 0x00, 0x00, 0x05, 0x00, 0x0b];
 
-/// A key of 32 bytes for one TPM, and the blob in which only that TPM can recover it. `Debug` shows
+/// A key for one TPM, and the blob in which only that TPM can recover it. `Debug` shows
 /// neither.
 #[derive(Clone)]
 pub struct ActivationKey {
@@ -61,24 +63,25 @@ impl ActivationKey {
         uri: &str,
         random: &mut Random,
     ) -> Self {
-        let key = random.bytes();
+        let key = random.tpm_key();
         Self::wrap(&key, endorsement_key, storage_root_key, uri, random)
     }
 
-    /// The key in a fresh blob, for the same or another storage root key.
+    /// A key that there is already, in a fresh blob.
     pub fn wrap(
-        key: &[u8; 32],
+        key: &SymmetricKey,
         endorsement_key: &PublicKey,
         storage_root_key: &PublicKey,
         uri: &str,
         random: &mut Random,
     ) -> Self {
         let seeds = Seeds::draw(random);
-        let blob = blob(key, endorsement_key, storage_root_key, uri, &seeds);
-        match SymmetricKey::from_bytes(key) {
-            Ok(key) => Self { key, blob },
-            Err(_) => unreachable!("32 bytes are a valid length"),
+        let mut bytes = Zeroizing::new(Vec::with_capacity(96));
+        if STANDARD.decode_vec(key.to_base64().as_bytes(), &mut bytes).is_err() {
+            unreachable!("a key's base64 is base64")
         }
+        let blob = blob(&bytes, endorsement_key, storage_root_key, uri, &seeds);
+        Self { key: key.clone(), blob }
     }
 
     /// The key, with which the TPM signs once it has it.
@@ -99,7 +102,7 @@ impl fmt::Debug for ActivationKey {
 }
 
 fn blob(
-    key: &[u8; 32],
+    key: &[u8],
     endorsement_key: &PublicKey,
     storage_root_key: &PublicKey,
     uri: &str,
@@ -137,7 +140,7 @@ pub(super) fn credential(seeds: &Seeds, aes_bits: u16, storage_root_name: &[u8])
 }
 
 /// Field 5: what the key is.
-pub(super) fn public_area(key: &[u8; 32], obfuscation: &[u8; 32]) -> Vec<u8> {
+pub(super) fn public_area(key: &[u8], obfuscation: &[u8; 32]) -> Vec<u8> {
     let unique = Sha256::new().chain_update(obfuscation).chain_update(key).finalize();
     let mut area = KEY_TEMPLATE.to_vec();
     push_sized(&mut area, &unique);
@@ -145,24 +148,19 @@ pub(super) fn public_area(key: &[u8; 32], obfuscation: &[u8; 32]) -> Vec<u8> {
 }
 
 /// Field 3: the key, encrypted with W, and again for the storage root key.
-pub(super) fn private_area(
-    key: &[u8; 32],
-    seeds: &Seeds,
-    aes_bits: u16,
-    key_name: &[u8],
-) -> Vec<u8> {
-    let mut sensitive = Zeroizing::new(Vec::with_capacity(72));
+pub(super) fn private_area(key: &[u8], seeds: &Seeds, aes_bits: u16, key_name: &[u8]) -> Vec<u8> {
+    let mut sensitive = Zeroizing::new(Vec::with_capacity(40 + key.len()));
     sensitive.extend_from_slice(&TPM_ALG_KEYEDHASH.to_be_bytes());
     // No authorization value.
     push_sized(&mut sensitive, &[]);
     push_sized(&mut sensitive, seeds.obfuscation.as_slice());
     push_sized(&mut sensitive, key);
-    let mut sized = Zeroizing::new(Vec::with_capacity(74));
+    let mut sized = Zeroizing::new(Vec::with_capacity(42 + key.len()));
     push_sized(&mut sized, &sensitive);
 
     // Inner wrapper.
     let hash = Sha256::new().chain_update(sized.as_slice()).chain_update(key_name).finalize();
-    let mut wrapped = Zeroizing::new(Vec::with_capacity(34 + 74));
+    let mut wrapped = Zeroizing::new(Vec::with_capacity(76 + key.len()));
     push_sized(&mut wrapped, &hash);
     wrapped.extend_from_slice(&sized);
     aes_cfb(seeds.credential_key.as_slice(), &mut wrapped);

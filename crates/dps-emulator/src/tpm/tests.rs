@@ -46,7 +46,7 @@ fn the_credential_is_that_of_the_vectors() {
 #[test]
 fn the_wrapped_key_is_that_of_the_vectors() {
     let key = run::<32>(0);
-    let public = public_area(&key, &run(0x40));
+    let public = public_area(key.as_slice(), &run(0x40));
     assert_eq!(
         hex(&public),
         "0008000b0004044000000005000b00207fcae223fa8aa951b003ef172fb37bd1a758a42cc3b7f6c528461da6f26aae7c"
@@ -58,7 +58,7 @@ fn the_wrapped_key_is_that_of_the_vectors() {
         "b757ec6f331ad2b42adbcd158dba23da"
     );
     assert_eq!(
-        hex(&private_area(&key, &seeds(), 128, &name)),
+        hex(&private_area(key.as_slice(), &seeds(), 128, &name)),
         "00205dd3da8217234257f00aa9c50f3e44a0fdbb807f5440fed4e2dc566e2dfba70d\
          75d889b78c72e3855d4628a24b53804b1060ce4f0ed40b8c40da8322490b3820e5f5230ef348955945a6fbe7cb4fce6f7269906cb2bfca144cd0a745ecfb69d1b770c17b21307e12e8ce18fa066200613cb9653d9da6492826b77f7879cf7b004f7903dbd23993a9adceb6cc"
     );
