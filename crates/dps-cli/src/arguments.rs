@@ -1,5 +1,9 @@
 //! The command line.
 
+mod tpm;
+
+pub(crate) use tpm::{Tpm, TpmClearIdentity, TpmCreateKey, TpmInfo, TpmOptions};
+
 use crate::exit;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::parser::ValueSource;
@@ -43,7 +47,10 @@ impl Command {
             Command::Demo(options) => options.json,
             Command::Register(options) => options.output == OutputFormat::Json,
             Command::Doctor(options) => options.output == OutputFormat::Json,
-            Command::Cert(_) | Command::DeriveKey(_) | Command::Emulator(_) => false,
+            Command::Tpm(Tpm::Info(options)) => options.json,
+            Command::Tpm(_) | Command::Cert(_) | Command::DeriveKey(_) | Command::Emulator(_) => {
+                false
+            }
         }
     }
 }
@@ -55,12 +62,15 @@ pub(crate) enum Command {
     /// Print the key that an enrollment group's key gives one device
     DeriveKey(DeriveKey),
     /// Register a device and print the hub it is assigned to
-    Register(Register),
+    Register(Box<Register>),
     /// Find out what stands between this machine and the service
     Doctor(Doctor),
     /// Make certificates for trying out X.509: authorities and devices
     #[command(subcommand)]
     Cert(Cert),
+    /// Look into the machine's TPM, and prepare it for registering
+    #[command(subcommand)]
+    Tpm(Tpm),
     /// Run the local service until it is interrupted
     Emulator(Emulator),
 }
@@ -103,7 +113,8 @@ pub(crate) struct DeriveKey {
 }
 
 #[derive(Args, Debug)]
-#[command(group(ArgGroup::new("secret").required(true).multiple(true).args(["key", "key_file", "group_key_file", "cert"])))]
+#[command(group(ArgGroup::new("certificate_key").args(["cert_key", "cert_tpm_key"])))]
+#[command(group(ArgGroup::new("secret").required(true).multiple(true).args(["key", "key_file", "group_key_file", "cert", "tpm"])))]
 #[command(after_help = exit::HELP)]
 pub(crate) struct Register {
     /// The service's host, with a port if it is not the usual one
@@ -119,8 +130,9 @@ pub(crate) struct Register {
     #[arg(long, env = "PROVISIONING_IDSCOPE")]
     pub(crate) id_scope: String,
 
-    /// Registration id of the device; with --cert the certificate's common name unless given
-    #[arg(long, env = "PROVISIONING_REGISTRATION_ID", required_unless_present = "cert")]
+    /// Registration id of the device; unless given, with --cert the certificate's common name, and
+    /// with --tpm the one that follows from the endorsement key
+    #[arg(long, env = "PROVISIONING_REGISTRATION_ID", required_unless_present_any = ["cert", "tpm"])]
     pub(crate) registration_id: Option<String>,
 
     /// The device's key in base64. Visible to other users of this machine: prefer --key-file
@@ -141,7 +153,7 @@ pub(crate) struct Register {
     pub(crate) group_key_file: Option<PathBuf>,
 
     /// PEM file with the device's certificate and then its issuers': X.509 instead of a key
-    #[arg(long, value_name = "FILE", requires = "cert_key", conflicts_with_all = ["key_file", "group_key_file", "show_connection_string"])]
+    #[arg(long, value_name = "FILE", requires = "certificate_key", conflicts_with_all = ["key_file", "group_key_file", "show_connection_string"])]
     pub(crate) cert: Option<PathBuf>,
 
     /// PEM file with the private key of the device's certificate
@@ -151,6 +163,17 @@ pub(crate) struct Register {
     /// File with the passphrase of that private key in its first line; - reads standard input
     #[arg(long, value_name = "FILE", requires = "cert_key")]
     pub(crate) cert_key_passphrase_file: Option<PathBuf>,
+
+    /// Persistent handle of the TPM's key for the device's certificate, for example 0x81000200
+    #[arg(long, value_name = "HANDLE", value_parser = tpm::handle, requires = "cert")]
+    pub(crate) cert_tpm_key: Option<u32>,
+
+    /// The machine's TPM instead of a key
+    #[arg(long, conflicts_with_all = ["key_file", "group_key_file", "cert", "show_connection_string"])]
+    pub(crate) tpm: bool,
+
+    #[command(flatten)]
+    pub(crate) tpm_options: TpmOptions,
 
     /// PEM file with the only certificate authorities to trust, instead of the system's
     #[arg(long, value_name = "FILE")]

@@ -7,6 +7,7 @@
 //! * `dps register`: a device's registration
 //! * `dps doctor`: what stands between this machine and the service
 //! * `dps cert`: certificates for trying out X.509, and for the proof of possession
+//! * `dps tpm`: a TPM's keys, for enrollments and certificates
 //! * `dps emulator`: the local service
 //!
 //! # Out of scope
@@ -23,6 +24,7 @@ mod key_source;
 mod output;
 mod proxy;
 mod report;
+mod tpm;
 
 use arguments::{Arguments, Command};
 use std::process::ExitCode;
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
         Command::Register(options) => commands::register::run(&options),
         Command::Cert(command) => commands::cert::run(&command),
         Command::Doctor(options) => commands::doctor::run(&options),
+        Command::Tpm(command) => commands::tpm::run(&command),
         Command::Emulator(options) => commands::emulator::run(&options),
     };
     match outcome.and_then(|()| output::check()) {

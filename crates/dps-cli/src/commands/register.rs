@@ -4,6 +4,7 @@ use crate::arguments::{OutputFormat, Register};
 use crate::exit;
 use crate::failure::Failure;
 use crate::proxy::Choice;
+use crate::tpm::{self, TpmHsm};
 use crate::{key_source, output, report};
 use dps_client::{
     Builder, Endpoint, IdScope, Policy, ProvisioningClient, RegistrationId, SymmetricKey,
@@ -70,9 +71,17 @@ pub(crate) fn run(options: &Register) -> Result<(), Failure> {
 enum Proof {
     Key(RegistrationId, SymmetricKey),
     Certificate(Box<X509Hsm>),
+    Tpm(TpmHsm),
 }
 
 fn proof(options: &Register) -> Result<Proof, Failure> {
+    if options.tpm {
+        return tpm::hsm(&options.tpm_options).map(Proof::Tpm);
+    }
+    if let (Some(chain), Some(handle)) = (&options.cert, options.cert_tpm_key) {
+        let hsm = tpm::signing_key(&options.tpm_options, handle, &read(chain)?)?;
+        return Ok(Proof::Certificate(Box::new(hsm)));
+    }
     if let (Some(chain), Some(key)) = (&options.cert, &options.cert_key) {
         // One file may hold both.
         let (chain, key) = (Zeroizing::new(read(chain)?), Zeroizing::new(read(key)?));
@@ -120,6 +129,7 @@ fn builder(options: &Register, proof: &Proof) -> Result<Builder, Failure> {
     builder = match proof {
         Proof::Key(id, key) => builder.hsm(SymmetricKeyHsm::new(id.clone(), key.clone())),
         Proof::Certificate(hsm) => builder.hsm(X509Hsm::clone(hsm)),
+        Proof::Tpm(hsm) => builder.hsm(hsm.clone()),
     };
     if let Some(id) = &options.registration_id {
         builder = builder.registration_id(RegistrationId::new(id.as_str())?);
@@ -168,7 +178,7 @@ fn device_key(options: &Register, id: &RegistrationId) -> Result<SymmetricKey, F
         (Some(path), _) => key_source::from_file(path),
         (None, Some(key)) if !key.is_empty() => Ok(SymmetricKey::from_base64(key)?),
         (None, _) => Err(Failure::new(exit::CONFIG, "no key is given")
-            .remedy("give --key-file, --group-key-file, --key, or --cert")),
+            .remedy("give --key-file, --group-key-file, --key, --cert, or --tpm")),
     }
 }
 
