@@ -187,9 +187,10 @@ pub(crate) struct Register {
     #[arg(long, value_name = "VERSION", value_enum, default_value_t = TlsVersionName::V1_3)]
     pub(crate) tls_max: TlsVersionName,
 
-    /// The protocol to reach the service by
-    #[arg(long, default_value = Transport::Mqtt.as_str(), value_parser = transport())]
-    pub(crate) transport: Transport,
+    /// The protocol to reach the service by; unless given mqtt, and with --tpm amqp, since MQTT
+    /// has no way for a TPM
+    #[arg(long, value_parser = transport())]
+    pub(crate) transport: Option<Transport>,
 
     #[command(flatten)]
     pub(crate) proxy: ProxyOptions,

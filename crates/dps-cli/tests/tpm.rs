@@ -2,7 +2,11 @@
 // A helper of a test may stop the test where it stands.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use dps_tests::{Finished, Folder, Swtpm, run};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use dps_client::{RegistrationId, Transport};
+use dps_emulator::{AttestationConfig, EnrollmentGroupConfig, IndividualEnrollmentConfig};
+use dps_tests::{Finished, Fleet, Folder, Swtpm, run};
 use std::fs;
 use std::process::Command;
 use std::time::Duration;
@@ -91,4 +95,85 @@ fn a_certificates_key_is_made_once_and_shown_as_openssl_does() {
     let again = create();
     assert_eq!(again.code, Some(2));
     assert!(again.stderr.contains("0x81000201 is taken"), "{}", again.stderr);
+}
+
+/// A service, and what `dps register` needs to reach it by this transport.
+fn register(fleet: &Fleet, folder: &Folder, transport: Transport, more: &[&str]) -> Finished {
+    let ca = folder.path().join("ca.pem");
+    fs::write(&ca, fleet.emulator.ca_pem()).unwrap();
+    let endpoint = fleet.endpoint(transport).to_string();
+    let scope = fleet.emulator.id_scope();
+    let common = ["register", "--endpoint", &endpoint, "--id-scope", scope, "--no-proxy"];
+    let trust = ["--trusted-cert", ca.to_str().unwrap()];
+    dps(&[&common[..], &trust, more].concat())
+}
+
+#[test]
+fn a_tpm_registers_and_its_identity_can_be_removed() {
+    let swtpm = Swtpm::start();
+    let (tcti, folder) = (swtpm.tcti(), Folder::new("cli-tpm-register"));
+    let json = dps(&["tpm", "info", "--json", "--tcti", &tcti]).success().stdout;
+    let id = member(&json, "registrationId");
+    let key = STANDARD.decode(member(&json, "endorsementKey")).unwrap();
+    let fleet = Fleet::start_with(|config| {
+        let id = RegistrationId::new(id).unwrap();
+        let mut enrollment = IndividualEnrollmentConfig::new(id);
+        enrollment.attestation = AttestationConfig::with_endorsement_key(&key);
+        config.enrollments.push(enrollment);
+    });
+    let tpm = ["--tpm", "--tcti", &tcti];
+    // AMQP unless another one is named.
+    let amqp = register(&fleet, &folder, Transport::Amqp, &tpm).success().stdout;
+    assert!(amqp.contains(&format!("contoso-hub.localhost, deviceId: {id}")), "{amqp}");
+    let http = [&tpm[..], &["--transport", "http", "--output", "json"]].concat();
+    let http = register(&fleet, &folder, Transport::Http, &http).success().stdout;
+    assert!(http.contains(&format!("\"deviceId\":\"{id}\"")), "{http}");
+    let mqtt = [&tpm[..], &["--transport", "mqtt"]].concat();
+    let mqtt = register(&fleet, &folder, Transport::Mqtt, &mqtt);
+    assert!(mqtt.code == Some(2) && mqtt.stderr.contains("choose http, amqp"), "{mqtt:?}");
+
+    let info = || dps(&["tpm", "info", "--tcti", &tcti]).success().stdout;
+    assert!(info().contains("service: present"));
+    let cleared = dps(&["tpm", "clear-identity", "--tcti", &tcti]).success().stdout;
+    assert!(cleared.starts_with("The identity key is removed."), "{cleared}");
+    assert!(info().contains("service: none"));
+}
+
+#[test]
+fn a_certificate_registers_with_its_key_in_the_tpm() {
+    let swtpm = Swtpm::start();
+    let (tcti, folder) = (swtpm.tcti(), Folder::new("cli-tpm-x509"));
+    let file = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    fs::write(file("key.pem"), dps(&["tpm", "create-key", "--tcti", &tcti]).success().stdout)
+        .unwrap();
+    // As docs/tpm.md has it.
+    let openssl = |arguments: &[&str]| {
+        let mut command = Command::new("openssl");
+        command.args(arguments).current_dir(folder.path());
+        run(&mut command, Duration::from_secs(30)).success();
+    };
+    let ca = ["ca", "--name", "root", "--out", &file("root.pem"), "--key-out", &file("root.key")];
+    dps(&[&["cert"], &ca[..]].concat()).success();
+    let subject = ["-new", "-subj", "/CN=tpm-device", "-newkey", "ec", "-nodes"];
+    let curve = ["-pkeyopt", "ec_paramgen_curve:P-256", "-keyout", "unused.key"];
+    openssl(&[&["req"], &subject[..], &curve, &["-out", "request.pem"]].concat());
+    let issuer = ["-CA", "root.pem", "-CAkey", "root.key", "-CAcreateserial", "-days", "365"];
+    let extensions = "keyUsage=critical,digitalSignature\nextendedKeyUsage=clientAuth\n";
+    fs::write(file("device.ext"), extensions).unwrap();
+    let files = ["-in", "request.pem", "-force_pubkey", "key.pem", "-out", "device.pem"];
+    let files = [&files[..], &["-extfile", "device.ext"]].concat();
+    openssl(&[&["x509", "-req"], &files[..], &issuer].concat());
+    let fleet = Fleet::start_with(|config| {
+        let mut group = EnrollmentGroupConfig::new("tpm-group");
+        let root = fs::read_to_string(file("root.pem")).unwrap();
+        group.attestation = AttestationConfig::with_signing_certificate(root);
+        config.enrollment_groups.push(group);
+    });
+    let certificate = file("device.pem");
+    let key = ["--cert", &certificate, "--cert-tpm-key", "0x81000200", "--tcti", &tcti];
+    let text = register(&fleet, &folder, Transport::Mqtt, &key).success().stdout;
+    assert!(text.contains("deviceId: tpm-device"), "{text}");
+    let other = ["--cert", &certificate, "--cert-tpm-key", "0x81000300", "--tcti", &tcti];
+    let other = register(&fleet, &folder, Transport::Mqtt, &other);
+    assert!(other.code == Some(3) && other.stderr.contains("0x81000300"), "{other:?}");
 }

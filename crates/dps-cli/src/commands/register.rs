@@ -8,7 +8,7 @@ use crate::tpm::{self, TpmHsm};
 use crate::{key_source, output, report};
 use dps_client::{
     Builder, Endpoint, IdScope, Policy, ProvisioningClient, RegistrationId, SymmetricKey,
-    TlsVersions, TrustAnchors,
+    TlsVersions, Transport, TrustAnchors,
 };
 use dps_hsm_symm_key::SymmetricKeyHsm;
 use dps_hsm_x509::{X509Error, X509Hsm};
@@ -112,7 +112,11 @@ fn unusable(error: &X509Error) -> Failure {
 fn builder(options: &Register, proof: &Proof) -> Result<Builder, Failure> {
     let config = |error: &dyn std::fmt::Display| Failure::new(exit::CONFIG, error.to_string());
     let versions = TlsVersions::new(options.tls_min.into(), options.tls_max.into());
-    let transport = options.transport;
+    let transport = match (options.transport, proof) {
+        (Some(transport), _) => transport,
+        (None, Proof::Tpm(_)) => Transport::Amqp,
+        (None, _) => Transport::Mqtt,
+    };
     let endpoint = endpoint(&options.endpoint).map_err(|error| config(&error))?;
     let choice = Choice::from(&options.proxy);
     let mut builder = ProvisioningClient::builder()
