@@ -1,8 +1,10 @@
 //! The command line.
 
 mod tpm;
+mod x509;
 
 pub(crate) use tpm::{Tpm, TpmClearIdentity, TpmCreateKey, TpmInfo, TpmOptions};
+pub(crate) use x509::{Simulate, X509};
 
 use crate::exit;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -48,9 +50,11 @@ impl Command {
             Command::Register(options) => options.output == OutputFormat::Json,
             Command::Doctor(options) => options.output == OutputFormat::Json,
             Command::Tpm(Tpm::Info(options)) => options.json,
-            Command::Tpm(_) | Command::Cert(_) | Command::DeriveKey(_) | Command::Emulator(_) => {
-                false
-            }
+            Command::Cert(_)
+            | Command::DeriveKey(_)
+            | Command::Emulator(_)
+            | Command::Tpm(_)
+            | Command::X509(_) => false,
         }
     }
 }
@@ -71,6 +75,9 @@ pub(crate) enum Command {
     /// Look into the machine's TPM, and prepare it for registering
     #[command(subcommand)]
     Tpm(Tpm),
+    /// Devices that do not exist, with certificates that do
+    #[command(subcommand)]
+    X509(X509),
     /// Run the local service until it is interrupted
     Emulator(Emulator),
 }

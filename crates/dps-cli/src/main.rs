@@ -8,6 +8,7 @@
 //! * `dps doctor`: what stands between this machine and the service
 //! * `dps cert`: certificates for trying out X.509, and for the proof of possession
 //! * `dps tpm`: a TPM's keys, for enrollments and certificates
+//! * `dps x509 simulate`: certificates of simulated devices
 //! * `dps emulator`: the local service
 //!
 //! # Out of scope
@@ -26,7 +27,7 @@ mod proxy;
 mod report;
 mod tpm;
 
-use arguments::{Arguments, Command};
+use arguments::{Arguments, Command, X509};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
         Command::DeriveKey(options) => commands::derive_key::run(&options),
         Command::Register(options) => commands::register::run(&options),
         Command::Cert(command) => commands::cert::run(&command),
+        Command::X509(X509::Simulate(options)) => commands::cert::simulate::run(&options),
         Command::Doctor(options) => commands::doctor::run(&options),
         Command::Tpm(command) => commands::tpm::run(&command),
         Command::Emulator(options) => commands::emulator::run(&options),

@@ -2,6 +2,7 @@
 
 mod issuer;
 mod made;
+pub(crate) mod simulate;
 
 use crate::arguments::{Cert, CertCommon, CertFiles, CertIssued, CertVerify, KeyType};
 use crate::exit;
