@@ -1,8 +1,10 @@
 //! The command line.
 
+mod derive_key;
 mod tpm;
 mod x509;
 
+pub(crate) use derive_key::DeriveKey;
 pub(crate) use tpm::{Tpm, TpmClearIdentity, TpmCreateKey, TpmInfo, TpmOptions};
 pub(crate) use x509::{Simulate, X509};
 
@@ -36,7 +38,22 @@ impl Arguments {
         if let (Command::Register(options), Some(given)) =
             (&mut arguments.command, matches.subcommand_matches("register"))
         {
-            options.key_given = given.value_source("key") == Some(ValueSource::CommandLine);
+            let is_option = |name| given.value_source(name) == Some(ValueSource::CommandLine);
+            options.key_given = is_option("key");
+            options.endpoint_given = is_option("endpoint");
+            if options.secrets.is_some() || options.config.is_some() {
+                // A file named on the command line goes before variables.
+                let variables = [
+                    ("id_scope", &mut options.id_scope),
+                    ("registration_id", &mut options.registration_id),
+                    ("key", &mut options.key),
+                ];
+                for (name, value) in variables {
+                    if !is_option(name) {
+                        *value = None;
+                    }
+                }
+            }
         }
         arguments
     }
@@ -103,25 +120,8 @@ pub(crate) struct Demo {
 }
 
 #[derive(Args, Debug)]
-#[command(after_help = exit::HELP)]
-pub(crate) struct DeriveKey {
-    /// The group's key in base64. Visible to other users of this machine: prefer --key-file or
-    /// standard input
-    #[arg(long, value_name = "BASE64", conflicts_with = "key_file")]
-    pub(crate) key: Option<String>,
-
-    /// File with the group's key in base64; - or nothing reads standard input
-    #[arg(long, value_name = "FILE")]
-    pub(crate) key_file: Option<PathBuf>,
-
-    /// Registration id of the device, exactly as the device will state it
-    #[arg(long)]
-    pub(crate) registration_id: String,
-}
-
-#[derive(Args, Debug)]
 #[command(group(ArgGroup::new("certificate_key").args(["cert_key", "cert_tpm_key"])))]
-#[command(group(ArgGroup::new("secret").required(true).multiple(true).args(["key", "key_file", "group_key_file", "cert", "tpm"])))]
+#[command(group(ArgGroup::new("secret").required(true).multiple(true).args(["key", "key_file", "group_key_file", "cert", "secrets", "config", "tpm"])))]
 #[command(after_help = exit::HELP)]
 pub(crate) struct Register {
     /// The service's host, with a port if it is not the usual one
@@ -133,14 +133,33 @@ pub(crate) struct Register {
     )]
     pub(crate) endpoint: String,
 
+    /// Whether the endpoint stands on the command line
+    #[arg(skip)]
+    pub(crate) endpoint_given: bool,
+
     /// ID scope of the service instance
-    #[arg(long, env = "PROVISIONING_IDSCOPE")]
-    pub(crate) id_scope: String,
+    #[arg(long, env = "PROVISIONING_IDSCOPE", required_unless_present_any = ["secrets", "config"])]
+    pub(crate) id_scope: Option<String>,
 
     /// Registration id of the device; unless given, with --cert the certificate's common name, and
     /// with --tpm the one that follows from the endorsement key
-    #[arg(long, env = "PROVISIONING_REGISTRATION_ID", required_unless_present_any = ["cert", "tpm"])]
+    #[arg(long, env = "PROVISIONING_REGISTRATION_ID", required_unless_present_any = ["cert", "secrets", "config", "tpm"])]
     pub(crate) registration_id: Option<String>,
+
+    /// File of "dps derive-key --out": endpoint, scope, id, and the keys, of which the secondary
+    /// is tried when the service refuses the primary
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["key_file", "group_key_file", "cert", "config", "show_connection_string"])]
+    pub(crate) secrets: Option<PathBuf>,
+
+    /// File to write the hub's connection strings to when the device is registered, readable by
+    /// its owner only; one that is there is replaced
+    #[arg(long, value_name = "FILE", requires = "secrets")]
+    pub(crate) settings: Option<PathBuf>,
+
+    /// Configuration file of IoT Edge (config.yaml), whose section "provisioning" says where to
+    /// register and how
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["key_file", "group_key_file", "cert"])]
+    pub(crate) config: Option<PathBuf>,
 
     /// The device's key in base64. Visible to other users of this machine: prefer --key-file
     #[arg(long, value_name = "BASE64", env = "PROVISIONING_SYMMETRIC_KEY", hide_env_values = true)]
@@ -176,7 +195,7 @@ pub(crate) struct Register {
     pub(crate) cert_tpm_key: Option<u32>,
 
     /// The machine's TPM instead of a key
-    #[arg(long, conflicts_with_all = ["key_file", "group_key_file", "cert", "show_connection_string"])]
+    #[arg(long, conflicts_with_all = ["key_file", "group_key_file", "cert", "secrets", "config", "show_connection_string"])]
     pub(crate) tpm: bool,
 
     #[command(flatten)]

@@ -25,6 +25,7 @@ mod key_source;
 mod output;
 mod proxy;
 mod report;
+mod secrets;
 mod tpm;
 
 use arguments::{Arguments, Command, X509};
@@ -37,7 +38,7 @@ fn main() -> ExitCode {
     let outcome = match arguments.command {
         Command::Demo(options) => commands::demo::run(&options),
         Command::DeriveKey(options) => commands::derive_key::run(&options),
-        Command::Register(options) => commands::register::run(&options),
+        Command::Register(options) => commands::register::run(*options),
         Command::Cert(command) => commands::cert::run(&command),
         Command::X509(X509::Simulate(options)) => commands::cert::simulate::run(&options),
         Command::Doctor(options) => commands::doctor::run(&options),
