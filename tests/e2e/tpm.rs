@@ -11,6 +11,10 @@ use std::time::Duration;
 
 const TRANSPORTS: [Transport; 3] = [Transport::Http, Transport::Amqp, Transport::AmqpWs];
 
+/// Of the offsets at which to cut, each world takes every so many: the exchanges take long, and
+/// `in_memory.rs` cuts the same engines at every byte.
+const STEPS: [usize; 4] = [3, 3, 13, 13];
+
 fn worlds(tpm: &SoftwareTpm) -> Vec<World> {
     let amqp = |layers, conservative| {
         World::with_tpm(Engine::Amqp, layers, tpm).with(|world| world.conservative = conservative)
@@ -67,7 +71,7 @@ fn a_first_connection_cut_anywhere_still_ends_in_success() {
                 let world = worlds(&tpm).remove(index);
                 let clean = world.run(|_| Cut::Never);
                 assert!(clean.to_service > 1000 && clean.to_client > 2000, "{clean:?}");
-                for cut in offsets(&clean) {
+                for cut in offsets(&clean).step_by(STEPS[index]) {
                     let outcome = world.run(|n| if n == 0 { cut } else { Cut::Never });
                     let case = format!("{}, {cut:?}", name(&world));
                     let assignment =
@@ -92,7 +96,7 @@ fn every_connection_cut_at_the_same_place_has_one_outcome() {
         let world = world.with(|world| world.policy = policy);
         let clean = world.run(|_| Cut::Never);
         let (mut succeeded, mut failed) = (0, 0);
-        for cut in offsets(&clean).step_by(7) {
+        for cut in offsets(&clean).step_by(61) {
             let outcome = world.run(|_| cut);
             match outcome.result {
                 Ok(_) => succeeded += 1,
@@ -109,9 +113,9 @@ fn every_connection_cut_at_the_same_place_has_one_outcome() {
                 }
             }
         }
-        assert!(failed > 100, "{succeeded} succeeded, {failed} failed");
+        assert!(failed > 30, "{succeeded} succeeded, {failed} failed");
         if world.engine == Engine::Http {
-            assert!(succeeded > 20, "the next connection goes on with the token, and the poll");
+            assert!(succeeded > 3, "the next connection goes on with the token, and the poll");
         }
     }
 }

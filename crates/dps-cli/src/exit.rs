@@ -27,7 +27,7 @@ pub(crate) fn of(error: &Error) -> u8 {
     match error.kind() {
         ErrorKind::InvalidConfig | ErrorKind::TooLarge { .. } => CONFIG,
         ErrorKind::TrustAnchors => CONFIG,
-        ErrorKind::Hsm => HSM,
+        ErrorKind::Hsm | ErrorKind::HubKey => HSM,
         ErrorKind::NameResolution
         | ErrorKind::ConnectionRefused
         | ErrorKind::ConnectFailed
@@ -52,7 +52,8 @@ pub(crate) fn of(error: &Error) -> u8 {
         ErrorKind::SubscribeRejected
         | ErrorKind::Protocol
         | ErrorKind::MalformedReply
-        | ErrorKind::IncompleteReply => PROTOCOL,
+        | ErrorKind::IncompleteReply
+        | ErrorKind::MalformedHubKey => PROTOCOL,
         _ if error.stage() == Stage::Config => CONFIG,
         _ => OTHER,
     }

@@ -258,3 +258,7 @@ impl Service {
 fn uri(text: &str) -> String {
     text.chars().filter(char::is_ascii).take(URI_BYTES).collect()
 }
+
+#[cfg(test)]
+#[path = "tpm_tests.rs"]
+mod tests;
