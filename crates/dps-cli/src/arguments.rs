@@ -5,7 +5,9 @@ mod tpm;
 mod x509;
 
 pub(crate) use derive_key::DeriveKey;
-pub(crate) use tpm::{Tpm, TpmClearIdentity, TpmCreateKey, TpmInfo, TpmOptions};
+pub(crate) use tpm::{Tpm, TpmOptions};
+#[cfg(feature = "tpm")]
+pub(crate) use tpm::{TpmClearIdentity, TpmCreateKey, TpmInfo};
 pub(crate) use x509::{Simulate, X509};
 
 use crate::exit;

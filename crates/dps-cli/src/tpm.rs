@@ -3,7 +3,7 @@
 #[cfg(feature = "tpm")]
 pub(crate) use with::{TpmHsm, failure, hsm, open, signing_key};
 #[cfg(not(feature = "tpm"))]
-pub(crate) use without::{TpmHsm, hsm, signing_key};
+pub(crate) use without::{not_built, signing_key};
 
 #[cfg(feature = "tpm")]
 mod with {
@@ -63,32 +63,13 @@ mod without {
     use crate::arguments::TpmOptions;
     use crate::exit;
     use crate::failure::Failure;
-    use dps_client::{Attestation, Hsm, HsmError, RegistrationId};
     use dps_hsm_x509::X509Hsm;
-
-    /// There is none.
-    #[derive(Clone, Debug)]
-    pub(crate) enum TpmHsm {}
-
-    impl Hsm for TpmHsm {
-        fn attestation(&self) -> Attestation {
-            match *self {}
-        }
-
-        fn registration_id(&mut self) -> Result<Option<RegistrationId>, HsmError> {
-            match *self {}
-        }
-    }
-
-    pub(crate) fn hsm(_: &TpmOptions) -> Result<TpmHsm, Failure> {
-        Err(not_built())
-    }
 
     pub(crate) fn signing_key(_: &TpmOptions, _: u32, _: &[u8]) -> Result<X509Hsm, Failure> {
         Err(not_built())
     }
 
-    fn not_built() -> Failure {
+    pub(crate) fn not_built() -> Failure {
         Failure::new(exit::CONFIG, "this dps was built without support for TPMs")
             .remedy("build it with cargo build -p dps-cli --features tpm, which needs libtss2-dev")
     }

@@ -1,4 +1,6 @@
-//! The command line about TPMs.
+//! The command line about TPMs. It is the same without the feature `tpm`, and the commands say then
+//! how to get it.
+#![cfg_attr(not(feature = "tpm"), allow(dead_code))]
 
 use crate::exit;
 use clap::{Args, Subcommand};

@@ -7,8 +7,7 @@ use crate::arguments::{OutputFormat, Register};
 use crate::exit;
 use crate::failure::Failure;
 use crate::proxy::Choice;
-use crate::tpm::{self, TpmHsm};
-use crate::{key_source, output, report};
+use crate::{key_source, output, report, tpm};
 use dps_client::{
     Assignment, Builder, Endpoint, Error, IdScope, Policy, ProvisioningClient, RegistrationId,
     SymmetricKey, TlsVersions, Transport, TrustAnchors,
@@ -93,12 +92,16 @@ fn tell(options: &Register, proof: &Proof, assignment: &Assignment) {
 enum Proof {
     Key(RegistrationId, SymmetricKey),
     Certificate(Box<X509Hsm>),
-    Tpm(TpmHsm),
+    #[cfg(feature = "tpm")]
+    Tpm(tpm::TpmHsm),
 }
 
 fn proof(options: &Register) -> Result<Proof, Failure> {
     if options.tpm {
+        #[cfg(feature = "tpm")]
         return tpm::hsm(&options.tpm_options).map(Proof::Tpm);
+        #[cfg(not(feature = "tpm"))]
+        return Err(tpm::not_built());
     }
     if let (Some(chain), Some(handle)) = (&options.cert, options.cert_tpm_key) {
         let hsm = tpm::signing_key(&options.tpm_options, handle, &read(chain)?)?;
@@ -134,11 +137,8 @@ fn unusable(error: &X509Error) -> Failure {
 fn builder(options: &Register, proof: &Proof) -> Result<Builder, Failure> {
     let config = |error: &dyn std::fmt::Display| Failure::new(exit::CONFIG, error.to_string());
     let versions = TlsVersions::new(options.tls_min.into(), options.tls_max.into());
-    let transport = match (options.transport, proof) {
-        (Some(transport), _) => transport,
-        (None, Proof::Tpm(_)) => Transport::Amqp,
-        (None, _) => Transport::Mqtt,
-    };
+    let usual = if options.tpm { Transport::Amqp } else { Transport::Mqtt };
+    let transport = options.transport.unwrap_or(usual);
     let endpoint = endpoint(&options.endpoint).map_err(|error| config(&error))?;
     let choice = Choice::from(&options.proxy);
     let mut builder = ProvisioningClient::builder()
@@ -155,6 +155,7 @@ fn builder(options: &Register, proof: &Proof) -> Result<Builder, Failure> {
     builder = match proof {
         Proof::Key(id, key) => builder.hsm(SymmetricKeyHsm::new(id.clone(), key.clone())),
         Proof::Certificate(hsm) => builder.hsm(X509Hsm::clone(hsm)),
+        #[cfg(feature = "tpm")]
         Proof::Tpm(hsm) => builder.hsm(hsm.clone()),
     };
     if let Some(id) = &options.registration_id {

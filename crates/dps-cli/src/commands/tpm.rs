@@ -4,11 +4,8 @@ use crate::arguments::Tpm;
 use crate::failure::Failure;
 
 #[cfg(not(feature = "tpm"))]
-pub(crate) fn run(command: &Tpm) -> Result<(), Failure> {
-    let (Tpm::Info(crate::arguments::TpmInfo { tpm, .. })
-    | Tpm::ClearIdentity(crate::arguments::TpmClearIdentity { tpm })
-    | Tpm::CreateKey(crate::arguments::TpmCreateKey { tpm, .. })) = command;
-    crate::tpm::hsm(tpm).map(drop)
+pub(crate) fn run(_: &Tpm) -> Result<(), Failure> {
+    Err(crate::tpm::not_built())
 }
 
 #[cfg(feature = "tpm")]
