@@ -122,6 +122,13 @@ mod tests {
         assert_eq!(result(ErrorKind::Blacklisted), PROV_DEVICE_RESULT_ERROR);
     }
 
+    /// `c-abi.md` sections 1.1 and 3.4.
+    #[test]
+    fn a_hub_key_that_a_tpm_cannot_take_has_codes_of_its_own() {
+        assert_eq!(result(ErrorKind::HubKey), PROV_DEVICE_RESULT_KEY_ERROR);
+        assert_eq!(result(ErrorKind::MalformedHubKey), PROV_DEVICE_RESULT_MEMORY);
+    }
+
     #[test]
     fn time_and_form() {
         let limit = Duration::from_secs(1);
