@@ -13,7 +13,7 @@
 //! * [`DelayingRelay`]: a network that is far away
 //! * [`TamperingRelay`]: a man in the middle who changes what the service answers
 //! * [`RunningProxy`]: tinyproxy, with and without TLS
-//! * [`Swtpm`]: a TPM in software
+//! * [`Swtpm`]: swtpm, a TPM that the system's tss2 reaches
 //! * [`Folder`]: a place for files
 //! * [`c_build`]: the C library, built by CMake
 //! * [`Sanitized`]: its C test programs with a sanitizer

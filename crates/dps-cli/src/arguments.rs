@@ -1,9 +1,13 @@
 //! The command line.
 
 mod derive_key;
+mod tpm;
 mod x509;
 
 pub(crate) use derive_key::DeriveKey;
+pub(crate) use tpm::{Tpm, TpmOptions};
+#[cfg(feature = "tpm")]
+pub(crate) use tpm::{TpmClearIdentity, TpmCreateKey, TpmInfo};
 pub(crate) use x509::{Simulate, X509};
 
 use crate::exit;
@@ -64,9 +68,12 @@ impl Command {
             Command::Demo(options) => options.json,
             Command::Register(options) => options.output == OutputFormat::Json,
             Command::Doctor(options) => options.output == OutputFormat::Json,
-            Command::Cert(_) | Command::DeriveKey(_) | Command::Emulator(_) | Command::X509(_) => {
-                false
-            }
+            Command::Tpm(Tpm::Info(options)) => options.json,
+            Command::Cert(_)
+            | Command::DeriveKey(_)
+            | Command::Emulator(_)
+            | Command::Tpm(_)
+            | Command::X509(_) => false,
         }
     }
 }
@@ -84,6 +91,9 @@ pub(crate) enum Command {
     /// Make certificates for trying out X.509: authorities and devices
     #[command(subcommand)]
     Cert(Cert),
+    /// Look into the machine's TPM, and prepare it for registering
+    #[command(subcommand)]
+    Tpm(Tpm),
     /// Devices that do not exist, with certificates that do
     #[command(subcommand)]
     X509(X509),
@@ -112,7 +122,8 @@ pub(crate) struct Demo {
 }
 
 #[derive(Args, Debug)]
-#[command(group(ArgGroup::new("secret").required(true).multiple(true).args(["key", "key_file", "group_key_file", "cert", "secrets", "config"])))]
+#[command(group(ArgGroup::new("certificate_key").args(["cert_key", "cert_tpm_key"])))]
+#[command(group(ArgGroup::new("secret").required(true).multiple(true).args(["key", "key_file", "group_key_file", "cert", "secrets", "config", "tpm"])))]
 #[command(after_help = exit::HELP)]
 pub(crate) struct Register {
     /// The service's host, with a port if it is not the usual one
@@ -132,8 +143,9 @@ pub(crate) struct Register {
     #[arg(long, env = "PROVISIONING_IDSCOPE", required_unless_present_any = ["secrets", "config"])]
     pub(crate) id_scope: Option<String>,
 
-    /// Registration id of the device; with --cert the certificate's common name unless given
-    #[arg(long, env = "PROVISIONING_REGISTRATION_ID", required_unless_present_any = ["cert", "secrets", "config"])]
+    /// Registration id of the device; unless given, with --cert the certificate's common name, and
+    /// with --tpm the one that follows from the endorsement key
+    #[arg(long, env = "PROVISIONING_REGISTRATION_ID", required_unless_present_any = ["cert", "secrets", "config", "tpm"])]
     pub(crate) registration_id: Option<String>,
 
     /// File of "dps derive-key --out": endpoint, scope, id, and the keys, of which the secondary
@@ -169,7 +181,7 @@ pub(crate) struct Register {
     pub(crate) group_key_file: Option<PathBuf>,
 
     /// PEM file with the device's certificate and then its issuers': X.509 instead of a key
-    #[arg(long, value_name = "FILE", requires = "cert_key", conflicts_with_all = ["key_file", "group_key_file", "show_connection_string"])]
+    #[arg(long, value_name = "FILE", requires = "certificate_key", conflicts_with_all = ["key_file", "group_key_file", "show_connection_string"])]
     pub(crate) cert: Option<PathBuf>,
 
     /// PEM file with the private key of the device's certificate
@@ -179,6 +191,17 @@ pub(crate) struct Register {
     /// File with the passphrase of that private key in its first line; - reads standard input
     #[arg(long, value_name = "FILE", requires = "cert_key")]
     pub(crate) cert_key_passphrase_file: Option<PathBuf>,
+
+    /// Persistent handle of the TPM's key for the device's certificate, for example 0x81000200
+    #[arg(long, value_name = "HANDLE", value_parser = tpm::handle, requires = "cert")]
+    pub(crate) cert_tpm_key: Option<u32>,
+
+    /// The machine's TPM instead of a key
+    #[arg(long, conflicts_with_all = ["key_file", "group_key_file", "cert", "secrets", "config", "show_connection_string"])]
+    pub(crate) tpm: bool,
+
+    #[command(flatten)]
+    pub(crate) tpm_options: TpmOptions,
 
     /// PEM file with the only certificate authorities to trust, instead of the system's
     #[arg(long, value_name = "FILE")]
@@ -192,9 +215,10 @@ pub(crate) struct Register {
     #[arg(long, value_name = "VERSION", value_enum, default_value_t = TlsVersionName::V1_3)]
     pub(crate) tls_max: TlsVersionName,
 
-    /// The protocol to reach the service by
-    #[arg(long, default_value = Transport::Mqtt.as_str(), value_parser = transport())]
-    pub(crate) transport: Transport,
+    /// The protocol to reach the service by; unless given mqtt, and with --tpm amqp, since MQTT
+    /// has no way for a TPM
+    #[arg(long, value_parser = transport())]
+    pub(crate) transport: Option<Transport>,
 
     #[command(flatten)]
     pub(crate) proxy: ProxyOptions,

@@ -7,3 +7,4 @@ pub(crate) mod doctor;
 pub(crate) mod emulator;
 mod made;
 pub(crate) mod register;
+pub(crate) mod tpm;

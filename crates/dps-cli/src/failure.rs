@@ -45,6 +45,13 @@ impl Failure {
         self
     }
 
+    /// The part of a registration that failed.
+    #[cfg(feature = "tpm")]
+    pub(crate) fn at(mut self, stage: &'static str) -> Self {
+        self.stage = Some(stage);
+        self
+    }
+
     /// A registration that failed.
     pub(crate) fn registration(error: &Error) -> Self {
         // The service's words get a line of their own.

@@ -7,6 +7,7 @@
 //! * `dps register`: a device's registration
 //! * `dps doctor`: what stands between this machine and the service
 //! * `dps cert`: certificates for trying out X.509, and for the proof of possession
+//! * `dps tpm`: a TPM's keys, for enrollments and certificates
 //! * `dps x509 simulate`: certificates of simulated devices
 //! * `dps emulator`: the local service
 //!
@@ -25,6 +26,7 @@ mod output;
 mod proxy;
 mod report;
 mod secrets;
+mod tpm;
 
 use arguments::{Arguments, Command, X509};
 use std::process::ExitCode;
@@ -40,6 +42,7 @@ fn main() -> ExitCode {
         Command::Cert(command) => commands::cert::run(&command),
         Command::X509(X509::Simulate(options)) => commands::cert::simulate::run(&options),
         Command::Doctor(options) => commands::doctor::run(&options),
+        Command::Tpm(command) => commands::tpm::run(&command),
         Command::Emulator(options) => commands::emulator::run(&options),
     };
     match outcome.and_then(|()| output::check()) {

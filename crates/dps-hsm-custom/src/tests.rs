@@ -482,3 +482,21 @@ fn a_library_is_told_of_its_use_in_order() {
         assert!(matches!(refusal, PluginError::MissingFunction(missing) if missing == name));
     }
 }
+
+#[test]
+fn plugins_keep_to_the_contract() {
+    use dps_core::conformance::{Expectations, check};
+    let expected = Expectations::default()
+        .with_registration_id(dps_core::RegistrationId::new("plugged").unwrap())
+        .at(1_900_000_000);
+    let table = KeyInterface { hsm_client_get_registration_name: Some(get_name), ..key_table() };
+    // SAFETY: the functions above keep the rules.
+    let mut plugin = unsafe { KeyPlugin::create(table, Purpose::Provisioning, None) }.unwrap();
+    TEXT.set(Some(KEY));
+    let key = KEY.to_str().unwrap().parse().unwrap();
+    check(&mut plugin, &expected.clone().with_key(key)).unwrap();
+    for mut plugin in [x509_plugin(x509_table()).unwrap(), signer()] {
+        let secret = certified().signing_key.serialize_der();
+        check(&mut plugin, &expected.clone().with_secret(secret)).unwrap();
+    }
+}

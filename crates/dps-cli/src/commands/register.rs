@@ -7,10 +7,10 @@ use crate::arguments::{OutputFormat, Register};
 use crate::exit;
 use crate::failure::Failure;
 use crate::proxy::Choice;
-use crate::{key_source, output, report};
+use crate::{key_source, output, report, tpm};
 use dps_client::{
     Assignment, Builder, Endpoint, Error, IdScope, Policy, ProvisioningClient, RegistrationId,
-    SymmetricKey, TlsVersions, TrustAnchors,
+    SymmetricKey, TlsVersions, Transport, TrustAnchors,
 };
 use dps_hsm_symm_key::SymmetricKeyHsm;
 use dps_hsm_x509::{X509Error, X509Hsm};
@@ -92,9 +92,21 @@ fn tell(options: &Register, proof: &Proof, assignment: &Assignment) {
 enum Proof {
     Key(RegistrationId, SymmetricKey),
     Certificate(Box<X509Hsm>),
+    #[cfg(feature = "tpm")]
+    Tpm(tpm::TpmHsm),
 }
 
 fn proof(options: &Register) -> Result<Proof, Failure> {
+    if options.tpm {
+        #[cfg(feature = "tpm")]
+        return tpm::hsm(&options.tpm_options).map(Proof::Tpm);
+        #[cfg(not(feature = "tpm"))]
+        return Err(tpm::not_built());
+    }
+    if let (Some(chain), Some(handle)) = (&options.cert, options.cert_tpm_key) {
+        let hsm = tpm::signing_key(&options.tpm_options, handle, &read(chain)?)?;
+        return Ok(Proof::Certificate(Box::new(hsm)));
+    }
     if let (Some(chain), Some(key)) = (&options.cert, &options.cert_key) {
         // One file may hold both.
         let (chain, key) = (Zeroizing::new(read(chain)?), Zeroizing::new(read(key)?));
@@ -125,7 +137,8 @@ fn unusable(error: &X509Error) -> Failure {
 fn builder(options: &Register, proof: &Proof) -> Result<Builder, Failure> {
     let config = |error: &dyn std::fmt::Display| Failure::new(exit::CONFIG, error.to_string());
     let versions = TlsVersions::new(options.tls_min.into(), options.tls_max.into());
-    let transport = options.transport;
+    let usual = if options.tpm { Transport::Amqp } else { Transport::Mqtt };
+    let transport = options.transport.unwrap_or(usual);
     let endpoint = endpoint(&options.endpoint).map_err(|error| config(&error))?;
     let choice = Choice::from(&options.proxy);
     let mut builder = ProvisioningClient::builder()
@@ -142,6 +155,8 @@ fn builder(options: &Register, proof: &Proof) -> Result<Builder, Failure> {
     builder = match proof {
         Proof::Key(id, key) => builder.hsm(SymmetricKeyHsm::new(id.clone(), key.clone())),
         Proof::Certificate(hsm) => builder.hsm(X509Hsm::clone(hsm)),
+        #[cfg(feature = "tpm")]
+        Proof::Tpm(hsm) => builder.hsm(hsm.clone()),
     };
     if let Some(id) = &options.registration_id {
         builder = builder.registration_id(RegistrationId::new(id.as_str())?);
@@ -190,7 +205,7 @@ fn device_key(options: &Register, id: &RegistrationId) -> Result<SymmetricKey, F
         (Some(path), _) => key_source::from_file(path),
         (None, Some(key)) if !key.is_empty() => Ok(SymmetricKey::from_base64(key)?),
         (None, _) => Err(Failure::new(exit::CONFIG, "no key is given")
-            .remedy("give --key-file, --group-key-file, --key, or --cert")),
+            .remedy("give --key-file, --group-key-file, --key, --cert, or --tpm")),
     }
 }
 

@@ -86,14 +86,10 @@ fn prove(options: &mut Register, attestation: &Members<'_>) -> Result<(), String
             options.cert = Some(file(attestation, "identity_cert")?);
             options.cert_key = Some(file(attestation, "identity_pk")?);
         }
-        "tpm" => {
-            return Err("provisioning.attestation.method is tpm, which this command does not do \
-                        from such a file"
-                .into());
-        }
+        "tpm" => options.tpm = true,
         other => {
             return Err(format!(
-                "provisioning.attestation.method is {other:?}; symmetric_key and x509 are known"
+                "provisioning.attestation.method is {other:?}; symmetric_key, x509 and tpm are known"
             ));
         }
     }
@@ -192,6 +188,15 @@ mod tests {
     }
 
     #[test]
+    fn a_tpm_is_taken_for_the_proof() {
+        let tpm = "method: \"tpm\"\n      registration_id: \"dev\"\n";
+        let section = section(&format!("{HEAD}{tpm}")).unwrap();
+        let mut options = options();
+        apply(&mut options, &Members { name: "provisioning", members: &section }).unwrap();
+        assert!(options.tpm && options.registration_id.as_deref() == Some("dev"));
+    }
+
+    #[test]
     fn what_is_missing_or_wrong_is_named_and_no_value_is_shown() {
         let attested = |text: &str| words(&format!("{HEAD}{text}\n"));
         let cases = [
@@ -203,8 +208,7 @@ mod tests {
             (words("provisioning:\n  source: dps\n  scope_id: \"{scope_id}\"\n"), "placeholder"),
             (words("provisioning:\n  source: dps\n  scope_id: 12\n"), "not a text"),
             (words("provisioning:\n  source: dps\n  scope_id: s\n"), "attestation is missing"),
-            (attested("method: tpm"), "tpm"),
-            (attested("method: other"), "symmetric_key and x509"),
+            (attested("method: other"), "symmetric_key, x509 and tpm"),
             (attested("method: symmetric_key"), "attestation.registration_id is missing"),
             (
                 attested("method: symmetric_key\n      registration_id: d"),
