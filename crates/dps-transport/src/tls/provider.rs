@@ -8,8 +8,10 @@ use rustls::crypto::ring::cipher_suite::{
     TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
     TLS13_AES_128_GCM_SHA256, TLS13_AES_256_GCM_SHA384,
 };
-use rustls::crypto::ring::kx_group::{SECP256R1, SECP384R1, X25519};
-use rustls::crypto::{CryptoProvider, GetRandomFailed, SecureRandom, WebPkiSupportedAlgorithms};
+use rustls::crypto::ring::kx_group::{SECP256R1, SECP384R1};
+use rustls::crypto::{
+    CryptoProvider, GetRandomFailed, SecureRandom, SupportedKxGroup, WebPkiSupportedAlgorithms,
+};
 use rustls::{SignatureScheme, SupportedCipherSuite};
 use webpki::ring as algorithm;
 
@@ -23,6 +25,10 @@ static SUITES: [SupportedCipherSuite; 6] = [
     TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
     TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
 ];
+
+/// Every server of TLS 1.3 must have the first (RFC 8446 section 9.1); X25519 would add 37 KB for a
+/// table that nothing else needs.
+static GROUPS: [&dyn SupportedKxGroup; 2] = [SECP256R1, SECP384R1];
 
 /// How servers and authorities may sign: all that ring verifies.
 static SIGNATURES: WebPkiSupportedAlgorithms = WebPkiSupportedAlgorithms {
@@ -65,7 +71,7 @@ static SIGNATURES: WebPkiSupportedAlgorithms = WebPkiSupportedAlgorithms {
 pub(super) fn provider() -> CryptoProvider {
     CryptoProvider {
         cipher_suites: SUITES.to_vec(),
-        kx_groups: vec![X25519, SECP256R1, SECP384R1],
+        kx_groups: GROUPS.to_vec(),
         signature_verification_algorithms: SIGNATURES,
         secure_random: &SystemRandomness,
         key_provider: &NoKeys,
@@ -85,10 +91,11 @@ impl SecureRandom for SystemRandomness {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rustls::NamedGroup;
     use rustls::crypto::ring::default_provider;
 
     #[test]
-    fn it_is_rustls_own_but_for_chacha20() {
+    fn it_is_rustls_own_but_for_chacha20_and_x25519() {
         let (ours, whole) = (provider(), default_provider());
         let suites = |provider: &CryptoProvider| -> Vec<String> {
             provider.cipher_suites.iter().map(|suite| format!("{:?}", suite.suite())).collect()
@@ -100,7 +107,10 @@ mod tests {
         let groups = |provider: &CryptoProvider| -> Vec<_> {
             provider.kx_groups.iter().map(|group| group.name()).collect()
         };
-        assert_eq!(groups(&ours), groups(&whole));
+        let mut without = groups(&whole);
+        without.retain(|group| *group != NamedGroup::X25519);
+        assert_eq!(groups(&ours), without);
+        assert_eq!(without.len(), 2);
         let [ours, whole] = [ours, whole].map(|provider| {
             let WebPkiSupportedAlgorithms { all, mapping } =
                 provider.signature_verification_algorithms;
