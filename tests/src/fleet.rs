@@ -113,11 +113,16 @@ impl Fleet {
                 self.client(transport, X509Hsm::from_pem(certificate, key.as_bytes()).unwrap())
             }
             Proof::X509Group => {
-                let chain = self.intermediate.device(name, KeyKind::Rsa) + &self.intermediate.pem();
-                let key = KeyKind::Rsa.pem();
+                let (chain, key) = (self.chain(name, KeyKind::Rsa), KeyKind::Rsa.pem());
                 self.client(transport, X509Hsm::from_pem(chain.as_bytes(), key.as_bytes()).unwrap())
             }
         }
+    }
+
+    /// A certificate for a key of this kind with its issuer's behind it, in PEM, which the group
+    /// with certificates lets in.
+    pub fn chain(&self, name: &str, key: KeyKind) -> String {
+        self.intermediate.device(name, key) + &self.intermediate.pem()
     }
 
     /// The security module of the device with a key of its own.

@@ -11,6 +11,7 @@
 //! * [`Peer`]: the service's side of a connection in memory, with TLS, a proxy or a WebSocket
 //! * [`DelayingRelay`]: a network that is far away
 //! * [`RunningProxy`]: tinyproxy, with and without TLS
+//! * [`SoftHsm`]: PKCS#11 tokens in software
 //! * [`c_build`]: the C library, built by CMake
 //! * [`run`]: other programs, with a time limit
 //!
@@ -30,6 +31,7 @@ mod peers;
 mod pki;
 mod proxy;
 mod relay;
+mod soft_hsm;
 mod world;
 
 pub use c_build::c_build;
@@ -41,4 +43,5 @@ pub use peers::{Door, Peer, ProxyPeer, TlsPeer, WebSocketPeer};
 pub use pki::{Authority, KeyKind, ServerKind, self_signed, self_signed_server};
 pub use proxy::RunningProxy;
 pub use relay::DelayingRelay;
+pub use soft_hsm::{PIN, SoftHsm};
 pub use world::{Cut, Engine, Layers, Outcome, World};

@@ -36,8 +36,8 @@ pub struct ObjectEntry {
     pub algorithm: String,
 }
 
-/// Lists the tokens that match a URI (`pkcs11:` matches all), with their keys and certificates.
-/// Without a PIN nobody logs in, and private keys stay out of sight on most tokens.
+/// Lists the tokens that match a URI (`pkcs11:` matches all), with those of their keys and
+/// certificates that match. Without a PIN nobody logs in, and private keys stay out of sight on most tokens.
 ///
 /// # Errors
 ///
@@ -65,7 +65,8 @@ pub fn list(uri: &Pkcs11Uri, access: &Access) -> Result<Vec<TokenEntry>, Pkcs11E
             ..Pkcs11Uri::default()
         };
         let mut objects = Vec::new();
-        for kind in [Kind::PrivateKey, Kind::SecretKey, Kind::PublicKey, Kind::Certificate] {
+        let kinds = [Kind::PrivateKey, Kind::SecretKey, Kind::PublicKey, Kind::Certificate];
+        for kind in kinds.into_iter().filter(|kind| object::check_kind(uri, *kind).is_ok()) {
             for found in object::find(&session, uri, kind)? {
                 let algorithm = match kind {
                     Kind::Certificate => None,

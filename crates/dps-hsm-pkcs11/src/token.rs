@@ -68,7 +68,8 @@ pub(crate) fn find(module: &Pkcs11, uri: &Pkcs11Uri) -> Result<Token, Pkcs11Erro
             Err(Pkcs11Error::SeveralTokens { uri: uri.path(), candidates: names.join(", ") })
         }
         (None, _) => {
-            let names: Vec<String> = all.iter().map(Token::name).collect();
+            let mut names: Vec<String> = all.iter().map(Token::name).collect();
+            names.sort_unstable();
             let present = match names.as_slice() {
                 [] => "the module shows no token at all".to_owned(),
                 _ => format!("there is {}", names.join(", ")),
