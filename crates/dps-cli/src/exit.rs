@@ -18,6 +18,7 @@ Exit codes:
 
 pub(crate) const OTHER: u8 = 1;
 pub(crate) const CONFIG: u8 = 2;
+pub(crate) const HSM: u8 = 3;
 pub(crate) const PROTOCOL: u8 = 10;
 
 /// The exit code of a failed registration.
@@ -25,7 +26,7 @@ pub(crate) fn of(error: &Error) -> u8 {
     match error.kind() {
         ErrorKind::InvalidConfig | ErrorKind::TooLarge { .. } => CONFIG,
         ErrorKind::TrustAnchors => CONFIG,
-        ErrorKind::Hsm => 3,
+        ErrorKind::Hsm => HSM,
         ErrorKind::NameResolution
         | ErrorKind::ConnectionRefused
         | ErrorKind::ConnectFailed

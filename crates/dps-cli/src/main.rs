@@ -7,6 +7,7 @@
 //! * `dps register`: a device's registration
 //! * `dps doctor`: what stands between this machine and the service
 //! * `dps cert`: certificates for trying out X.509, and for the proof of possession
+//! * `dps pkcs11`: what there is on PKCS#11 tokens
 //! * `dps emulator`: the local service
 //!
 //! # Out of scope
@@ -21,10 +22,11 @@ mod failure;
 mod files;
 mod key_source;
 mod output;
+mod pkcs11;
 mod proxy;
 mod report;
 
-use arguments::{Arguments, Command};
+use arguments::{Arguments, Command, Pkcs11};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
         Command::Register(options) => commands::register::run(&options),
         Command::Cert(command) => commands::cert::run(&command),
         Command::Doctor(options) => commands::doctor::run(&options),
+        Command::Pkcs11(Pkcs11::List(options)) => pkcs11::list(&options),
         Command::Emulator(options) => commands::emulator::run(&options),
     };
     match outcome.and_then(|()| output::check()) {

@@ -182,6 +182,15 @@ impl Pkcs11Uri {
         Ok(uri)
     }
 
+    /// The same with this module, unless it names one.
+    #[must_use]
+    pub fn or_module(mut self, path: impl Into<PathBuf>) -> Self {
+        if self.module_path.is_none() && self.module_name.is_none() {
+            self.module_path = Some(path.into());
+        }
+        self
+    }
+
     /// Takes an attribute; false when the RFC does not name it.
     fn set(&mut self, part: Part, name: &str, value: Zeroizing<Vec<u8>>) -> Result<bool, UriError> {
         let text =

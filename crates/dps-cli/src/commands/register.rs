@@ -4,9 +4,9 @@ use crate::arguments::{OutputFormat, Register};
 use crate::exit;
 use crate::failure::Failure;
 use crate::proxy::Choice;
-use crate::{key_source, output, report};
+use crate::{key_source, output, pkcs11, report};
 use dps_client::{
-    Builder, Endpoint, IdScope, Policy, ProvisioningClient, RegistrationId, SymmetricKey,
+    Builder, Endpoint, Hsm, IdScope, Policy, ProvisioningClient, RegistrationId, SymmetricKey,
     TlsVersions, TrustAnchors,
 };
 use dps_hsm_symm_key::SymmetricKeyHsm;
@@ -17,9 +17,9 @@ use zeroize::Zeroizing;
 
 pub(crate) fn run(options: &Register) -> Result<(), Failure> {
     let text = options.output == OutputFormat::Text;
-    let proof = proof(options)?;
+    let Proof { present, key } = proof(options)?;
     let mut client =
-        builder(options, &proof)?.build().map_err(|error| Failure::registration(&error))?;
+        present(builder(options)?).build().map_err(|error| Failure::registration(&error))?;
     if text {
         let id = &client.identity().registration_id;
         output::line(format_args!("Registering device {id}"));
@@ -39,12 +39,9 @@ pub(crate) fn run(options: &Register) -> Result<(), Failure> {
             return Err(if text { failure } else { failure.reported() });
         }
     };
-    let connection_string = match &proof {
-        Proof::Key(_, key) if options.show_connection_string => {
-            Some(assignment.connection_string(key))
-        }
-        _ => None,
-    };
+    let connection_string = key
+        .filter(|_| options.show_connection_string)
+        .map(|key| assignment.connection_string(&key));
     if text {
         output::line(format_args!(
             "Registration Information received from service: {}, deviceId: {}",
@@ -67,26 +64,63 @@ pub(crate) fn run(options: &Register) -> Result<(), Failure> {
 }
 
 /// What proves the device's identity.
-enum Proof {
-    Key(RegistrationId, SymmetricKey),
-    Certificate(Box<X509Hsm>),
+struct Proof {
+    /// Gives it to the client.
+    present: Box<dyn FnOnce(Builder) -> Builder>,
+    /// The key, if it is one and in memory.
+    key: Option<SymmetricKey>,
+}
+
+impl Proof {
+    fn of(hsm: impl Hsm + 'static) -> Self {
+        Self { present: Box::new(|builder| builder.hsm(hsm)), key: None }
+    }
 }
 
 fn proof(options: &Register) -> Result<Proof, Failure> {
     if let (Some(chain), Some(key)) = (&options.cert, &options.cert_key) {
-        // One file may hold both.
-        let (chain, key) = (Zeroizing::new(read(chain)?), Zeroizing::new(read(key)?));
-        let passphrase =
-            options.cert_key_passphrase_file.as_deref().map(key_source::passphrase).transpose()?;
-        let hsm = match passphrase {
-            Some(passphrase) => X509Hsm::from_pem_with_passphrase(&chain, &key, &passphrase),
-            None => X509Hsm::from_pem(&chain, &key),
-        };
-        return hsm.map(|hsm| Proof::Certificate(Box::new(hsm))).map_err(|error| unusable(&error));
+        return certificate(options, chain, key).map(Proof::of);
     }
     let id = RegistrationId::new(options.registration_id.as_deref().unwrap_or_default())?;
+    check_one_key(options)?;
+    let uri = options.key.as_deref().filter(|key| pkcs11::is_uri(key));
+    if let (Some(uri), None, None) = (uri, &options.key_file, &options.group_key_file) {
+        if options.show_connection_string {
+            let what = "there is no connection string to show: the key stays in the token";
+            return Err(Failure::new(exit::CONFIG, what).remedy("drop --show-connection-string"));
+        }
+        return pkcs11::symmetric_key(id, uri, &options.pkcs11).map(Proof::of);
+    }
     let key = device_key(options, &id)?;
-    Ok(Proof::Key(id, key))
+    Ok(Proof { key: Some(key.clone()), ..Proof::of(SymmetricKeyHsm::new(id, key)) })
+}
+
+/// Each of the two may be a file or on a token.
+fn certificate(options: &Register, chain: &Path, key: &Path) -> Result<X509Hsm, Failure> {
+    let uri = |path: &Path| path.to_str().filter(|text| pkcs11::is_uri(text)).map(str::to_owned);
+    let passphrase = options.cert_key_passphrase_file.as_deref();
+    match (uri(chain), uri(key)) {
+        (_, Some(_)) if passphrase.is_some() => {
+            let what = "a key in a token has no passphrase";
+            Err(Failure::new(exit::CONFIG, what).remedy("give the token's PIN by --pin-file"))
+        }
+        (None, Some(key)) => pkcs11::x509(&read(chain)?, &key, &options.pkcs11),
+        (Some(chain), Some(key)) => pkcs11::x509_from_token(&chain, &key, &options.pkcs11),
+        (Some(_), None) => {
+            let what = "the certificate is in a token, and its key is not";
+            Err(Failure::new(exit::CONFIG, what)
+                .remedy("give a pkcs11: URI as --cert-key, or a PEM file as --cert"))
+        }
+        (None, None) => {
+            // One file may hold both.
+            let (chain, key) = (Zeroizing::new(read(chain)?), Zeroizing::new(read(key)?));
+            match passphrase.map(key_source::passphrase).transpose()? {
+                Some(passphrase) => X509Hsm::from_pem_with_passphrase(&chain, &key, &passphrase),
+                None => X509Hsm::from_pem(&chain, &key),
+            }
+            .map_err(|error| unusable(&error))
+        }
+    }
 }
 
 fn unusable(error: &X509Error) -> Failure {
@@ -100,7 +134,7 @@ fn unusable(error: &X509Error) -> Failure {
     }
 }
 
-fn builder(options: &Register, proof: &Proof) -> Result<Builder, Failure> {
+fn builder(options: &Register) -> Result<Builder, Failure> {
     let config = |error: &dyn std::fmt::Display| Failure::new(exit::CONFIG, error.to_string());
     let versions = TlsVersions::new(options.tls_min.into(), options.tls_max.into());
     let transport = options.transport;
@@ -117,10 +151,6 @@ fn builder(options: &Register, proof: &Proof) -> Result<Builder, Failure> {
             deadline: Some(Duration::from_secs(options.timeout)),
             ..Policy::default()
         });
-    builder = match proof {
-        Proof::Key(id, key) => builder.hsm(SymmetricKeyHsm::new(id.clone(), key.clone())),
-        Proof::Certificate(hsm) => builder.hsm(X509Hsm::clone(hsm)),
-    };
     if let Some(id) = &options.registration_id {
         builder = builder.registration_id(RegistrationId::new(id.as_str())?);
     }
@@ -154,12 +184,16 @@ pub(super) fn certificates(path: &Path) -> Result<Vec<u8>, Failure> {
         .remedy("give a PEM file, such as the one that dps emulator --ca-out writes"))
 }
 
-fn device_key(options: &Register, id: &RegistrationId) -> Result<SymmetricKey, Failure> {
+fn check_one_key(options: &Register) -> Result<(), Failure> {
     let given = [options.key_given, options.key_file.is_some(), options.group_key_file.is_some()];
     if given.iter().filter(|given| **given).count() > 1 {
         return Err(Failure::new(exit::CONFIG, "more than one key is given")
             .remedy("give one of --key, --key-file and --group-key-file"));
     }
+    Ok(())
+}
+
+fn device_key(options: &Register, id: &RegistrationId) -> Result<SymmetricKey, Failure> {
     // A file named on the command line goes before a key in the environment.
     if let Some(path) = &options.group_key_file {
         return Ok(key_source::from_file(path)?.derive(id));
