@@ -4,7 +4,8 @@
  *                 --registration-id ID (--key BASE64 | --cert FILE --cert-key FILE)
  *                 --transport NAME]
  * dps_c_scenarios --list           names of the scenarios, with what they need: "offline", a
- *                                  service and a "key", a "certificate" or "either"
+ *                                  service and a "key", a "certificate" or "either", or a
+ *                                  "token" and a library with DPS_PKCS11
  *
  * Exit code 0 when the scenario went as expected; else a message says what did not. One process
  * for each: part of the state is the process's.
@@ -29,7 +30,7 @@ static const struct
 {
     const char* name;
     void (*run)(void);
-    enum { OFFLINE, KEY, CERTIFICATE, EITHER } needs;
+    enum { OFFLINE, KEY, CERTIFICATE, EITHER, TOKEN } needs;
 } SCENARIOS[] = {
     { "security_factory", security_factory, OFFLINE },
     { "null_args", null_args, OFFLINE },
@@ -49,6 +50,9 @@ static const struct
     { "hsm_tables", hsm_tables, OFFLINE },
     { "hsm_key_misuse", hsm_key_misuse, OFFLINE },
     { "hsm_x509_misuse", hsm_x509_misuse, OFFLINE },
+    { "pkcs11_missing", pkcs11_missing, OFFLINE },
+    { "pkcs11_options", pkcs11_options, TOKEN },
+    { "pkcs11_hub_tokens", pkcs11_hub_tokens, TOKEN },
     { "success", success, EITHER },
     { "wrong_key", wrong_key, KEY },
     { "untrusted", untrusted, EITHER },
@@ -68,7 +72,7 @@ static const struct
 
 static void list(void)
 {
-    static const char* const NEEDS[] = { "offline", "key", "certificate", "either" };
+    static const char* const NEEDS[] = { "offline", "key", "certificate", "either", "token" };
     size_t index;
     for (index = 0; index < SCENARIO_COUNT; index++)
     {

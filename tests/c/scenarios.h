@@ -23,6 +23,8 @@ void hub_certificates(void);
 void hsm_tables(void);
 void hsm_key_misuse(void);
 void hsm_x509_misuse(void);
+/* In a library without DPS_PKCS11. */
+void pkcs11_missing(void);
 
 /* With the service of the arguments. */
 void success(void);
@@ -39,5 +41,9 @@ void x509_several(void);
 void hsm_key(void);
 void hsm_x509(void);
 void hsm_x509_signer(void);
+
+/* With a PKCS#11 token as well. */
+void pkcs11_options(void);
+void pkcs11_hub_tokens(void);
 
 #endif /* DPS_TEST_SCENARIOS_H */

@@ -41,6 +41,7 @@ fn arrows_run_as_designed() {
         ("dps-transport-http", &["dps-core"]),
         ("dps-transport-mqtt", &["dps-core"]),
         ("dps-hsm-custom", &["dps-core", "dps-hsm-x509"]),
+        ("dps-hsm-pkcs11", &["dps-core", "dps-hsm-x509"]),
         ("dps-hsm-symm-key", &["dps-core"]),
         ("dps-hsm-x509", &["dps-core"]),
         (
@@ -54,8 +55,14 @@ fn arrows_run_as_designed() {
             ],
         ),
         ("dps-emulator", &["dps-core"]),
-        ("dps-ffi", &["dps-client", "dps-hsm-custom", "dps-hsm-symm-key", "dps-hsm-x509"]),
-        ("dps-cli", &["dps-client", "dps-emulator", "dps-hsm-symm-key", "dps-hsm-x509"]),
+        (
+            "dps-ffi",
+            &["dps-client", "dps-hsm-custom", "dps-hsm-pkcs11", "dps-hsm-symm-key", "dps-hsm-x509"],
+        ),
+        (
+            "dps-cli",
+            &["dps-client", "dps-emulator", "dps-hsm-pkcs11", "dps-hsm-symm-key", "dps-hsm-x509"],
+        ),
         (
             "dps-tests",
             &[

@@ -14,7 +14,7 @@ use dps_hsm_pkcs11::{
 use dps_hsm_x509::X509Hsm;
 use dps_tests::{Authority, Fleet, KeyKind, PIN, SoftHsm};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 const VERSIONS: [TlsVersion; 2] = [TlsVersion::V1_2, TlsVersion::V1_3];
@@ -269,6 +269,71 @@ fn a_session_that_another_part_of_the_program_closes_is_opened_again() {
             other.finalize().unwrap();
             assert_eq!(sign(&key).map(|signature| signature[0]), Ok(0x30));
             assert_eq!(asked.load(Ordering::Relaxed), 2, "one more login, and one only");
+        },
+    );
+}
+
+#[test]
+fn what_a_token_answers_is_told_and_what_can_help_is_tried_once() {
+    SoftHsm::run(
+        "what_a_token_answers_is_told_and_what_can_help_is_tried_once",
+        &["fleet"],
+        |hsm| {
+            hsm.import_pair("fleet", "p256", "01", KeyKind::P256.pem());
+            let chain = Authority::root("Root").device("dev", KeyKind::P256);
+            let right = Arc::new(AtomicBool::new(true));
+            let asked = Arc::new(AtomicUsize::new(0));
+            let (is_right, counter) = (right.clone(), asked.clone());
+            let pin = PinSource::callback(move |_| {
+                counter.fetch_add(1, Ordering::Relaxed);
+                let pin = if is_right.load(Ordering::Relaxed) { PIN } else { "0000" };
+                Some(pin.as_bytes().to_vec().into())
+            });
+            let access = Access::new().module(hsm.faulty_module()).pin(pin);
+            let find = || x509(chain.as_bytes(), &uri("pkcs11:token=fleet"), &access);
+
+            // At the login.
+            for (code, words) in [
+                (0xa4, "the PIN of the token \"fleet\" is locked"),
+                (0xa3, "the PIN of the token \"fleet\" is not set up: it has expired"),
+                (0x102, "the PIN of the token \"fleet\" is not set up: no user PIN"),
+                (0x30, "the token failed to log in: CKR_DEVICE_ERROR"),
+                (0x8000_0007, "a failure of its maker's own, 0x80000007"),
+            ] {
+                hsm.fail("login", code, 1);
+                let error = find().unwrap_err().to_string();
+                assert!(error.contains(words), "{code:x}: {error}");
+            }
+            let key = key_of(&find().unwrap());
+
+            // While signing: what may be a lost session is opened once more.
+            for code in [0x32, 0x30, 0xb3, 0xb0, 0x101, 0x82, 0x60, 0xe0] {
+                for function in ["sign_init", "sign"] {
+                    hsm.fail(function, code, 1);
+                    assert_eq!(sign(&key).map(|s| s[0]), Ok(0x30), "{function} {code:x}");
+                }
+            }
+            hsm.fail("sign_init", 0x32, 2);
+            let gone = sign(&key).unwrap_err();
+            assert!(gone.contains("is gone: CKR_DEVICE_REMOVED"), "{gone}");
+            assert!(sign(&key).is_ok(), "and it is back");
+            // What is not, is not.
+            let before = asked.load(Ordering::Relaxed);
+            hsm.fail("sign", 0x31, 1);
+            let failed = sign(&key).unwrap_err();
+            assert!(failed.contains("CKR_DEVICE_MEMORY"), "{failed}");
+            assert_eq!(asked.load(Ordering::Relaxed), before);
+
+            // A PIN that is refused is not tried again by the same key.
+            right.store(false, Ordering::Relaxed);
+            hsm.fail("sign_init", 0x101, 1);
+            let wrong = sign(&key).unwrap_err();
+            assert!(wrong.contains("the PIN is wrong"), "{wrong}");
+            assert_eq!(asked.load(Ordering::Relaxed), before + 1);
+            right.store(true, Ordering::Relaxed);
+            assert!(sign(&key).unwrap_err().contains("the PIN is wrong"));
+            assert_eq!(asked.load(Ordering::Relaxed), before + 1);
+            assert!(sign(&key_of(&find().unwrap())).is_ok(), "a new one may");
         },
     );
 }

@@ -4,7 +4,7 @@
 //! which loads it runs in a process of its own: [`SoftHsm::run`] starts the test's program again
 //! for that one test.
 
-use crate::command::{Finished, run};
+use crate::command::{Finished, root, run};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -89,10 +89,28 @@ impl SoftHsm {
             .expect("libsofthsm2.so is not there; tests/run installs what the tests need")
     }
 
+    /// A module in front of SoftHSM's that fails when [`SoftHsm::fail`] says so.
+    pub fn faulty_module(&self) -> PathBuf {
+        let module = self.folder.join("faults.so");
+        let mut compile = Command::new("cc");
+        compile.args(["-shared", "-fPIC", "-Wall", "-Wextra", "-Werror", "-std=c99", "-o"]);
+        compile.arg(&module).arg(root().join("tests/c/pkcs11_faults.c")).arg("-ldl");
+        run(&mut compile, LIMIT).success_of("cc");
+        module
+    }
+
+    /// Has the faulty module answer the next calls of a function, "login", "sign_init" or "sign",
+    /// with this code.
+    pub fn fail(&self, function: &str, code: u32, times: u32) {
+        self.file("faults", format!("{function} {code:x} {times}\n"));
+    }
+
     /// A program that sees these tokens when it loads the module.
     pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new(program);
         command.env("SOFTHSM2_CONF", self.folder.join("softhsm2.conf"));
+        command.env("DPS_FAULTS", self.folder.join("faults"));
+        command.env("DPS_FAULTS_MODULE", Self::module());
         command
     }
 

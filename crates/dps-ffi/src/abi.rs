@@ -234,6 +234,11 @@ impl DPS_POLICY {
         core::mem::offset_of!(DPS_POLICY, conservative) + size_of::<u32>();
 }
 
+/// Writes the PIN of the token with this label into the buffer of this size, and tells its length;
+/// negative when there is none. See `dps.h`.
+pub type DPS_PKCS11_PIN_CALLBACK =
+    unsafe extern "C" fn(*const c_char, *mut c_char, usize, *mut c_void) -> c_int;
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,12 +5,14 @@
 //! given, and there is no `skn` unless a key's name is given.
 
 use crate::abi::DEVICE_AUTH_TYPE;
+use crate::pkcs11::{self, TokenKey};
 use crate::secret::SecretText;
 use crate::security::{Proof, security};
 use core::ffi::c_char;
 use core::ptr;
-use dps_client::SymmetricKey;
+use dps_client::dps_core::Mac;
 use dps_client::dps_core::sas::{HexCase, UnsignedToken};
+use dps_client::{Hsm as _, RegistrationId, SymmetricKey};
 use dps_hsm_custom::{KeyPlugin, X509Plugin};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -45,6 +47,12 @@ pub(crate) struct HubAuth {
 enum Source {
     /// Base64, not yet read.
     SymmetricKey(SecretText),
+    /// A key in a token: its URI, the name that goes with it, and the key once it was found.
+    TokenKey {
+        name: String,
+        uri: SecretText,
+        found: Mutex<Option<TokenKey>>,
+    },
     /// What the process was given; looked up when it is asked for.
     X509,
     KeyPlugin(KeyPlugin),
@@ -55,6 +63,9 @@ impl HubAuth {
     /// Takes a copy of the key.
     pub(crate) fn new(proof: Proof) -> Self {
         let source = match proof {
+            Proof::SymmetricKey { key, registration_name } if pkcs11::is_uri(key.expose()) => {
+                Source::TokenKey { name: registration_name, uri: key, found: Mutex::default() }
+            }
             Proof::SymmetricKey { key, .. } => Source::SymmetricKey(key),
             Proof::X509 => Source::X509,
             Proof::KeyPlugin(plugin) => Source::KeyPlugin(plugin),
@@ -65,7 +76,9 @@ impl HubAuth {
 
     pub(crate) fn kind(&self) -> DEVICE_AUTH_TYPE {
         match self.source {
-            Source::SymmetricKey(_) | Source::KeyPlugin(_) => DEVICE_AUTH_TYPE::SYMM_KEY,
+            Source::SymmetricKey(_) | Source::TokenKey { .. } | Source::KeyPlugin(_) => {
+                DEVICE_AUTH_TYPE::SYMM_KEY
+            }
             Source::X509 | Source::X509Plugin(_) => DEVICE_AUTH_TYPE::X509,
         }
     }
@@ -77,19 +90,23 @@ impl HubAuth {
 
     /// A token. On refusal tells why, without any part of the key.
     pub(crate) fn sas_token(&self, request: &TokenRequest) -> Result<Credentials, String> {
-        let key = match &self.source {
-            Source::SymmetricKey(key) => {
-                SymmetricKey::from_base64(key.expose()).map_err(|error| error.to_string())?
-            }
-            Source::KeyPlugin(plugin) => plugin.key().map_err(|error| error.to_string())?,
-            _ => return Err("a device with a certificate has no tokens".into()),
-        };
         let mut token =
             UnsignedToken::new(request.scope.as_str(), request.expiry).hex_case(HexCase::Lower);
         if !request.key_name.is_empty() {
             token = token.key_name(request.key_name.as_str());
         }
-        let token = token.sign(&key);
+        let token = match &self.source {
+            Source::SymmetricKey(key) => token
+                .sign(&SymmetricKey::from_base64(key.expose()).map_err(|error| error.to_string())?),
+            Source::TokenKey { name, uri, found } => {
+                let mac = sign_in_token(name, uri, found, token.string_to_sign().as_bytes())?;
+                token.finish(&mac)
+            }
+            Source::KeyPlugin(plugin) => {
+                token.sign(&plugin.key().map_err(|error| error.to_string())?)
+            }
+            _ => return Err("a device with a certificate has no tokens".into()),
+        };
         Ok(self.show([Some(SecretText::of_bytes(token.as_str().as_bytes())), None]))
     }
 
@@ -116,6 +133,26 @@ impl HubAuth {
             shown.each_ref().map(|text| text.as_ref().map_or(ptr::null(), SecretText::as_ptr));
         Credentials { first, second }
     }
+}
+
+/// Signs with a key in a token, which is looked for at the first time.
+fn sign_in_token(
+    name: &str,
+    uri: &SecretText,
+    found: &Mutex<Option<TokenKey>>,
+    text: &[u8],
+) -> Result<Mac, String> {
+    let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut key = match found.take() {
+        Some(key) => key,
+        None => {
+            let id = RegistrationId::new(name).map_err(|error| error.to_string())?;
+            pkcs11::key(id, uri.expose()).map_err(|error| error.to_string())?
+        }
+    };
+    let mac = key.sign(text).map_err(|error| error.to_string());
+    *found = Some(key);
+    mac
 }
 
 #[cfg(test)]

@@ -45,6 +45,7 @@ mod guard;
 mod hub_auth;
 mod options;
 mod payload;
+mod pkcs11;
 mod plugin;
 mod pointers;
 mod registry;

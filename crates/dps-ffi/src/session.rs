@@ -91,8 +91,10 @@ struct State {
     registration_id: Option<String>,
     /// What the options gave, or from Register on the process's.
     x509: Material,
-    /// What a plug-in's certificate and key are, read when the registration begins.
+    /// What the options' or a plug-in's certificate and key are, read when the registration begins.
     presented: Option<Result<X509Hsm, Failure>>,
+    /// The certificate and key of the options, once they were read.
+    found: Option<X509Hsm>,
     settings: Settings,
     phase: Phase,
     callbacks: Option<Callbacks>,
@@ -129,6 +131,7 @@ impl Session {
                 registration_id: None,
                 x509: Material::none(),
                 presented: None,
+                found: None,
                 settings: Settings::default(),
                 phase: Phase::Ready,
                 callbacks: None,

@@ -23,6 +23,15 @@ impl State {
                 return missing(format!("{option}; a device with a certificate needs both"));
             }
         }
+        // Found in the token once for each handle, and then held.
+        if matches!(self.target.proof, Proof::X509) {
+            let found = match self.found.take() {
+                Some(hsm) => Ok(hsm),
+                None => self.x509.hsm(),
+            };
+            self.found = found.as_ref().ok().cloned();
+            self.presented = Some(found);
+        }
         if let Proof::X509Plugin(plugin) = &self.target.proof {
             self.presented = Some(match plugin.load() {
                 Ok(hsm) => Ok(hsm),
@@ -44,8 +53,12 @@ impl State {
                 }
                 // Beyond the original, whose certificates have no name.
                 Proof::X509 => {
-                    let hsm = self.x509.hsm().map_err(|failure| failure.under(ERROR))?;
-                    hsm.common_name().map(str::to_owned)
+                    let hsm = self.presented.as_ref().and_then(|found| found.as_ref().ok());
+                    match (hsm, &self.presented) {
+                        (Some(hsm), _) => hsm.common_name().map(str::to_owned),
+                        (None, Some(Err(failure))) => return Err(failure.clone().under(ERROR)),
+                        (None, _) => None,
+                    }
                 }
             };
             if own.is_none() {
