@@ -24,8 +24,6 @@
 #include "azure_prov_client/prov_transport_mqtt_ws_client.h"
 #include "dps/dps.h"
 
-typedef struct Option_DPS_PKCS11_PIN_CALLBACK Option_DPS_PKCS11_PIN_CALLBACK;
-
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -90,7 +88,7 @@ const char *Prov_Device_LL_Get_Provisioning_Payload(PROV_DEVICE_LL_HANDLE handle
 
 PROV_DEVICE_RESULT dps_pkcs11_set_module(const char *path);
 
-PROV_DEVICE_RESULT dps_pkcs11_set_pin_callback(Option_DPS_PKCS11_PIN_CALLBACK callback,
+PROV_DEVICE_RESULT dps_pkcs11_set_pin_callback(DPS_PKCS11_PIN_CALLBACK callback,
                                                void *context);
 
 PROV_DEVICE_RESULT dps_hsm_register_symmetric_key(const HSM_CLIENT_KEY_INTERFACE *hsm);

@@ -20,14 +20,14 @@ fn build() -> PathBuf {
     configure
         .args(["-DDPS_PKCS11=ON", "-Dbuild_c_tests=ON", "-Dskip_samples=ON", "-DDPS_SHARED=OFF"])
         .args(["-DDPS_INSTALL=OFF", "-DDPS_CARGO_PROFILE=dev", "-DDPS_CARGO_FLAGS=--locked"])
-        .arg(format!("-DDPS_CARGO_TARGET_DIR={}", cargo.join("c-pkcs11").display()))
+        .arg(format!("-DDPS_CARGO_TARGET_DIR={}", cargo.display()))
         .arg("-S")
         .arg(root())
         .arg("-B")
         .arg(&folder);
     run(&mut configure, Duration::from_secs(120)).success();
     let mut build = Command::new("cmake");
-    build.args(["--target", "dps_c_scenarios", "--build"]).arg(&folder);
+    build.arg("--build").arg(&folder).args(["--target", "dps_c_scenarios"]);
     run(&mut build, Duration::from_secs(1800)).success();
     folder.join("tests/c/dps_c_scenarios")
 }

@@ -6,7 +6,7 @@ mod tokens;
 
 pub(crate) use tokens::{ENGINE, TokenKey, key, set_module, set_pin_callback, x509};
 
-use crate::abi::DPS_PKCS11_PIN_CALLBACK;
+use core::ffi::{c_char, c_int, c_void};
 
 /// Whether a key's text names one on a token.
 pub(crate) fn is_uri(text: &str) -> bool {
@@ -19,7 +19,8 @@ pub(crate) fn is_uri(text: &str) -> bool {
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(not(feature = "pkcs11"), expect(dead_code, reason = "nobody asks for PINs"))]
 pub(crate) struct PinGiver {
-    pub(crate) function: DPS_PKCS11_PIN_CALLBACK,
+    pub(crate) function:
+        unsafe extern "C" fn(*const c_char, *mut c_char, usize, *mut c_void) -> c_int,
     /// A pointer that only goes back to C.
     pub(crate) context: usize,
 }

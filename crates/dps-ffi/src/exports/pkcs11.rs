@@ -29,7 +29,7 @@ pub unsafe extern "C" fn dps_pkcs11_set_module(path: *const c_char) -> PROV_DEVI
 /// lives.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dps_pkcs11_set_pin_callback(
-    callback: Option<DPS_PKCS11_PIN_CALLBACK>,
+    callback: DPS_PKCS11_PIN_CALLBACK,
     context: *mut c_void,
 ) -> PROV_DEVICE_RESULT {
     let context = context as usize;
