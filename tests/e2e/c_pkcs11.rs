@@ -38,9 +38,9 @@ fn c_programs_register_with_keys_in_a_token() {
     let (hsm, fleet) = (SoftHsm::start(&["fleet"]), Fleet::start());
     let ca = hsm.file("ca.pem", fleet.emulator.ca_pem());
     let base64 = fleet.key_device().key().to_base64();
-    for (kind, label) in [(KeyKind::P256, "p256"), (KeyKind::Rsa, "rsa"), (KeyKind::P384, "p384")] {
-        hsm.import_pair("fleet", label, "01", kind.pem());
-    }
+    hsm.import_pair("fleet", "p256", "01", KeyKind::P256.pem());
+    hsm.import_pair("fleet", "rsa", "02", KeyKind::Rsa.pem());
+    hsm.import_pair("fleet", "p384", "03", KeyKind::P384.pem());
     hsm.import_secret("fleet", "device", &BASE64.decode(base64.as_bytes()).unwrap());
 
     let scenario = |kind: &str, name: &str, transport: Transport, more: &[&str]| -> Finished {

@@ -41,6 +41,7 @@ fn arrows_run_as_designed() {
         ("dps-transport-http", &["dps-core"]),
         ("dps-transport-mqtt", &["dps-core"]),
         ("dps-hsm-custom", &["dps-core", "dps-hsm-x509"]),
+        ("dps-hsm-openssl", &["dps-core", "dps-hsm-x509"]),
         ("dps-hsm-pkcs11", &["dps-core", "dps-hsm-x509"]),
         ("dps-hsm-symm-key", &["dps-core"]),
         ("dps-hsm-x509", &["dps-core"]),
