@@ -111,11 +111,16 @@ PROV_DEVICE_RESULT dps_set_policy(PROV_DEVICE_HANDLE handle, const DPS_POLICY* p
  *
  * With a module for certificates, the options x509certificate and x509privatekey are refused.
  *
- * PROV_DEVICE_RESULT_INVALID_ARG when one of the table's functions is NULL; dps_last_error(NULL)
- * names it.
+ * Trusted platform modules register over HTTP and AMQP; SECURE_DEVICE_TYPE_TPM is only accepted once
+ * there is a module.
+ *
+ * PROV_DEVICE_RESULT_INVALID_ARG when a function of the table is NULL that also the hub's credentials
+ * take; dps_last_error(NULL) names it. Without one that only a registration takes, such as
+ * hsm_client_get_common_name, no client can be created, which then names it.
  */
 PROV_DEVICE_RESULT dps_hsm_register_symmetric_key(const HSM_CLIENT_KEY_INTERFACE* hsm);
 PROV_DEVICE_RESULT dps_hsm_register_x509(const HSM_CLIENT_X509_INTERFACE* hsm);
+PROV_DEVICE_RESULT dps_hsm_register_tpm(const HSM_CLIENT_TPM_INTERFACE* hsm);
 
 /* What a key is to do, by TLS's numbers (RFC 8446 section 4.2.3). The message is not hashed yet. A
  * certificate's RSA key is asked for any of the RSA ones, which the service chooses from; an EC key
@@ -170,6 +175,49 @@ typedef int (*DPS_PKCS11_PIN_CALLBACK)(const char* token, char* pin, size_t size
 
 /* NULL: none, as in the beginning; then the environment's PKCS11_PIN is taken if it is there. */
 PROV_DEVICE_RESULT dps_pkcs11_set_pin_callback(DPS_PKCS11_PIN_CALLBACK callback, void* context);
+
+/*
+ * A library of modules of all kinds: the seven functions of hsm_client_data.h, for the security state
+ * and the clients that are made from then on. It goes before one that the program is linked with, and
+ * behind single modules that are registered. Set size to sizeof(DPS_HSM_LIBRARY).
+ */
+typedef struct DPS_HSM_LIBRARY_TAG
+{
+    size_t size;
+    int (*x509_init)(void);
+    void (*x509_deinit)(void);
+    int (*tpm_init)(void);
+    void (*tpm_deinit)(void);
+    const HSM_CLIENT_TPM_INTERFACE* (*tpm_interface)(void);
+    const HSM_CLIENT_X509_INTERFACE* (*x509_interface)(void);
+    const HSM_CLIENT_KEY_INTERFACE* (*key_interface)(void);
+} DPS_HSM_LIBRARY;
+
+/* The struct is copied, and its functions must stay as long as the process lives. NULL: not any more.
+ * PROV_DEVICE_RESULT_INVALID_ARG when one of them is NULL; dps_last_error(NULL) names it. */
+PROV_DEVICE_RESULT dps_hsm_register_library(const DPS_HSM_LIBRARY* library);
+
+/* The same with the seven functions of a shared object, which stays loaded for good. NULL: not any more.
+ * PROV_DEVICE_RESULT_ERROR when it cannot be loaded, or lacks one of the functions; dps_last_error(NULL)
+ * tells. A path without a slash is looked for as dlopen does. */
+PROV_DEVICE_RESULT dps_hsm_load(const char* path);
+
+/* The library's own modules, as tables. libdps_hsm gives their functions the C SDK's names
+ * (hsm_client_key.h, hsm_client_x509.h, hsm_client_tpm.h). The certificate is the process's, which
+ * options and prov_auth_set_certificate give too. A newer library's struct may be larger. */
+typedef struct DPS_HSM_BUILT_IN_TAG
+{
+    size_t size;
+    HSM_CLIENT_KEY_INTERFACE key;
+    HSM_CLIENT_X509_INTERFACE x509;
+    HSM_CLIENT_TPM_INTERFACE tpm;
+    int (*x509_set_certificate)(HSM_CLIENT_HANDLE handle, const char* certificate);
+    int (*x509_set_key)(HSM_CLIENT_HANDLE handle, const char* key);
+    /* Forgets both. */
+    void (*x509_reset)(void);
+} DPS_HSM_BUILT_IN;
+
+const DPS_HSM_BUILT_IN* dps_hsm_built_in(void);
 
 #ifdef __cplusplus
 }

@@ -53,6 +53,17 @@ static const struct
     { "pkcs11_missing", pkcs11_missing, OFFLINE },
     { "pkcs11_options", pkcs11_options, TOKEN },
     { "pkcs11_hub_tokens", pkcs11_hub_tokens, TOKEN },
+    { "hsm_tpm_misuse", hsm_tpm_misuse, OFFLINE },
+    { "hsm_slow_module", hsm_slow_module, OFFLINE },
+    { "auth_create_tpm", auth_create_tpm, OFFLINE },
+    { "auth_create_x509", auth_create_x509, OFFLINE },
+    { "auth_null", auth_null, OFFLINE },
+    { "auth_tpm", auth_tpm, OFFLINE },
+    { "auth_x509", auth_x509, OFFLINE },
+    { "auth_key", auth_key, OFFLINE },
+    { "built_in_key", built_in_key, OFFLINE },
+    { "built_in_x509", built_in_x509, OFFLINE },
+    { "built_in_tpm", built_in_tpm, OFFLINE },
     { "success", success, EITHER },
     { "wrong_key", wrong_key, KEY },
     { "untrusted", untrusted, EITHER },
@@ -238,7 +249,7 @@ int main(int argc, char** argv)
         {
             const bool has_key = arguments.key != NULL;
             const bool has_certificate = arguments.certificate != NULL && arguments.certificate_key != NULL;
-            if (SCENARIOS[index].needs != OFFLINE &&
+            if (SCENARIOS[index].needs != OFFLINE && SCENARIOS[index].needs != TOKEN &&
                 (arguments.endpoint == NULL || arguments.id_scope == NULL || arguments.registration_id == NULL ||
                  arguments.ca == NULL || has_key == has_certificate ||
                  (SCENARIOS[index].needs == KEY && !has_key) ||

@@ -25,6 +25,17 @@ void hsm_key_misuse(void);
 void hsm_x509_misuse(void);
 /* In a library without DPS_PKCS11. */
 void pkcs11_missing(void);
+void hsm_tpm_misuse(void);
+void hsm_slow_module(void);
+void auth_create_tpm(void);
+void auth_create_x509(void);
+void auth_null(void);
+void auth_tpm(void);
+void auth_x509(void);
+void auth_key(void);
+void built_in_key(void);
+void built_in_x509(void);
+void built_in_tpm(void);
 
 /* With the service of the arguments. */
 void success(void);

@@ -3,12 +3,13 @@
 // A helper of a test may stop the test where it stands.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+use dps_client::dps_core::sas::{HexCase, UnsignedToken};
 use dps_client::{RegistrationId, SymmetricKey};
 use dps_emulator::{
     AttestationConfig, Emulator, EmulatorConfig, EnrollmentGroupConfig, IndividualEnrollmentConfig,
 };
 use dps_tests::{
-    Authority, Fault, FaultyService, Finished, KeyKind, RunningProxy, c_build, root, run,
+    Authority, Fault, FaultyService, Finished, KeyKind, RunningProxy, Swtpm, c_build, root, run,
     self_signed,
 };
 use std::fs;
@@ -330,6 +331,72 @@ fn the_x509_sample_takes_chains_and_says_what_is_wrong_with_them() {
         assert_eq!(finished.code, Some(1), "{finished:?}");
         assert!(words.iter().all(|part| finished.stderr.contains(part)), "{finished:?}");
     }
+}
+
+/// The example's TPM is driven by tss2; swtpm is the TPM.
+#[test]
+fn a_tpm_of_ones_own_registers_and_signs_for_the_hub() {
+    let tpm = Swtpm::start();
+    let example = |arguments: &[&str], change: &dyn Fn(&mut Command)| {
+        let mut command = Command::new(sample(HSM_SAMPLE));
+        command.arg("tpm").args(arguments).env("CUSTOM_HSM_TCTI", tpm.tcti());
+        change(&mut command);
+        run(&mut command, Duration::from_secs(60))
+    };
+    // As an operator does: the program tells what the enrollment needs.
+    let told = example(&[], &|_| {}).success().stdout;
+    let after = |words: &str| {
+        let line = told.lines().find_map(|line| line.strip_prefix(words));
+        line.unwrap_or_else(|| panic!("no {words:?}: {told}")).to_owned()
+    };
+    let (id, hex) = (after("Registration Id: "), after("Endorsement Key: "));
+    let bytes = (0..hex.len()).step_by(2);
+    let key: Vec<u8> = bytes.map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect();
+    assert_eq!(RegistrationId::from_endorsement_key(&key).as_str(), id);
+    let rig = Rig::with("custom-tpm", |config| {
+        let id = RegistrationId::new(id.as_str()).unwrap();
+        let mut enrollment = IndividualEnrollmentConfig::new(id);
+        enrollment.attestation = AttestationConfig::with_endorsement_key(&key);
+        config.enrollments.push(enrollment);
+    });
+    let ca = rig.folder.join("ca.pem");
+    let register = |transport: &str, change: &dyn Fn(&mut Command)| {
+        let address = rig.address(transport).to_string();
+        let ca = ca.to_str().unwrap();
+        example(&[transport, rig.emulator.id_scope(), &address, ca], change)
+    };
+    for transport in ["http", "amqp", "amqp-ws"] {
+        let finished = register(transport, &|_| {}).success();
+        let expected = format!("service: contoso-hub.localhost, deviceId: {id}\n");
+        assert!(finished.stdout.contains(&expected), "{finished:?}");
+        // What the hub client is given is signed with the key that the service has sent.
+        let records = rig.emulator.registrations();
+        let record = records.iter().find(|record| record.registration_id.as_str() == id).unwrap();
+        let token = UnsignedToken::new("hub%2fdevices%2fdevice", 1_893_456_000);
+        let token = token.hex_case(HexCase::Lower).sign(record.hub_key.as_ref().unwrap());
+        let expected = format!("Hub token: {}\n", token.as_str());
+        assert!(finished.stdout.contains(&expected), "{transport}: {finished:?}");
+    }
+    for (transport, reason) in [("mqtt", "not over MQTT"), ("mqtt-ws", "not over MQTT")] {
+        let refused = register(transport, &|_| {});
+        assert_eq!(refused.code, Some(1), "{refused:?}");
+        assert!(refused.stderr.contains(reason), "{refused:?}");
+    }
+    // A TPM that is not there, and one that is not enrolled.
+    let lost = |command: &mut Command| {
+        command.env("CUSTOM_HSM_TCTI", "device:/nonexistent");
+    };
+    let refused = register("http", &lost);
+    assert!(
+        refused.stderr.contains("hsm_client_tpm_create of the plug-in returned NULL"),
+        "{refused:?}"
+    );
+    let other = Swtpm::start();
+    let refused = register("http", &|command: &mut Command| {
+        command.env("CUSTOM_HSM_TCTI", other.tcti());
+    });
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(refused.stderr.contains("enrollment of type TPM"), "{refused:?}");
 }
 
 #[test]

@@ -43,7 +43,9 @@ fn arrows_run_as_designed() {
         ("dps-hsm-custom", &["dps-core", "dps-hsm-x509"]),
         ("dps-hsm-openssl", &["dps-core", "dps-hsm-x509"]),
         ("dps-hsm-pkcs11", &["dps-core", "dps-hsm-x509"]),
+        ("dps-hsm-dice", &["dps-core", "dps-hsm-x509"]),
         ("dps-hsm-symm-key", &["dps-core"]),
+        ("dps-hsm-tpm", &["dps-core"]),
         ("dps-hsm-x509", &["dps-core"]),
         (
             "dps-client",
@@ -62,7 +64,15 @@ fn arrows_run_as_designed() {
         ),
         (
             "dps-cli",
-            &["dps-client", "dps-emulator", "dps-hsm-pkcs11", "dps-hsm-symm-key", "dps-hsm-x509"],
+            &[
+                "dps-client",
+                "dps-emulator",
+                "dps-hsm-dice",
+                "dps-hsm-pkcs11",
+                "dps-hsm-symm-key",
+                "dps-hsm-tpm",
+                "dps-hsm-x509",
+            ],
         ),
         (
             "dps-tests",
@@ -128,6 +138,16 @@ fn the_client_has_no_tokio_of_its_own() {
     assert!(direct.contains("rumqttc"), "{tree}");
     let from_rumqttc = ["rumqttc", "tokio-stream", "tokio-util"];
     assert!(direct.iter().all(|name| from_rumqttc.contains(name)), "{direct:?}\n{tree}");
+}
+
+#[test]
+fn only_a_feature_links_the_systems_tss2() {
+    for package in ["dps-cli", "dps-client", "dps-ffi", "dps-emulator"] {
+        let tree = cargo(&["tree", "--locked", "-e", "normal,build", "-p", package]);
+        assert!(!tree.contains("tss-esapi"), "{package}:\n{tree}");
+    }
+    let tree = cargo(&["tree", "--locked", "-e", "normal", "-p", "dps-cli", "--features", "tpm"]);
+    assert!(tree.contains("tss-esapi"), "{tree}");
 }
 
 #[test]

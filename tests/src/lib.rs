@@ -7,11 +7,14 @@
 //! * [`tls_server`]: what a TLS server needs
 //! * [`Fleet`]: a local service with an enrollment of every kind, and its devices
 //! * [`Authority`], [`KeyKind`], [`self_signed`]: certificates for devices
+//! * [`SoftwareTpm`]: a TPM for devices
 //! * [`World`]: a client and a service without sockets, in virtual time
 //! * [`Peer`]: the service's side of a connection in memory, with TLS, a proxy or a WebSocket
 //! * [`DelayingRelay`]: a network that is far away
 //! * [`RunningProxy`]: tinyproxy, with and without TLS
 //! * [`SoftHsm`]: PKCS#11 tokens in software
+//! * [`Swtpm`]: swtpm, a TPM that the system's tss2 reaches
+//! * [`Folder`]: a place for files
 //! * [`c_build`]: the C library, built by CMake
 //! * [`run`]: other programs, with a time limit
 //!
@@ -27,11 +30,14 @@ mod command;
 mod connect_proxy;
 mod faulty;
 mod fleet;
+mod folder;
 mod peers;
 mod pki;
 mod proxy;
 mod relay;
 mod soft_hsm;
+mod software_tpm;
+mod swtpm;
 mod world;
 
 pub use c_build::c_build;
@@ -39,9 +45,12 @@ pub use command::{Finished, root, run};
 pub use connect_proxy::ConnectProxy;
 pub use faulty::{Fault, FaultyService, tls_server};
 pub use fleet::{Fleet, Proof};
+pub use folder::Folder;
 pub use peers::{Door, Peer, ProxyPeer, TlsPeer, WebSocketPeer};
 pub use pki::{Authority, KeyKind, ServerKind, self_signed, self_signed_server};
 pub use proxy::RunningProxy;
 pub use relay::DelayingRelay;
 pub use soft_hsm::{PIN, SoftHsm};
+pub use software_tpm::SoftwareTpm;
+pub use swtpm::Swtpm;
 pub use world::{Cut, Engine, Layers, Outcome, World};

@@ -89,6 +89,19 @@ pub fn self_signed(name: &str, key: KeyKind) -> String {
     device_params(name).self_signed(&KeyPair::from_pem(key.pem()).unwrap()).unwrap().pem()
 }
 
+/// A public key on P-256.
+struct Point<'a>(&'a [u8]);
+
+impl rcgen::PublicKeyData for Point<'_> {
+    fn der_bytes(&self) -> &[u8] {
+        self.0
+    }
+
+    fn algorithm(&self) -> &'static rcgen::SignatureAlgorithm {
+        &rcgen::PKCS_ECDSA_P256_SHA256
+    }
+}
+
 /// A certificate authority, root or intermediate.
 pub struct Authority(CertifiedIssuer<'static, KeyPair>);
 
@@ -103,6 +116,12 @@ impl Authority {
     pub fn intermediate(&self, name: &str) -> Self {
         let key = KeyPair::generate().unwrap();
         Self(CertifiedIssuer::signed_by(authority_params(name), key, &self.0).unwrap())
+    }
+
+    /// A device's certificate for a key on P-256 that is somewhere else: the public point,
+    /// uncompressed. In PEM.
+    pub fn certify(&self, name: &str, public_point: &[u8]) -> String {
+        device_params(name).signed_by(&Point(public_point), &self.0).unwrap().pem()
     }
 
     /// Its certificate in PEM.

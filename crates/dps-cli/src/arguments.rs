@@ -1,5 +1,15 @@
 //! The command line.
 
+mod derive_key;
+mod tpm;
+mod x509;
+
+pub(crate) use derive_key::DeriveKey;
+pub(crate) use tpm::{Tpm, TpmOptions};
+#[cfg(feature = "tpm")]
+pub(crate) use tpm::{TpmClearIdentity, TpmCreateKey, TpmInfo};
+pub(crate) use x509::{Simulate, X509};
+
 use crate::exit;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::parser::ValueSource;
@@ -30,7 +40,22 @@ impl Arguments {
         if let (Command::Register(options), Some(given)) =
             (&mut arguments.command, matches.subcommand_matches("register"))
         {
-            options.key_given = given.value_source("key") == Some(ValueSource::CommandLine);
+            let is_option = |name| given.value_source(name) == Some(ValueSource::CommandLine);
+            options.key_given = is_option("key");
+            options.endpoint_given = is_option("endpoint");
+            if options.secrets.is_some() || options.config.is_some() {
+                // A file named on the command line goes before variables.
+                let variables = [
+                    ("id_scope", &mut options.id_scope),
+                    ("registration_id", &mut options.registration_id),
+                    ("key", &mut options.key),
+                ];
+                for (name, value) in variables {
+                    if !is_option(name) {
+                        *value = None;
+                    }
+                }
+            }
         }
         arguments
     }
@@ -44,7 +69,12 @@ impl Command {
             Command::Register(options) => options.output == OutputFormat::Json,
             Command::Doctor(options) => options.output == OutputFormat::Json,
             Command::Pkcs11(Pkcs11::List(options)) => options.json,
-            Command::Cert(_) | Command::DeriveKey(_) | Command::Emulator(_) => false,
+            Command::Tpm(Tpm::Info(options)) => options.json,
+            Command::Cert(_)
+            | Command::DeriveKey(_)
+            | Command::Emulator(_)
+            | Command::Tpm(_)
+            | Command::X509(_) => false,
         }
     }
 }
@@ -65,6 +95,12 @@ pub(crate) enum Command {
     /// Look at PKCS#11 tokens (needs a dps built with the feature pkcs11)
     #[command(subcommand)]
     Pkcs11(Pkcs11),
+    /// Look into the machine's TPM, and prepare it for registering
+    #[command(subcommand)]
+    Tpm(Tpm),
+    /// Devices that do not exist, with certificates that do
+    #[command(subcommand)]
+    X509(X509),
     /// Run the local service until it is interrupted
     Emulator(Emulator),
 }
@@ -90,24 +126,8 @@ pub(crate) struct Demo {
 }
 
 #[derive(Args, Debug)]
-#[command(after_help = exit::HELP)]
-pub(crate) struct DeriveKey {
-    /// The group's key in base64. Visible to other users of this machine: prefer --key-file or
-    /// standard input
-    #[arg(long, value_name = "BASE64", conflicts_with = "key_file")]
-    pub(crate) key: Option<String>,
-
-    /// File with the group's key in base64; - or nothing reads standard input
-    #[arg(long, value_name = "FILE")]
-    pub(crate) key_file: Option<PathBuf>,
-
-    /// Registration id of the device, exactly as the device will state it
-    #[arg(long)]
-    pub(crate) registration_id: String,
-}
-
-#[derive(Args, Debug)]
-#[command(group(ArgGroup::new("secret").required(true).multiple(true).args(["key", "key_file", "group_key_file", "cert"])))]
+#[command(group(ArgGroup::new("certificate_key").args(["cert_key", "cert_tpm_key"])))]
+#[command(group(ArgGroup::new("secret").required(true).multiple(true).args(["key", "key_file", "group_key_file", "cert", "secrets", "config", "tpm"])))]
 #[command(after_help = exit::HELP)]
 pub(crate) struct Register {
     /// The service's host, with a port if it is not the usual one
@@ -119,13 +139,33 @@ pub(crate) struct Register {
     )]
     pub(crate) endpoint: String,
 
-    /// ID scope of the service instance
-    #[arg(long, env = "PROVISIONING_IDSCOPE")]
-    pub(crate) id_scope: String,
+    /// Whether the endpoint stands on the command line
+    #[arg(skip)]
+    pub(crate) endpoint_given: bool,
 
-    /// Registration id of the device; with --cert the certificate's common name unless given
-    #[arg(long, env = "PROVISIONING_REGISTRATION_ID", required_unless_present = "cert")]
+    /// ID scope of the service instance
+    #[arg(long, env = "PROVISIONING_IDSCOPE", required_unless_present_any = ["secrets", "config"])]
+    pub(crate) id_scope: Option<String>,
+
+    /// Registration id of the device; unless given, with --cert the certificate's common name, and
+    /// with --tpm the one that follows from the endorsement key
+    #[arg(long, env = "PROVISIONING_REGISTRATION_ID", required_unless_present_any = ["cert", "secrets", "config", "tpm"])]
     pub(crate) registration_id: Option<String>,
+
+    /// File of "dps derive-key --out": endpoint, scope, id, and the keys, of which the secondary
+    /// is tried when the service refuses the primary
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["key_file", "group_key_file", "cert", "config", "show_connection_string"])]
+    pub(crate) secrets: Option<PathBuf>,
+
+    /// File to write the hub's connection strings to when the device is registered, readable by
+    /// its owner only; one that is there is replaced
+    #[arg(long, value_name = "FILE", requires = "secrets")]
+    pub(crate) settings: Option<PathBuf>,
+
+    /// Configuration file of IoT Edge (config.yaml), whose section "provisioning" says where to
+    /// register and how
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["key_file", "group_key_file", "cert"])]
+    pub(crate) config: Option<PathBuf>,
 
     /// The device's key in base64, visible to other users of this machine: prefer --key-file; or
     /// the pkcs11: URI of a key in a token
@@ -152,7 +192,7 @@ pub(crate) struct Register {
 
     /// PEM file with the device's certificate and then its issuers', or the pkcs11: URI of the
     /// certificate in a token: X.509 instead of a key
-    #[arg(long, value_name = "FILE|URI", requires = "cert_key", conflicts_with_all = ["key_file", "group_key_file", "show_connection_string"])]
+    #[arg(long, value_name = "FILE|URI", requires = "certificate_key", conflicts_with_all = ["key_file", "group_key_file", "show_connection_string"])]
     pub(crate) cert: Option<PathBuf>,
 
     /// PEM file with the private key of the device's certificate, or the pkcs11: URI of the key in
@@ -166,6 +206,16 @@ pub(crate) struct Register {
 
     #[command(flatten)]
     pub(crate) pkcs11: TokenOptions,
+    /// Persistent handle of the TPM's key for the device's certificate, for example 0x81000200
+    #[arg(long, value_name = "HANDLE", value_parser = tpm::handle, requires = "cert")]
+    pub(crate) cert_tpm_key: Option<u32>,
+
+    /// The machine's TPM instead of a key
+    #[arg(long, conflicts_with_all = ["key_file", "group_key_file", "cert", "secrets", "config", "show_connection_string"])]
+    pub(crate) tpm: bool,
+
+    #[command(flatten)]
+    pub(crate) tpm_options: TpmOptions,
 
     /// PEM file with the only certificate authorities to trust, instead of the system's
     #[arg(long, value_name = "FILE")]
@@ -179,9 +229,10 @@ pub(crate) struct Register {
     #[arg(long, value_name = "VERSION", value_enum, default_value_t = TlsVersionName::V1_3)]
     pub(crate) tls_max: TlsVersionName,
 
-    /// The protocol to reach the service by
-    #[arg(long, default_value = Transport::Mqtt.as_str(), value_parser = transport())]
-    pub(crate) transport: Transport,
+    /// The protocol to reach the service by; unless given mqtt, and with --tpm amqp, since MQTT
+    /// has no way for a TPM
+    #[arg(long, value_parser = transport())]
+    pub(crate) transport: Option<Transport>,
 
     #[command(flatten)]
     pub(crate) proxy: ProxyOptions,

@@ -18,6 +18,7 @@ Exit codes:
 
 pub(crate) const OTHER: u8 = 1;
 pub(crate) const CONFIG: u8 = 2;
+pub(crate) const CREDENTIALS: u8 = 6;
 pub(crate) const HSM: u8 = 3;
 pub(crate) const PROTOCOL: u8 = 10;
 
@@ -26,7 +27,7 @@ pub(crate) fn of(error: &Error) -> u8 {
     match error.kind() {
         ErrorKind::InvalidConfig | ErrorKind::TooLarge { .. } => CONFIG,
         ErrorKind::TrustAnchors => CONFIG,
-        ErrorKind::Hsm => HSM,
+        ErrorKind::Hsm | ErrorKind::HubKey => HSM,
         ErrorKind::NameResolution
         | ErrorKind::ConnectionRefused
         | ErrorKind::ConnectFailed
@@ -38,9 +39,9 @@ pub(crate) fn of(error: &Error) -> u8 {
         ErrorKind::ConnectRejected { code: 3 } => 9,
         ErrorKind::ConnectRejected { .. }
         | ErrorKind::SaslRejected { code: 1 }
-        | ErrorKind::ClientCertificate => 6,
+        | ErrorKind::ClientCertificate => CREDENTIALS,
         ErrorKind::SaslRejected { .. } => 9,
-        ErrorKind::Service { status: 401 | 403 } => 6,
+        ErrorKind::Service { status: 401 | 403 } => CREDENTIALS,
         ErrorKind::Service { .. }
         | ErrorKind::RegistrationFailed
         | ErrorKind::Disabled
@@ -51,7 +52,8 @@ pub(crate) fn of(error: &Error) -> u8 {
         ErrorKind::SubscribeRejected
         | ErrorKind::Protocol
         | ErrorKind::MalformedReply
-        | ErrorKind::IncompleteReply => PROTOCOL,
+        | ErrorKind::IncompleteReply
+        | ErrorKind::MalformedHubKey => PROTOCOL,
         _ if error.stage() == Stage::Config => CONFIG,
         _ => OTHER,
     }

@@ -29,6 +29,12 @@ impl Failure {
         }
     }
 
+    /// Says better what has failed.
+    pub(crate) fn what(mut self, what: impl Into<String>) -> Self {
+        self.what = what.into();
+        self
+    }
+
     pub(crate) fn why(mut self, why: impl fmt::Display) -> Self {
         self.why = Some(why.to_string());
         self
@@ -36,6 +42,13 @@ impl Failure {
 
     pub(crate) fn remedy(mut self, remedy: impl Into<String>) -> Self {
         self.remedy = Some(remedy.into());
+        self
+    }
+
+    /// The part of a registration that failed.
+    #[cfg(feature = "tpm")]
+    pub(crate) fn at(mut self, stage: &'static str) -> Self {
+        self.stage = Some(stage);
         self
     }
 

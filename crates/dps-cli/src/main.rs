@@ -8,6 +8,8 @@
 //! * `dps doctor`: what stands between this machine and the service
 //! * `dps cert`: certificates for trying out X.509, and for the proof of possession
 //! * `dps pkcs11`: what there is on PKCS#11 tokens
+//! * `dps tpm`: a TPM's keys, for enrollments and certificates
+//! * `dps x509 simulate`: certificates of simulated devices
 //! * `dps emulator`: the local service
 //!
 //! # Out of scope
@@ -25,8 +27,10 @@ mod output;
 mod pkcs11;
 mod proxy;
 mod report;
+mod secrets;
+mod tpm;
 
-use arguments::{Arguments, Command, Pkcs11};
+use arguments::{Arguments, Command, Pkcs11, X509};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -36,10 +40,12 @@ fn main() -> ExitCode {
     let outcome = match arguments.command {
         Command::Demo(options) => commands::demo::run(&options),
         Command::DeriveKey(options) => commands::derive_key::run(&options),
-        Command::Register(options) => commands::register::run(&options),
+        Command::Register(options) => commands::register::run(*options),
         Command::Cert(command) => commands::cert::run(&command),
+        Command::X509(X509::Simulate(options)) => commands::cert::simulate::run(&options),
         Command::Doctor(options) => commands::doctor::run(&options),
         Command::Pkcs11(Pkcs11::List(options)) => pkcs11::list(&options),
+        Command::Tpm(command) => commands::tpm::run(&command),
         Command::Emulator(options) => commands::emulator::run(&options),
     };
     match outcome.and_then(|()| output::check()) {

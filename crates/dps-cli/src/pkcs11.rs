@@ -4,7 +4,7 @@
 #[cfg_attr(not(feature = "pkcs11"), path = "pkcs11/none.rs")]
 mod tokens;
 
-pub(crate) use tokens::{list, symmetric_key, x509, x509_from_token};
+pub(crate) use tokens::{TokenKey, list, symmetric_key, x509, x509_from_token};
 
 /// Whether an argument names something on a token instead of a file or a key.
 pub(crate) fn is_uri(text: &str) -> bool {

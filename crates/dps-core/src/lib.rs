@@ -10,6 +10,7 @@
 //! * [`sas`]: SAS tokens
 //! * [`wire`]: the JSON bodies of requests, results and errors
 //! * [`Hsm`] and [`Transport`]: what an attestation source and a protocol engine implement
+//! * `conformance` (a feature): what every [`Hsm`] must keep to, for its tests
 //! * [`Pace`]: whether an engine may send ahead of the answers
 //! * [`Registration`]: the state machine that decides about polling, retry-after, back-off,
 //!   re-connecting and the deadline
@@ -23,7 +24,10 @@
 #![forbid(unsafe_code)]
 
 mod assignment;
+mod challenge;
 mod client_identity;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod error;
 mod hsm;
 mod id;
@@ -38,6 +42,7 @@ mod transport;
 pub mod wire;
 
 pub use assignment::Assignment;
+pub use challenge::{ActivationBlob, ActivationBlobError, Challenge};
 pub use client_identity::{ClientIdentity, ClientKey, SignatureScheme};
 pub use error::{CertificateProblem, Error, ErrorKind, ServiceError, Stage};
 pub use hsm::{Attestation, Hsm, HsmError, Mac, TpmKeys};

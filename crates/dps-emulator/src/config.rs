@@ -11,7 +11,7 @@ mod yaml;
 pub use enrollment::{
     AttestationConfig, AttestationType, CertificateConfig, CertificatesConfig,
     EnrollmentGroupConfig, IndividualEnrollmentConfig, ProvisioningStatus, SymmetricKeyConfig,
-    X509Config,
+    TpmConfig, X509Config,
 };
 pub use error::ConfigError;
 

@@ -29,6 +29,7 @@
 //! * [`MqttConnection`]: the MQTT 3.1.1 door as a sans-I/O state machine
 //! * [`serve_https`]: the HTTPS door, with WebSockets, over any stream of bytes
 //! * [`AmqpConnection`]: the AMQP 1.0 door, likewise
+//! * [`tpm`]: what the service makes for TPMs
 //! * [`sas`]: verification of SAS tokens; parsing and checks are independent of the code that makes them
 //!
 //! # Out of scope
@@ -50,13 +51,14 @@ mod server;
 mod service;
 mod summary;
 mod timestamp;
+pub mod tpm;
 mod x509;
 
 pub use certificates::CertificateError;
 pub use config::{
     AttestationConfig, AttestationType, CertificateConfig, CertificatesConfig, ConfigError,
     DisabledReply, EmulatorConfig, EnrollmentGroupConfig, IndividualEnrollmentConfig,
-    ProvisioningStatus, SymmetricKeyConfig, X509Config,
+    ProvisioningStatus, SymmetricKeyConfig, TpmConfig, X509Config,
 };
 pub use doors::Connection;
 pub use doors::amqp::AmqpConnection;

@@ -7,6 +7,7 @@ mod identity;
 mod operations;
 mod refusal;
 mod reply;
+mod tpm;
 
 pub use identity::{Credentials, DeviceIdentity};
 pub(crate) use refusal::Refusal;
@@ -53,6 +54,7 @@ struct State {
     records: Records,
     operations: Operations,
     random: Random,
+    tpms: tpm::Tpms,
 }
 
 impl Service {
@@ -78,6 +80,7 @@ impl Service {
                 records: Records::default(),
                 operations: Operations::default(),
                 random,
+                tpms: tpm::Tpms::default(),
             }),
         })
     }
@@ -126,7 +129,8 @@ impl Service {
         verdict.is_ok()
     }
 
-    /// Answers a register request: always 202 with an operation id, or an error.
+    /// Answers a register request: always 202 with an operation id, or an error. A device with a TPM
+    /// that has not proven itself yet gets 401 with a challenge.
     pub fn register(
         &self,
         identity: &DeviceIdentity,
@@ -197,6 +201,9 @@ impl Service {
         body: &[u8],
         now: Duration,
     ) -> Result<Reply, Refusal> {
+        if let Some(challenge) = self.challenge_register(identity, credentials, body, now)? {
+            return Ok(challenge);
+        }
         let found = self.authenticate(identity, credentials, now, Expiry::Checked)?;
         identity::check_body(identity, body)?;
         let is_disabled = found.provisioning_status() == ProvisioningStatus::Disabled;
@@ -216,7 +223,9 @@ impl Service {
         state.records.put(record.clone());
         let operation_id = operations::new_id(&identity.registration_id, &mut state.random);
         let device = device_key(&identity.registration_id);
-        state.operations.insert(operation_id.clone(), Operation { device, ready_at, record });
+        let State { operations, random, tpms, .. } = &mut *state;
+        let tpm = Self::hub_key_for_tpm(tpms, &record, random);
+        operations.insert(operation_id.clone(), Operation { device, ready_at, record, tpm });
         Ok(Reply::accepted(operation_id, self.settings.retry_after_seconds))
     }
 
@@ -248,6 +257,7 @@ impl Service {
             last_updated: decided,
             etag: reply::etag(&mut state.random),
             x509: found.x509(),
+            hub_key: None,
         };
         match (found.provisioning_status(), self.settings.disabled_reply) {
             (ProvisioningStatus::Enabled, _) => {
@@ -256,6 +266,10 @@ impl Service {
                 record.assigned_hub = hub.or_else(|| allocation::hub_for(id, self.hubs()));
                 record.device_id = Some(found.device_id().unwrap_or(id).to_owned());
                 record.substatus = Some(INITIAL_ASSIGNMENT.to_owned());
+                if found.is_tpm() {
+                    let kept = before.and_then(|record| record.hub_key.clone());
+                    record.hub_key = Some(kept.unwrap_or_else(|| state.random.tpm_key()));
+                }
             }
             (ProvisioningStatus::Disabled, DisabledReply::Failed) => {
                 record.status = RegistrationStatus::Failed;
@@ -298,7 +312,7 @@ impl Service {
             let retry_after = self.settings.retry_after_seconds;
             return Ok(Reply::assigning(operation_id, &operation.record, retry_after));
         }
-        Ok(Reply::terminal(operation_id, &operation.record))
+        Ok(Reply::terminal(operation_id, &operation.record, operation.tpm.as_ref()))
     }
 
     /// Logs why for the person who runs this, and tells the device what the service would.

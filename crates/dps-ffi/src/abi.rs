@@ -5,6 +5,7 @@
 
 use core::ffi::{c_char, c_int, c_void};
 use dps_client::Transport;
+use dps_hsm_custom::{KeyInterface, TpmInterface, X509Interface};
 
 /// Result of most functions, and of a registration (`c-abi.md` section 1.1).
 #[repr(C)]
@@ -110,6 +111,41 @@ pub struct PROV_DEVICE_TRANSPORT_PROVIDER {
 pub type PROV_DEVICE_LL_HANDLE = *mut PROV_INSTANCE_INFO_TAG;
 /// Handle of the threaded client.
 pub type PROV_DEVICE_HANDLE = *mut PROV_DEVICE_INSTANCE_TAG;
+
+/// What a handle of `prov_auth_*` seems to point to.
+#[repr(C)]
+#[derive(Debug)]
+pub struct PROV_AUTH_INFO_TAG {
+    _opaque: [u8; 0],
+}
+
+/// Handle of `prov_auth_*`.
+pub type PROV_AUTH_HANDLE = *mut PROV_AUTH_INFO_TAG;
+
+/// The kind of a `prov_auth_*` handle (`c-abi.md` section 1.1).
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum PROV_AUTH_TYPE {
+    PROV_AUTH_TYPE_UNKNOWN,
+    PROV_AUTH_TYPE_TPM,
+    PROV_AUTH_TYPE_X509,
+    PROV_AUTH_TYPE_KEY,
+}
+
+/// The library's own modules as tables, as `dps.h` documents it.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+#[allow(missing_docs)]
+pub struct DPS_HSM_BUILT_IN {
+    pub size: usize,
+    pub key: KeyInterface,
+    pub x509: X509Interface,
+    pub tpm: TpmInterface,
+    pub x509_set_certificate: Option<unsafe extern "C" fn(*mut c_void, *const c_char) -> c_int>,
+    pub x509_set_key: Option<unsafe extern "C" fn(*mut c_void, *const c_char) -> c_int>,
+    pub x509_reset: Option<unsafe extern "C" fn()>,
+}
 
 /// Handle of the hub client's credentials.
 pub type IOTHUB_SECURITY_HANDLE = *mut IOTHUB_SECURITY_INFO_TAG;
@@ -275,6 +311,11 @@ mod tests {
         assert_eq!(offset_of!(DEVICE_AUTH_X509_RESULT, x509_alias_key), 8);
         assert_eq!(size_of::<CREDENTIAL_RESULT>(), 24);
         assert_eq!(offset_of!(CREDENTIAL_RESULT, auth_cred_result), 8);
+
+        assert_eq!(size_of::<DPS_HSM_BUILT_IN>(), 160);
+        assert_eq!(offset_of!(DPS_HSM_BUILT_IN, tpm), 88);
+        assert_eq!(offset_of!(DPS_HSM_BUILT_IN, x509_reset), 152);
+        assert_eq!(PROV_AUTH_TYPE::PROV_AUTH_TYPE_KEY as u32, 3);
 
         assert_eq!(size_of::<DPS_FAILURE>(), 72);
         assert_eq!(offset_of!(DPS_FAILURE, result), 8);

@@ -12,7 +12,8 @@ mod tests;
 use crate::abi::{DPS_FAILURE, DPS_POLICY, PROV_DEVICE_RESULT};
 use crate::callbacks::Callbacks;
 use crate::failure::{Failure, LastFailure};
-use crate::security::Proof;
+use crate::guard::guard;
+use crate::proof::Proof;
 use crate::x509::Material;
 use core::ffi::c_char;
 use core::ptr;
@@ -21,6 +22,8 @@ use dps_client::{Interrupter, Policy, ProvisioningClient, Proxy, TlsVersions, Tr
 use dps_hsm_x509::X509Hsm;
 use std::ffi::CString;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+pub(crate) use identity::Identity;
 
 use PROV_DEVICE_RESULT::{
     PROV_DEVICE_RESULT_ERROR as ERROR, PROV_DEVICE_RESULT_INVALID_ARG as INVALID_ARG,
@@ -77,6 +80,8 @@ impl Default for Settings {
 enum Phase {
     /// Register may be called.
     Ready,
+    /// Register was called, and is finding out who registers.
+    Naming,
     /// Register was called; the next pass begins.
     Armed,
     /// Under way.
@@ -152,16 +157,52 @@ impl Session {
 
     /// Begins a registration. No I/O: the next pass does the work.
     pub(crate) fn register(&self, callbacks: Callbacks) -> PROV_DEVICE_RESULT {
+        match self.identify(false) {
+            Ok(identity) => self.arm(identity, callbacks),
+            Err(result) => result,
+        }
+    }
+
+    /// The first half of [`register`](Self::register): finds out who registers, which may take as
+    /// long as the security module takes. The handle is busy from now on; [`arm`](Self::arm) is the
+    /// second half. With `patient`, waits for a register callback that is being called to return.
+    pub(crate) fn identify(&self, patient: bool) -> Result<Identity, PROV_DEVICE_RESULT> {
         let mut state = self.lock();
+        while patient && state.phase == Phase::Telling && !state.destroyed {
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
         if state.destroyed {
-            return state.refuse(INVALID_ARG, "the handle is being destroyed");
+            return Err(state.refuse(INVALID_ARG, "the handle is being destroyed"));
         }
         if state.phase != Phase::Ready {
-            return state.refuse(ERROR, "a registration is under way on this handle");
+            return Err(state.refuse(ERROR, "a registration is under way on this handle"));
         }
-        if let Err(failure) = state.identify() {
-            return state.fail(failure);
+        let question = state.question().map_err(|failure| state.fail(failure))?;
+        state.phase = Phase::Naming;
+        drop(state);
+        let found =
+            guard(None, || Some(question.answer())).unwrap_or_else(|| Err(drive::internal()));
+        found.map_err(|failure| {
+            let mut state = self.lock();
+            state.phase = Phase::Ready;
+            state.fail(failure)
+        })
+    }
+
+    /// The second half of [`register`](Self::register).
+    pub(crate) fn arm(&self, identity: Identity, callbacks: Callbacks) -> PROV_DEVICE_RESULT {
+        let mut state = self.lock();
+        if state.destroyed {
+            state.phase = Phase::Ready;
+            return state.refuse(INVALID_ARG, "the handle is being destroyed");
         }
+        if identity.registration_id.is_some() {
+            state.registration_id = identity.registration_id;
+        }
+        if let (Proof::X509, Some(Ok(hsm))) = (&state.target.proof, &identity.presented) {
+            state.found = Some(hsm.clone());
+        }
+        state.presented = identity.presented;
         state.failure.clear();
         state.service_payload = None;
         state.callbacks = Some(callbacks);
@@ -175,6 +216,7 @@ impl Session {
         let mut state = self.lock();
         if state.phase == Phase::Armed {
             state.phase = Phase::Ready;
+            state.presented = None;
             state.callbacks = None;
         }
         state.refuse(ERROR, detail)

@@ -82,6 +82,10 @@ fn compiles(source: &Path, compilers: &[(&str, &[&str])]) {
             .arg(&include)
             .arg("-I")
             .arg(include.join("compat"))
+            .arg("-I")
+            .arg(include.join("dps_client/inc"))
+            .arg("-I")
+            .arg(include.join("dps_client/adapters"))
             .arg(source)
             .output();
         let Ok(output) = output else { continue };
@@ -117,7 +121,7 @@ fn headers() -> Vec<String> {
         collect(&below, &below, &mut found);
     }
     found.sort();
-    assert!(found.len() >= 17, "{found:?}");
+    assert!(found.len() >= 40, "{found:?}");
     found
 }
 
@@ -140,8 +144,11 @@ fn each_header_stands_alone_and_bears_a_second_inclusion() {
 #[test]
 fn all_headers_go_together_in_any_order() {
     let headers = headers();
-    let forwards = includes(headers.iter()) + "int unused;\n";
-    let backwards = includes(headers.iter().rev()) + "int unused;\n";
+    // Before the header of 2017 that makes a macro of iothub_security_init. The hand-written header of
+    // today is included by that one itself.
+    let generated = "#include \"dps/dps_abi.h\"\n";
+    let forwards = format!("{generated}{}int unused;\n", includes(headers.iter()));
+    let backwards = format!("{generated}{}int unused;\n", includes(headers.iter().rev()));
     for (name, source) in [("forwards", forwards), ("backwards", backwards)] {
         compiles(&scratch(&format!("{name}.c"), &source), &C);
         compiles(&scratch(&format!("{name}.cc"), &source), &CPP);

@@ -85,6 +85,20 @@ mod tests {
     }
 
     #[test]
+    fn it_keeps_to_the_contract() {
+        use dps_core::conformance::{Expectations, check, check_debug};
+        let id = RegistrationId::new("d").unwrap();
+        for bytes in [&[0x41; 16][..], &[0x42; 32], &[0x43; 64]] {
+            let key = SymmetricKey::from_bytes(bytes).unwrap();
+            let expected =
+                Expectations::default().with_key(key.clone()).with_registration_id(id.clone());
+            let mut hsm = SymmetricKeyHsm::new(id.clone(), key);
+            check(&mut hsm, &expected).unwrap();
+            check_debug(&hsm, &expected).unwrap();
+        }
+    }
+
+    #[test]
     fn debug_shows_no_key() {
         let id = RegistrationId::new("d").unwrap();
         let hsm = SymmetricKeyHsm::new(id, SymmetricKey::from_bytes(&[0x41; 32]).unwrap());

@@ -333,3 +333,26 @@ fn debug_shows_no_key() {
         assert!(debug.contains("secret"), "{debug}");
     }
 }
+
+#[test]
+fn it_keeps_to_the_contract() {
+    use dps_core::conformance::{Expectations, check, check_debug};
+    for key in [RSA_PKCS8, P256_PKCS8, P384_PKCS8] {
+        let der: String = key.lines().filter(|line| !line.starts_with('-')).collect();
+        let der = STANDARD.decode(der).unwrap();
+        // Only what is private: RSA's primes and what follows them, EC's number.
+        let (from, length) = match der.windows(4).position(|part| part == [2, 1, 1, 4]) {
+            Some(at) => (at + 5, usize::from(der[at + 4])),
+            None => (der.len() - 600, 600),
+        };
+        let secret = &der[from..][..length];
+        let expected = Expectations::default()
+            .with_registration_id(RegistrationId::new("dev1").unwrap())
+            .with_secret(secret)
+            .at(MIDDAY);
+        let certificate = certificate(key, "dev1");
+        let mut hsm = X509Hsm::from_pem(certificate.as_bytes(), key.as_bytes()).unwrap();
+        check(&mut hsm, &expected).unwrap();
+        check_debug(&hsm, &expected).unwrap();
+    }
+}

@@ -1,13 +1,16 @@
 //! `dps register`.
 
+mod edge_config;
+mod secrets;
+
 use crate::arguments::{OutputFormat, Register};
 use crate::exit;
 use crate::failure::Failure;
 use crate::proxy::Choice;
-use crate::{key_source, output, pkcs11, report};
+use crate::{key_source, output, pkcs11, report, tpm};
 use dps_client::{
-    Builder, Endpoint, Hsm, IdScope, Policy, ProvisioningClient, RegistrationId, SymmetricKey,
-    TlsVersions, TrustAnchors,
+    Assignment, Builder, Endpoint, Error, IdScope, Policy, ProvisioningClient, RegistrationId,
+    SymmetricKey, TlsVersions, Transport, TrustAnchors,
 };
 use dps_hsm_symm_key::SymmetricKeyHsm;
 use dps_hsm_x509::{X509Error, X509Hsm};
@@ -15,34 +18,57 @@ use std::path::Path;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
-pub(crate) fn run(options: &Register) -> Result<(), Failure> {
+pub(crate) fn run(options: Register) -> Result<(), Failure> {
+    let options = match options.config.clone() {
+        Some(path) => edge_config::fill(options, &path)?,
+        None => options,
+    };
+    match options.secrets.clone() {
+        Some(path) => secrets::run(options, &path),
+        None => {
+            let proof = proof(&options)?;
+            let assignment =
+                attempt(&options, &proof)?.map_err(|error| refused(&options, &error))?;
+            tell(&options, &proof, &assignment);
+            Ok(())
+        }
+    }
+}
+
+/// One registration, with its progress on standard output.
+fn attempt(options: &Register, proof: &Proof) -> Result<Result<Assignment, Error>, Failure> {
     let text = options.output == OutputFormat::Text;
-    let Proof { present, key } = proof(options)?;
     let mut client =
-        present(builder(options)?).build().map_err(|error| Failure::registration(&error))?;
+        builder(options, proof)?.build().map_err(|error| Failure::registration(&error))?;
     if text {
         let id = &client.identity().registration_id;
         output::line(format_args!("Registering device {id}"));
     }
-    let result = client.register_with(|status| {
+    Ok(client.register_with(|status| {
         if text {
             output::line(format_args!("Provisioning Status: {}", report::status_name(status)));
         }
-    });
-    let assignment = match result {
-        Ok(assignment) => assignment,
-        Err(error) => {
-            if !text {
-                output::line(report::error(&error));
-            }
-            let failure = Failure::registration(&error);
-            return Err(if text { failure } else { failure.reported() });
+    }))
+}
+
+/// Tells of an error in the form that was asked for.
+fn refused(options: &Register, error: &Error) -> Failure {
+    let failure = Failure::registration(error);
+    if options.output == OutputFormat::Text {
+        return failure;
+    }
+    output::line(report::error(error));
+    failure.reported()
+}
+
+fn tell(options: &Register, proof: &Proof, assignment: &Assignment) {
+    let connection_string = match proof {
+        Proof::Key(_, key) if options.show_connection_string => {
+            Some(assignment.connection_string(key))
         }
+        _ => None,
     };
-    let connection_string = key
-        .filter(|_| options.show_connection_string)
-        .map(|key| assignment.connection_string(&key));
-    if text {
+    if options.output == OutputFormat::Text {
         output::line(format_args!(
             "Registration Information received from service: {}, deviceId: {}",
             assignment.hub, assignment.device_id
@@ -54,32 +80,37 @@ pub(crate) fn run(options: &Register) -> Result<(), Failure> {
             output::line(format_args!("Connection string: {}", secret.as_str()));
         }
     } else {
-        let mut value = report::assignment(&assignment);
+        let mut value = report::assignment(assignment);
         if let (Some(secret), Some(members)) = (connection_string, value.as_object_mut()) {
             members.insert("connectionString".into(), secret.as_str().into());
         }
         output::line(value);
     }
-    Ok(())
 }
 
 /// What proves the device's identity.
-struct Proof {
-    /// Gives it to the client.
-    present: Box<dyn FnOnce(Builder) -> Builder>,
-    /// The key, if it is one and in memory.
-    key: Option<SymmetricKey>,
-}
-
-impl Proof {
-    fn of(hsm: impl Hsm + 'static) -> Self {
-        Self { present: Box::new(|builder| builder.hsm(hsm)), key: None }
-    }
+enum Proof {
+    Key(RegistrationId, SymmetricKey),
+    Certificate(Box<X509Hsm>),
+    /// A symmetric key in a PKCS#11 token.
+    TokenKey(Box<pkcs11::TokenKey>),
+    #[cfg(feature = "tpm")]
+    Tpm(tpm::TpmHsm),
 }
 
 fn proof(options: &Register) -> Result<Proof, Failure> {
+    if options.tpm {
+        #[cfg(feature = "tpm")]
+        return tpm::hsm(&options.tpm_options).map(Proof::Tpm);
+        #[cfg(not(feature = "tpm"))]
+        return Err(tpm::not_built());
+    }
+    if let (Some(chain), Some(handle)) = (&options.cert, options.cert_tpm_key) {
+        let hsm = tpm::signing_key(&options.tpm_options, handle, &read(chain)?)?;
+        return Ok(Proof::Certificate(Box::new(hsm)));
+    }
     if let (Some(chain), Some(key)) = (&options.cert, &options.cert_key) {
-        return certificate(options, chain, key).map(Proof::of);
+        return certificate(options, chain, key).map(|hsm| Proof::Certificate(Box::new(hsm)));
     }
     let id = RegistrationId::new(options.registration_id.as_deref().unwrap_or_default())?;
     check_one_key(options)?;
@@ -89,10 +120,11 @@ fn proof(options: &Register) -> Result<Proof, Failure> {
             let what = "there is no connection string to show: the key stays in the token";
             return Err(Failure::new(exit::CONFIG, what).remedy("drop --show-connection-string"));
         }
-        return pkcs11::symmetric_key(id, uri, &options.pkcs11).map(Proof::of);
+        let key = pkcs11::symmetric_key(id, uri, &options.pkcs11)?;
+        return Ok(Proof::TokenKey(Box::new(key)));
     }
     let key = device_key(options, &id)?;
-    Ok(Proof { key: Some(key.clone()), ..Proof::of(SymmetricKeyHsm::new(id, key)) })
+    Ok(Proof::Key(id, key))
 }
 
 /// Each of the two may be a file or on a token.
@@ -134,10 +166,11 @@ fn unusable(error: &X509Error) -> Failure {
     }
 }
 
-fn builder(options: &Register) -> Result<Builder, Failure> {
+fn builder(options: &Register, proof: &Proof) -> Result<Builder, Failure> {
     let config = |error: &dyn std::fmt::Display| Failure::new(exit::CONFIG, error.to_string());
     let versions = TlsVersions::new(options.tls_min.into(), options.tls_max.into());
-    let transport = options.transport;
+    let usual = if options.tpm { Transport::Amqp } else { Transport::Mqtt };
+    let transport = options.transport.unwrap_or(usual);
     let endpoint = endpoint(&options.endpoint).map_err(|error| config(&error))?;
     let choice = Choice::from(&options.proxy);
     let mut builder = ProvisioningClient::builder()
@@ -145,12 +178,19 @@ fn builder(options: &Register) -> Result<Builder, Failure> {
         .tls_versions(versions.ok_or_else(|| config(&"--tls-min is newer than --tls-max"))?)
         .proxy(choice.proxy(&endpoint, transport.default_port())?)
         .endpoint(endpoint)
-        .id_scope(IdScope::new(options.id_scope.as_str())?)
+        .id_scope(IdScope::new(options.id_scope.as_deref().unwrap_or_default())?)
         .conservative(options.conservative)
         .policy(Policy {
             deadline: Some(Duration::from_secs(options.timeout)),
             ..Policy::default()
         });
+    builder = match proof {
+        Proof::Key(id, key) => builder.hsm(SymmetricKeyHsm::new(id.clone(), key.clone())),
+        Proof::Certificate(hsm) => builder.hsm(X509Hsm::clone(hsm)),
+        Proof::TokenKey(key) => builder.hsm(pkcs11::TokenKey::clone(key)),
+        #[cfg(feature = "tpm")]
+        Proof::Tpm(hsm) => builder.hsm(hsm.clone()),
+    };
     if let Some(id) = &options.registration_id {
         builder = builder.registration_id(RegistrationId::new(id.as_str())?);
     }
@@ -202,7 +242,7 @@ fn device_key(options: &Register, id: &RegistrationId) -> Result<SymmetricKey, F
         (Some(path), _) => key_source::from_file(path),
         (None, Some(key)) if !key.is_empty() => Ok(SymmetricKey::from_base64(key)?),
         (None, _) => Err(Failure::new(exit::CONFIG, "no key is given")
-            .remedy("give --key-file, --group-key-file, --key, or --cert")),
+            .remedy("give --key-file, --group-key-file, --key, --cert, or --tpm")),
     }
 }
 

@@ -7,6 +7,9 @@ use dps_client::RegistrationId;
 use dps_hsm_symm_key::SymmetricKeyHsm;
 use dps_hsm_x509::X509Hsm;
 
+/// None can be had.
+pub(crate) type TokenKey = SymmetricKeyHsm;
+
 fn missing() -> Failure {
     Failure::new(exit::CONFIG, "this dps was built without PKCS#11")
         .remedy("build one that has it: cargo build -p dps-cli --features pkcs11")
@@ -16,7 +19,7 @@ pub(crate) fn symmetric_key(
     _: RegistrationId,
     _: &str,
     _: &TokenOptions,
-) -> Result<SymmetricKeyHsm, Failure> {
+) -> Result<TokenKey, Failure> {
     Err(missing())
 }
 

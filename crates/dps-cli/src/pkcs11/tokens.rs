@@ -8,6 +8,9 @@ use dps_hsm_pkcs11::{Access, PinSource, Pkcs11Error, Pkcs11SymmetricKey, Pkcs11U
 use dps_hsm_x509::X509Hsm;
 use serde_json::json;
 
+/// A symmetric key in a token.
+pub(crate) type TokenKey = Pkcs11SymmetricKey;
+
 /// The PIN, when no file is given.
 const PIN_VARIABLE: &str = "PKCS11_PIN";
 
@@ -15,7 +18,7 @@ pub(crate) fn symmetric_key(
     id: RegistrationId,
     uri: &str,
     options: &TokenOptions,
-) -> Result<Pkcs11SymmetricKey, Failure> {
+) -> Result<TokenKey, Failure> {
     let uri = parse(uri)?;
     Pkcs11SymmetricKey::find(id, &uri, &access(options)).map_err(|error| unusable("key", &error))
 }

@@ -2,8 +2,8 @@
 
 use super::{EnrollmentRef, device_key};
 use core::time::Duration;
-use dps_core::RegistrationId;
 use dps_core::wire::{RegistrationStatus, X509Result};
+use dps_core::{RegistrationId, SymmetricKey};
 use std::collections::HashMap;
 
 /// What the service remembers of a device.
@@ -34,6 +34,9 @@ pub struct RegistrationRecord {
     pub etag: String,
     /// The certificates that let the device in; none when it came with a key.
     pub x509: Option<X509Result>,
+    /// The device's primary key in its hub, which the service sends to its TPM; none when the
+    /// device has another proof.
+    pub hub_key: Option<SymmetricKey>,
 }
 
 impl RegistrationRecord {

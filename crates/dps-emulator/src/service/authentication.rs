@@ -54,6 +54,14 @@ impl Match<'_> {
         }
     }
 
+    /// Whether the device proves itself with a TPM.
+    pub(super) fn is_tpm(&self) -> bool {
+        match self.enrollment {
+            Enrollment::Individual(item) => item.attestation.endorsement_key().is_some(),
+            Enrollment::Group(_) => false,
+        }
+    }
+
     /// What the result says about certificates; none when the proof was a key.
     pub(super) fn x509(&self) -> Option<X509Result> {
         self.x509.clone()
@@ -82,6 +90,7 @@ impl Service {
         let token = match credentials {
             Credentials::None => return Err(Refusal::NoCredentials),
             Credentials::Certificates(chain) => return self.find_by_chain(identity, chain, now),
+            Credentials::ProvenTpm => return self.find_tpm(identity),
             Credentials::SasToken(token) => SasToken::parse(token)?,
         };
         let enrollment = self.find_by_token(identity, &token)?;
@@ -100,6 +109,10 @@ impl Service {
         token: &SasToken,
     ) -> Result<Enrollment<'_>, Refusal> {
         if let Some(enrollment) = self.model.enrollment(&identity.registration_id) {
+            if enrollment.attestation.endorsement_key().is_some() {
+                self.check_accepted(identity, token)?;
+                return Ok(Enrollment::Individual(enrollment));
+            }
             let keys = enrollment.symmetric_keys().ok_or(Refusal::OtherAttestation)?;
             return match keys.both().iter().any(|key| token.verify_signature(key).is_ok()) {
                 true => Ok(Enrollment::Individual(enrollment)),
@@ -122,6 +135,16 @@ impl Service {
             }
         }
         disabled.map(Enrollment::Group).ok_or(refusal)
+    }
+
+    /// The individual enrollment, which must still be by TPM.
+    fn find_tpm(&self, identity: &DeviceIdentity) -> Result<Match<'_>, Refusal> {
+        let enrollment = self.model.enrollment(&identity.registration_id);
+        let enrollment = enrollment.ok_or(Refusal::NoEnrollment)?;
+        match enrollment.attestation.endorsement_key() {
+            Some(_) => Ok(Match { enrollment: Enrollment::Individual(enrollment), x509: None }),
+            None => Err(Refusal::OtherAttestation),
+        }
     }
 
     /// The individual enrollment alone decides when there is one: its certificate must be the

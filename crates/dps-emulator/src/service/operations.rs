@@ -4,6 +4,7 @@ use crate::model::{RegistrationRecord, device_key};
 use crate::random::Random;
 use core::time::Duration;
 use dps_core::RegistrationId;
+use dps_core::wire::TpmResult;
 use sha2::{Digest, Sha256};
 use std::collections::{HashMap, VecDeque};
 
@@ -21,6 +22,8 @@ pub(super) struct Operation {
     pub(super) ready_at: Duration,
     /// The decision.
     pub(super) record: RegistrationRecord,
+    /// The key for the hub, for a device with a TPM.
+    pub(super) tpm: Option<TpmResult>,
 }
 
 /// All operations that can be polled.
@@ -97,7 +100,9 @@ mod tests {
                 last_updated: Duration::ZERO,
                 etag: String::new(),
                 x509: None,
+                hub_key: None,
             },
+            tpm: None,
         }
     }
 

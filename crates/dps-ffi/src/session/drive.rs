@@ -53,20 +53,6 @@ impl Session {
         }
     }
 
-    /// Waits until the register callback, if it is being called, has returned.
-    pub(crate) fn await_told(&self) {
-        let mut state = self.lock();
-        while state.phase == Phase::Telling && !state.destroyed {
-            state = self.changed.wait(state).unwrap_or_else(|poison| poison.into_inner());
-        }
-    }
-
-    /// Whether the register callback is being called.
-    pub(crate) fn is_telling(&self) -> bool {
-        let state = self.lock();
-        state.phase == Phase::Telling && !state.destroyed
-    }
-
     /// Takes the client out of the state, making it if a registration begins. `None`: nothing to
     /// do.
     fn check_out(&self) -> Option<(Result<ProvisioningClient, Failure>, bool)> {
@@ -76,7 +62,7 @@ impl Session {
             return None;
         }
         let client = match state.phase {
-            Phase::Ready | Phase::Telling => return None,
+            Phase::Ready | Phase::Naming | Phase::Telling => return None,
             Phase::Armed => {
                 state.phase = Phase::Running;
                 begin(state)
@@ -131,7 +117,7 @@ impl Session {
             }
             state = match state.phase {
                 Phase::Armed => return ControlFlow::Continue(()),
-                Phase::Ready | Phase::Telling => {
+                Phase::Ready | Phase::Naming | Phase::Telling => {
                     self.changed.wait(state).unwrap_or_else(|poison| poison.into_inner())
                 }
                 Phase::Running => {
@@ -176,11 +162,6 @@ impl Session {
             if state.passing { None } else { state.client.take() }
         };
         say_goodbye(abandoned);
-    }
-
-    /// Whether [`destroy`](Self::destroy) was called.
-    pub(crate) fn is_destroyed(&self) -> bool {
-        self.lock().destroyed
     }
 }
 

@@ -5,8 +5,8 @@ use super::{Settings, Target};
 use crate::failure::Failure;
 use crate::payload::first_value;
 use crate::pkcs11;
+use crate::proof::Proof;
 use crate::result::refused_credentials;
-use crate::security::Proof;
 use crate::x509::check_validity;
 use core::fmt::Display;
 use dps_client::{
@@ -66,6 +66,8 @@ pub(super) fn client(
         }
         // Signs when the connection is opened, and may fail then.
         Proof::KeyPlugin(plugin) => builder = builder.hsm(plugin.clone()),
+        // Shows its keys when the registration starts, and may fail then.
+        Proof::Tpm(tpm) => builder = builder.hsm(tpm.clone()),
         Proof::X509 | Proof::X509Plugin(_) => {
             let hsm = presented.unwrap_or_else(|| Err(internal()))?;
             check_validity(&hsm, target.transport)?;
