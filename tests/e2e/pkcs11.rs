@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use dps_client::{ClientKey, Hsm as _, RegistrationId, TlsVersion, TlsVersions, Transport};
 use dps_client::{ErrorKind, SymmetricKey};
+use dps_core::conformance::{Expectations, check, check_debug};
 use dps_hsm_pkcs11::{
     Access, ObjectType, PinSource, Pkcs11Error, Pkcs11SymmetricKey, Pkcs11Uri, list, x509,
     x509_from_token,
@@ -116,6 +117,29 @@ fn every_transport_registers_with_a_symmetric_key_in_the_token() {
             assert!(format!("{device:?}").contains("object=device"), "{device:?}");
         },
     );
+}
+
+#[test]
+fn keys_in_a_token_keep_to_what_every_security_module_must() {
+    SoftHsm::run("keys_in_a_token_keep_to_what_every_security_module_must", &["fleet"], |hsm| {
+        let key = SymmetricKey::from_bytes(&[7; 32]).unwrap();
+        hsm.import_secret("fleet", "mac", &[7; 32]);
+        let id = RegistrationId::new("dev").unwrap();
+        let expected = Expectations::default().with_registration_id(id.clone()).with_secret(PIN);
+        let mac = uri("pkcs11:token=fleet;object=mac");
+        let mut mac = Pkcs11SymmetricKey::find(id, &mac, &access()).unwrap();
+        let of_key = expected.clone().with_key(key);
+        check(&mut mac, &of_key).unwrap();
+        check_debug(&mac, &of_key).unwrap();
+        let authority = Authority::root("Root");
+        for (number, (kind, label)) in KINDS.into_iter().enumerate() {
+            hsm.import_pair("fleet", label, &format!("1{number}"), kind.pem());
+            let chain = authority.device("dev", kind);
+            let mut hsm = load(&chain, "pkcs11:token=fleet").unwrap();
+            check(&mut hsm, &expected.clone().at(1_900_000_000)).unwrap();
+            check_debug(&hsm, &expected).unwrap();
+        }
+    });
 }
 
 /// Chains for three different keys on P-256, and the keys.
