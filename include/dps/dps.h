@@ -92,6 +92,18 @@ typedef struct DPS_POLICY_TAG
     /* 1: each step waits for the answer to the one before, as the C SDK does; 0, the default: steps
      * are sent ahead where the protocol allows it, which saves round trips. */
     uint32_t conservative;
+    /* The three below change what programs written for the C SDK are used to; 0, the default,
+     * leaves all as they know it. */
+    /* 1: the status callback is also told REGISTERING, after CONNECTED; and, just before the register
+     * callback, ASSIGNED, PROV_DEVICE_REG_HUB_NOT_SPECIFIED for that result, or ERROR. */
+    uint32_t all_statuses;
+    /* 1: a key or certificate that cannot be used ends with PROV_DEVICE_RESULT_KEY_ERROR instead of
+     * TRANSPORT. */
+    uint32_t key_errors;
+    /* 1: the same answer of the service has the same result over every transport: that of MQTT. */
+    uint32_t uniform_results;
+    /* 0. */
+    uint32_t reserved;
 } DPS_POLICY;
 
 /* Reads and changes a handle's policy; a change counts from the next Register_Device on. Get, change
@@ -100,6 +112,11 @@ PROV_DEVICE_RESULT dps_ll_get_policy(PROV_DEVICE_LL_HANDLE handle, DPS_POLICY* p
 PROV_DEVICE_RESULT dps_ll_set_policy(PROV_DEVICE_LL_HANDLE handle, const DPS_POLICY* policy);
 PROV_DEVICE_RESULT dps_get_policy(PROV_DEVICE_HANDLE handle, DPS_POLICY* policy);
 PROV_DEVICE_RESULT dps_set_policy(PROV_DEVICE_HANDLE handle, const DPS_POLICY* policy);
+
+/* The same for the policy that handles begin with which are created from then on: one call for a
+ * whole program, for example for a deadline that no registration can do without. */
+PROV_DEVICE_RESULT dps_get_default_policy(DPS_POLICY* policy);
+PROV_DEVICE_RESULT dps_set_default_policy(const DPS_POLICY* policy);
 
 /*
  * Security modules of yours, whose rules hsm_client_data.h has. A registered one takes the place of

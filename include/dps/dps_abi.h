@@ -55,6 +55,10 @@ PROV_DEVICE_RESULT dps_get_policy(PROV_DEVICE_HANDLE handle,
 PROV_DEVICE_RESULT dps_set_policy(PROV_DEVICE_HANDLE handle,
                                   const DPS_POLICY *policy);
 
+PROV_DEVICE_RESULT dps_get_default_policy(DPS_POLICY *policy);
+
+PROV_DEVICE_RESULT dps_set_default_policy(const DPS_POLICY *policy);
+
 IOTHUB_SECURITY_HANDLE iothub_device_auth_create(void);
 
 void iothub_device_auth_destroy(IOTHUB_SECURITY_HANDLE handle);

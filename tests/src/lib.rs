@@ -11,11 +11,13 @@
 //! * [`World`]: a client and a service without sockets, in virtual time
 //! * [`Peer`]: the service's side of a connection in memory, with TLS, a proxy or a WebSocket
 //! * [`DelayingRelay`]: a network that is far away
+//! * [`TamperingRelay`]: a man in the middle who changes what the service answers
 //! * [`RunningProxy`]: tinyproxy, with and without TLS
 //! * [`SoftHsm`]: PKCS#11 tokens in software
 //! * [`Swtpm`]: swtpm, a TPM that the system's tss2 reaches
 //! * [`Folder`]: a place for files
 //! * [`c_build`]: the C library, built by CMake
+//! * [`Sanitized`]: its C test programs with a sanitizer
 //! * [`run`]: other programs, with a time limit
 //!
 //! # Out of scope
@@ -35,9 +37,11 @@ mod peers;
 mod pki;
 mod proxy;
 mod relay;
+mod sanitized;
 mod soft_hsm;
 mod software_tpm;
 mod swtpm;
+mod tampering;
 mod world;
 
 pub use c_build::c_build;
@@ -50,7 +54,9 @@ pub use peers::{Door, Peer, ProxyPeer, TlsPeer, WebSocketPeer};
 pub use pki::{Authority, KeyKind, ServerKind, self_signed, self_signed_server};
 pub use proxy::RunningProxy;
 pub use relay::DelayingRelay;
+pub use sanitized::{Sanitized, Sanitizer};
 pub use soft_hsm::{PIN, SoftHsm};
 pub use software_tpm::SoftwareTpm;
 pub use swtpm::Swtpm;
+pub use tampering::{Answer, Fate, TamperingRelay};
 pub use world::{Cut, Engine, Layers, Outcome, World};

@@ -256,6 +256,10 @@ pub struct DPS_POLICY {
     pub poll_interval_ms: u32,
     pub token_lifetime_s: u32,
     pub conservative: u32,
+    pub all_statuses: u32,
+    pub key_errors: u32,
+    pub uniform_results: u32,
+    pub reserved: u32,
 }
 
 // The sizes that the first published headers had; members are only ever added at the end, so
@@ -329,12 +333,18 @@ mod tests {
         assert_eq!(offset_of!(DPS_FAILURE, service_tracking_id), 56);
         assert_eq!(offset_of!(DPS_FAILURE, service_time), 64);
 
-        assert_eq!(size_of::<DPS_POLICY>(), 32);
+        assert_eq!(size_of::<DPS_POLICY>(), 48);
         assert_eq!(offset_of!(DPS_POLICY, deadline_ms), 8);
         assert_eq!(offset_of!(DPS_POLICY, silence_ms), 12);
         assert_eq!(offset_of!(DPS_POLICY, max_connections), 16);
         assert_eq!(offset_of!(DPS_POLICY, poll_interval_ms), 20);
         assert_eq!(offset_of!(DPS_POLICY, token_lifetime_s), 24);
         assert_eq!(offset_of!(DPS_POLICY, conservative), 28);
+        assert_eq!(offset_of!(DPS_POLICY, all_statuses), 32);
+        assert_eq!(offset_of!(DPS_POLICY, key_errors), 36);
+        assert_eq!(offset_of!(DPS_POLICY, uniform_results), 40);
+        assert_eq!(offset_of!(DPS_POLICY, reserved), 44);
+        // A program that was built with the first header.
+        assert_eq!(DPS_POLICY::FIRST_SIZE, 32);
     }
 }

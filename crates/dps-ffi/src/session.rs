@@ -2,6 +2,7 @@
 //!
 //! [`drive`] has the part that serves the network and calls back, [`setting`] what options do.
 
+mod defaults;
 mod drive;
 mod identity;
 mod prepare;
@@ -9,11 +10,14 @@ mod setting;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use defaults::{default_policy, set_default_policy};
+
 use crate::abi::{DPS_FAILURE, DPS_POLICY, PROV_DEVICE_RESULT};
 use crate::callbacks::Callbacks;
 use crate::failure::{Failure, LastFailure};
 use crate::guard::guard;
 use crate::proof::Proof;
+use crate::result::Codes;
 use crate::x509::Material;
 use core::ffi::c_char;
 use core::ptr;
@@ -40,6 +44,7 @@ struct Target {
 }
 
 /// What may be changed at any time.
+#[derive(Clone)]
 struct Settings {
     payload: Option<Vec<u8>>,
     trusted_certs: Option<Vec<u8>>,
@@ -48,6 +53,11 @@ struct Settings {
     trace: bool,
     policy: Policy,
     conservative: bool,
+    /// Opt-in: the status callback is told what it is never told by the original.
+    all_statuses: bool,
+    /// Opt-ins of [`Codes`].
+    key_errors: bool,
+    uniform_results: bool,
     /// Least time between the starts of two passes of the worker.
     pass_interval: Duration,
 }
@@ -70,8 +80,63 @@ impl Default for Settings {
                 ..Policy::default()
             },
             conservative: false,
+            all_statuses: false,
+            key_errors: false,
+            uniform_results: false,
             pass_interval: Duration::from_millis(1),
         }
+    }
+}
+
+impl Settings {
+    /// The policy in the terms of `dps.h`.
+    fn policy(&self) -> DPS_POLICY {
+        fn ms(time: Duration) -> u32 {
+            u32::try_from(time.as_millis()).unwrap_or(u32::MAX)
+        }
+        let policy = &self.policy;
+        DPS_POLICY {
+            size: size_of::<DPS_POLICY>(),
+            deadline_ms: policy.deadline.map_or(0, ms),
+            silence_ms: ms(policy.silence),
+            max_connections: policy.max_connections.unwrap_or(0),
+            poll_interval_ms: ms(policy.poll_interval),
+            token_lifetime_s: u32::try_from(policy.token_lifetime.as_secs()).unwrap_or(u32::MAX),
+            conservative: self.conservative.into(),
+            all_statuses: self.all_statuses.into(),
+            key_errors: self.key_errors.into(),
+            uniform_results: self.uniform_results.into(),
+            reserved: 0,
+        }
+    }
+
+    /// # Errors
+    ///
+    /// Which values are out of range; then nothing has changed.
+    fn set_policy(&mut self, new: &DPS_POLICY) -> Result<(), &'static str> {
+        fn ms(time: u32) -> Duration {
+            Duration::from_millis(time.into())
+        }
+        if new.silence_ms == 0 || new.token_lifetime_s == 0 {
+            return Err("silence_ms and token_lifetime_s must be at least 1");
+        }
+        let switches = [new.conservative, new.all_statuses, new.key_errors, new.uniform_results];
+        if switches.iter().any(|switch| *switch > 1) || new.reserved != 0 {
+            return Err(
+                "conservative, all_statuses, key_errors and uniform_results must be 0 or 1, reserved 0",
+            );
+        }
+        let policy = &mut self.policy;
+        policy.deadline = (new.deadline_ms > 0).then(|| ms(new.deadline_ms));
+        policy.silence = ms(new.silence_ms);
+        policy.max_connections = (new.max_connections > 0).then_some(new.max_connections);
+        policy.poll_interval = ms(new.poll_interval_ms);
+        policy.token_lifetime = Duration::from_secs(new.token_lifetime_s.into());
+        self.conservative = new.conservative == 1;
+        self.all_statuses = new.all_statuses == 1;
+        self.key_errors = new.key_errors == 1;
+        self.uniform_results = new.uniform_results == 1;
+        Ok(())
     }
 }
 
@@ -101,6 +166,9 @@ struct State {
     /// The certificate and key of the options, once they were read.
     found: Option<X509Hsm>,
     settings: Settings,
+    /// What the registration under way tells, by the policy that it began with.
+    codes: Codes,
+    all_statuses: bool,
     phase: Phase,
     callbacks: Option<Callbacks>,
     /// At home between passes; a pass takes it out.
@@ -137,7 +205,9 @@ impl Session {
                 x509: Material::none(),
                 presented: None,
                 found: None,
-                settings: Settings::default(),
+                settings: defaults::settings(),
+                codes: Codes::originals(transport),
+                all_statuses: false,
                 phase: Phase::Ready,
                 callbacks: None,
                 client: None,
@@ -196,6 +266,12 @@ impl Session {
             state.phase = Phase::Ready;
             return state.refuse(INVALID_ARG, "the handle is being destroyed");
         }
+        state.codes = Codes {
+            transport: self.transport,
+            key_errors: state.settings.key_errors,
+            uniform: state.settings.uniform_results,
+        };
+        state.all_statuses = state.settings.all_statuses;
         if identity.registration_id.is_some() {
             state.registration_id = identity.registration_id;
         }
@@ -237,42 +313,16 @@ impl Session {
 
     /// The policy in the terms of `dps.h`.
     pub(crate) fn policy(&self) -> DPS_POLICY {
-        fn ms(time: Duration) -> u32 {
-            u32::try_from(time.as_millis()).unwrap_or(u32::MAX)
-        }
-        let state = self.lock();
-        let policy = &state.settings.policy;
-        DPS_POLICY {
-            size: size_of::<DPS_POLICY>(),
-            deadline_ms: policy.deadline.map_or(0, ms),
-            silence_ms: ms(policy.silence),
-            max_connections: policy.max_connections.unwrap_or(0),
-            poll_interval_ms: ms(policy.poll_interval),
-            token_lifetime_s: u32::try_from(policy.token_lifetime.as_secs()).unwrap_or(u32::MAX),
-            conservative: state.settings.conservative.into(),
-        }
+        self.lock().settings.policy()
     }
 
     /// Changes the policy; counts from the next registration on.
     pub(crate) fn set_policy(&self, new: &DPS_POLICY) -> PROV_DEVICE_RESULT {
-        fn ms(time: u32) -> Duration {
-            Duration::from_millis(time.into())
-        }
         let mut state = self.lock();
-        if new.silence_ms == 0 || new.token_lifetime_s == 0 || new.conservative > 1 {
-            return state.refuse(
-                INVALID_ARG,
-                "silence_ms and token_lifetime_s must be at least 1, conservative 0 or 1",
-            );
+        match state.settings.set_policy(new) {
+            Ok(()) => OK,
+            Err(reason) => state.refuse(INVALID_ARG, reason),
         }
-        let policy = &mut state.settings.policy;
-        policy.deadline = (new.deadline_ms > 0).then(|| ms(new.deadline_ms));
-        policy.silence = ms(new.silence_ms);
-        policy.max_connections = (new.max_connections > 0).then_some(new.max_connections);
-        policy.poll_interval = ms(new.poll_interval_ms);
-        policy.token_lifetime = Duration::from_secs(new.token_lifetime_s.into());
-        state.settings.conservative = new.conservative == 1;
-        OK
     }
 
     /// The last failure, for C.

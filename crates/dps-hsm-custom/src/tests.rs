@@ -491,7 +491,7 @@ fn plugins_keep_to_the_contract() {
         .at(1_900_000_000);
     let table = KeyInterface { hsm_client_get_registration_name: Some(get_name), ..key_table() };
     // SAFETY: the functions above keep the rules.
-    let mut plugin = unsafe { KeyPlugin::create(table, None) }.unwrap();
+    let mut plugin = unsafe { KeyPlugin::create(table, Purpose::Provisioning, None) }.unwrap();
     TEXT.set(Some(KEY));
     let key = KEY.to_str().unwrap().parse().unwrap();
     check(&mut plugin, &expected.clone().with_key(key)).unwrap();

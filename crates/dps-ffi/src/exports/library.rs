@@ -8,6 +8,8 @@ use crate::guard::guard;
 use crate::plugin;
 use crate::pointers;
 use crate::security::security;
+#[cfg(unix)]
+use core::ffi::c_void;
 use core::ffi::{c_char, c_int};
 use dps_hsm_custom::{Library, LibraryInterface};
 
@@ -98,7 +100,6 @@ pub unsafe extern "C" fn dps_hsm_load(path: *const c_char) -> PROV_DEVICE_RESULT
 /// As for `dps_hsm_load`, and not NULL.
 #[cfg(unix)]
 unsafe fn load(path: *const c_char) -> Result<Library, String> {
-    use core::mem::transmute;
     // SAFETY: a C string.
     let object = unsafe { libc::dlopen(path, libc::RTLD_NOW | libc::RTLD_LOCAL) };
     if object.is_null() {
@@ -122,13 +123,13 @@ unsafe fn load(path: *const c_char) -> Result<Library, String> {
     let library = unsafe {
         Library::new(LibraryInterface {
             size: size_of::<LibraryInterface>(),
-            x509_init: transmute(x509_init),
-            x509_deinit: transmute(x509_deinit),
-            tpm_init: transmute(tpm_init),
-            tpm_deinit: transmute(tpm_deinit),
-            tpm_interface: transmute(tpm),
-            x509_interface: transmute(x509),
-            key_interface: transmute(key),
+            x509_init: function(x509_init),
+            x509_deinit: function(x509_deinit),
+            tpm_init: function(tpm_init),
+            tpm_deinit: function(tpm_deinit),
+            tpm_interface: function(tpm),
+            x509_interface: function(x509),
+            key_interface: function(key),
         })
     };
     library.map_err(|error| {
@@ -139,6 +140,17 @@ unsafe fn load(path: *const c_char) -> Result<Library, String> {
         };
         format!("{}: {error}", path.unwrap_or_default())
     })
+}
+
+/// What a shared object has under the name of a function. NULL is none.
+///
+/// # Safety
+///
+/// `F` is an `Option` of the function's type.
+#[cfg(unix)]
+unsafe fn function<F>(symbol: *mut c_void) -> F {
+    // SAFETY: this function's contract; pointers to functions and to data have one size on unix.
+    unsafe { core::mem::transmute_copy(&symbol) }
 }
 
 /// # Safety
