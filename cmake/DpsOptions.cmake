@@ -59,6 +59,8 @@ endif()
 if(build_as_dynamic AND NOT DPS_SHARED)
     message(FATAL_ERROR "dps: build_as_dynamic wants DPS_SHARED")
 endif()
+# Off by default, so that programs which have no token stay small.
+dps_option(DPS_PKCS11 "Keys in PKCS#11 tokens, by pkcs11: URIs" OFF)
 separate_arguments(DPS_COMPILE_OPTIONS NATIVE_COMMAND "${compileOption_C}")
 separate_arguments(DPS_LINK_OPTIONS NATIVE_COMMAND "${linkerOption}")
 

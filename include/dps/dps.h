@@ -172,6 +172,28 @@ typedef struct DPS_X509_SIGNER_INTERFACE_TAG
 PROV_DEVICE_RESULT dps_hsm_register_x509_signer(const DPS_X509_SIGNER_INTERFACE* hsm);
 
 /*
+ * Keys in PKCS#11 tokens, for libraries built with the CMake option DPS_PKCS11. A pkcs11: URI
+ * (RFC 7512) takes the place of a key: as the option x509privatekey, or as the key of
+ * prov_dev_set_symmetric_key_info. See docs/pkcs11.md.
+ *
+ * These two are for the whole process, and for what is looked for from then on. In other builds
+ * they return PROV_DEVICE_RESULT_ERROR, and dps_last_error(NULL) says why.
+ */
+
+/* The token's library, for URIs without module-path: a path, or a name that the system's loader
+ * finds. It is copied. NULL: that of the environment's PKCS11_MODULE_PATH, else p11-kit's. */
+PROV_DEVICE_RESULT dps_pkcs11_set_module(const char* path);
+
+/* Gives the PIN of the token with this label, for URIs without pin-value and pin-source: writes it
+ * to pin, where there is room for size bytes, and returns its length; or a negative number when
+ * there is none. It is asked at each login, on the thread that drives the client, and must call
+ * no function of this library. The buffer is wiped afterwards. */
+typedef int (*DPS_PKCS11_PIN_CALLBACK)(const char* token, char* pin, size_t size, void* context);
+
+/* NULL: none, as in the beginning; then the environment's PKCS11_PIN is taken if it is there. */
+PROV_DEVICE_RESULT dps_pkcs11_set_pin_callback(DPS_PKCS11_PIN_CALLBACK callback, void* context);
+
+/*
  * A library of modules of all kinds: the seven functions of hsm_client_data.h, for the security state
  * and the clients that are made from then on. It goes before one that the program is linked with, and
  * behind single modules that are registered. Set size to sizeof(DPS_HSM_LIBRARY).

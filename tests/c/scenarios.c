@@ -4,7 +4,8 @@
  *                 --registration-id ID (--key BASE64 | --cert FILE --cert-key FILE)
  *                 --transport NAME] [--timeout SECONDS] [--rounds NUMBER]
  * dps_c_scenarios --list           names of the scenarios, with what they need: "offline", a
- *                                  service and a "key", a "certificate" or "either"
+ *                                  service and a "key", a "certificate" or "either", or a
+ *                                  "token" and a library with DPS_PKCS11
  *
  * Exit code 0 when the scenario went as expected; else a message says what did not. One process
  * for each: part of the state is the process's.
@@ -28,7 +29,7 @@ static const struct
 {
     const char* name;
     void (*run)(void);
-    enum { OFFLINE, KEY, CERTIFICATE, EITHER } needs;
+    enum { OFFLINE, KEY, CERTIFICATE, EITHER, TOKEN } needs;
 } SCENARIOS[] = {
     { "security_factory", security_factory, OFFLINE },
     { "null_args", null_args, OFFLINE },
@@ -48,6 +49,9 @@ static const struct
     { "hsm_tables", hsm_tables, OFFLINE },
     { "hsm_key_misuse", hsm_key_misuse, OFFLINE },
     { "hsm_x509_misuse", hsm_x509_misuse, OFFLINE },
+    { "pkcs11_missing", pkcs11_missing, OFFLINE },
+    { "pkcs11_options", pkcs11_options, TOKEN },
+    { "pkcs11_hub_tokens", pkcs11_hub_tokens, TOKEN },
     { "hsm_tpm_misuse", hsm_tpm_misuse, OFFLINE },
     { "hsm_slow_module", hsm_slow_module, OFFLINE },
     { "auth_create_tpm", auth_create_tpm, OFFLINE },
@@ -98,7 +102,7 @@ static const struct
 
 static void list(void)
 {
-    static const char* const NEEDS[] = { "offline", "key", "certificate", "either" };
+    static const char* const NEEDS[] = { "offline", "key", "certificate", "either", "token" };
     size_t index;
     for (index = 0; index < SCENARIO_COUNT; index++)
     {
@@ -261,7 +265,7 @@ int main(int argc, char** argv)
         {
             const bool has_key = arguments.key != NULL;
             const bool has_certificate = arguments.certificate != NULL && arguments.certificate_key != NULL;
-            if (SCENARIOS[index].needs != OFFLINE &&
+            if (SCENARIOS[index].needs != OFFLINE && SCENARIOS[index].needs != TOKEN &&
                 (arguments.endpoint == NULL || arguments.id_scope == NULL || arguments.registration_id == NULL ||
                  arguments.ca == NULL || has_key == has_certificate ||
                  (SCENARIOS[index].needs == KEY && !has_key) ||

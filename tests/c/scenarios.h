@@ -23,6 +23,8 @@ void hub_certificates(void);
 void hsm_tables(void);
 void hsm_key_misuse(void);
 void hsm_x509_misuse(void);
+/* In a library without DPS_PKCS11. */
+void pkcs11_missing(void);
 void hsm_tpm_misuse(void);
 void hsm_slow_module(void);
 void auth_create_tpm(void);
@@ -70,5 +72,9 @@ void uniform_results(void);
 void threads_several(void);
 void threads_callbacks(void);
 void outcome(void);
+
+/* With a PKCS#11 token as well. */
+void pkcs11_options(void);
+void pkcs11_hub_tokens(void);
 
 #endif /* DPS_TEST_SCENARIOS_H */

@@ -41,6 +41,8 @@ fn arrows_run_as_designed() {
         ("dps-transport-http", &["dps-core"]),
         ("dps-transport-mqtt", &["dps-core"]),
         ("dps-hsm-custom", &["dps-core", "dps-hsm-x509"]),
+        ("dps-hsm-openssl", &["dps-core", "dps-hsm-x509"]),
+        ("dps-hsm-pkcs11", &["dps-core", "dps-hsm-x509"]),
         ("dps-hsm-dice", &["dps-core", "dps-hsm-x509"]),
         ("dps-hsm-symm-key", &["dps-core"]),
         ("dps-hsm-tpm", &["dps-core"]),
@@ -56,13 +58,17 @@ fn arrows_run_as_designed() {
             ],
         ),
         ("dps-emulator", &["dps-core"]),
-        ("dps-ffi", &["dps-client", "dps-hsm-custom", "dps-hsm-symm-key", "dps-hsm-x509"]),
+        (
+            "dps-ffi",
+            &["dps-client", "dps-hsm-custom", "dps-hsm-pkcs11", "dps-hsm-symm-key", "dps-hsm-x509"],
+        ),
         (
             "dps-cli",
             &[
                 "dps-client",
                 "dps-emulator",
                 "dps-hsm-dice",
+                "dps-hsm-pkcs11",
                 "dps-hsm-symm-key",
                 "dps-hsm-tpm",
                 "dps-hsm-x509",

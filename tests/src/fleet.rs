@@ -119,10 +119,15 @@ impl Fleet {
         }
     }
 
+    /// A certificate for a key of this kind with its issuer's behind it, in PEM, which the group
+    /// with certificates lets in.
+    pub fn chain(&self, name: &str, key: KeyKind) -> String {
+        self.intermediate.device(name, key) + &self.intermediate.pem()
+    }
+
     /// Chain and private key of the device `name` of the group with certificates, in one text.
     pub fn certified(&self, name: &str) -> String {
-        let chain = self.intermediate.device(name, KeyKind::Rsa) + &self.intermediate.pem();
-        chain + KeyKind::Rsa.pem()
+        self.chain(name, KeyKind::Rsa) + KeyKind::Rsa.pem()
     }
 
     /// The security module of the device with a key of its own.

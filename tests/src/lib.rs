@@ -13,6 +13,7 @@
 //! * [`DelayingRelay`]: a network that is far away
 //! * [`TamperingRelay`]: a man in the middle who changes what the service answers
 //! * [`RunningProxy`]: tinyproxy, with and without TLS
+//! * [`SoftHsm`]: PKCS#11 tokens in software
 //! * [`Swtpm`]: swtpm, a TPM that the system's tss2 reaches
 //! * [`Folder`]: a place for files
 //! * [`c_build`]: the C library, built by CMake
@@ -37,6 +38,7 @@ mod pki;
 mod proxy;
 mod relay;
 mod sanitized;
+mod soft_hsm;
 mod software_tpm;
 mod swtpm;
 mod tampering;
@@ -53,6 +55,7 @@ pub use pki::{Authority, KeyKind, ServerKind, self_signed, self_signed_server};
 pub use proxy::RunningProxy;
 pub use relay::DelayingRelay;
 pub use sanitized::{Sanitized, Sanitizer};
+pub use soft_hsm::{PIN, SoftHsm};
 pub use software_tpm::SoftwareTpm;
 pub use swtpm::Swtpm;
 pub use tampering::{Answer, Fate, TamperingRelay};

@@ -134,6 +134,13 @@ impl Authority {
         self.sign(device_params(name), key)
     }
 
+    /// A device's certificate for a new key on P-256, and that key, in PEM.
+    pub fn device_with_new_key(&self, name: &str) -> (String, String) {
+        let key = KeyPair::generate().unwrap();
+        let certificate = device_params(name).signed_by(&key, &self.0).unwrap();
+        (certificate.pem(), key.serialize_pem())
+    }
+
     /// A device's certificate that expired in 2021.
     pub fn expired_device(&self, name: &str, key: KeyKind) -> String {
         let mut params = device_params(name);

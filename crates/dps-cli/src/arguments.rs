@@ -68,6 +68,7 @@ impl Command {
             Command::Demo(options) => options.json,
             Command::Register(options) => options.output == OutputFormat::Json,
             Command::Doctor(options) => options.output == OutputFormat::Json,
+            Command::Pkcs11(Pkcs11::List(options)) => options.json,
             Command::Tpm(Tpm::Info(options)) => options.json,
             Command::Cert(_)
             | Command::DeriveKey(_)
@@ -91,6 +92,9 @@ pub(crate) enum Command {
     /// Make certificates for trying out X.509: authorities and devices
     #[command(subcommand)]
     Cert(Cert),
+    /// Look at PKCS#11 tokens (needs a dps built with the feature pkcs11)
+    #[command(subcommand)]
+    Pkcs11(Pkcs11),
     /// Look into the machine's TPM, and prepare it for registering
     #[command(subcommand)]
     Tpm(Tpm),
@@ -163,8 +167,14 @@ pub(crate) struct Register {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["key_file", "group_key_file", "cert"])]
     pub(crate) config: Option<PathBuf>,
 
-    /// The device's key in base64. Visible to other users of this machine: prefer --key-file
-    #[arg(long, value_name = "BASE64", env = "PROVISIONING_SYMMETRIC_KEY", hide_env_values = true)]
+    /// The device's key in base64, visible to other users of this machine: prefer --key-file; or
+    /// the pkcs11: URI of a key in a token
+    #[arg(
+        long,
+        value_name = "BASE64|URI",
+        env = "PROVISIONING_SYMMETRIC_KEY",
+        hide_env_values = true
+    )]
     pub(crate) key: Option<String>,
 
     /// Whether the key stands on the command line, and not in the environment
@@ -180,18 +190,22 @@ pub(crate) struct Register {
     #[arg(long, value_name = "FILE")]
     pub(crate) group_key_file: Option<PathBuf>,
 
-    /// PEM file with the device's certificate and then its issuers': X.509 instead of a key
-    #[arg(long, value_name = "FILE", requires = "certificate_key", conflicts_with_all = ["key_file", "group_key_file", "show_connection_string"])]
+    /// PEM file with the device's certificate and then its issuers', or the pkcs11: URI of the
+    /// certificate in a token: X.509 instead of a key
+    #[arg(long, value_name = "FILE|URI", requires = "certificate_key", conflicts_with_all = ["key_file", "group_key_file", "show_connection_string"])]
     pub(crate) cert: Option<PathBuf>,
 
-    /// PEM file with the private key of the device's certificate
-    #[arg(long, value_name = "FILE", requires = "cert")]
+    /// PEM file with the private key of the device's certificate, or the pkcs11: URI of the key in
+    /// a token
+    #[arg(long, value_name = "FILE|URI", requires = "cert")]
     pub(crate) cert_key: Option<PathBuf>,
 
     /// File with the passphrase of that private key in its first line; - reads standard input
     #[arg(long, value_name = "FILE", requires = "cert_key")]
     pub(crate) cert_key_passphrase_file: Option<PathBuf>,
 
+    #[command(flatten)]
+    pub(crate) pkcs11: TokenOptions,
     /// Persistent handle of the TPM's key for the device's certificate, for example 0x81000200
     #[arg(long, value_name = "HANDLE", value_parser = tpm::handle, requires = "cert")]
     pub(crate) cert_tpm_key: Option<u32>,
@@ -242,6 +256,41 @@ pub(crate) struct Register {
     /// How to print the result
     #[arg(long, value_enum, default_value_t = OutputFormat::Text)]
     pub(crate) output: OutputFormat,
+}
+
+/// How to reach PKCS#11 tokens.
+#[derive(Args, Debug)]
+pub(crate) struct TokenOptions {
+    /// Library of the PKCS#11 token, unless the URI names it (module-path); by default p11-kit's
+    #[arg(long = "pkcs11-module", value_name = "PATH", env = "PKCS11_MODULE_PATH")]
+    pub(crate) module: Option<PathBuf>,
+
+    /// File with the token's PIN in its first line, unless the URI has it; by default the
+    /// variable PKCS11_PIN
+    #[arg(long, value_name = "FILE")]
+    pub(crate) pin_file: Option<PathBuf>,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Pkcs11 {
+    /// List tokens, and the keys and certificates on them, as URIs to copy. Without a PIN most
+    /// tokens show no private keys
+    List(Pkcs11List),
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = exit::HELP)]
+pub(crate) struct Pkcs11List {
+    /// Only what matches this URI
+    #[arg(default_value = "pkcs11:")]
+    pub(crate) uri: String,
+
+    #[command(flatten)]
+    pub(crate) tokens: TokenOptions,
+
+    /// Print one JSON document instead of text
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Which proxy to go through.

@@ -7,6 +7,7 @@
 //! * `dps register`: a device's registration
 //! * `dps doctor`: what stands between this machine and the service
 //! * `dps cert`: certificates for trying out X.509, and for the proof of possession
+//! * `dps pkcs11`: what there is on PKCS#11 tokens
 //! * `dps tpm`: a TPM's keys, for enrollments and certificates
 //! * `dps x509 simulate`: certificates of simulated devices
 //! * `dps emulator`: the local service
@@ -23,12 +24,13 @@ mod failure;
 mod files;
 mod key_source;
 mod output;
+mod pkcs11;
 mod proxy;
 mod report;
 mod secrets;
 mod tpm;
 
-use arguments::{Arguments, Command, X509};
+use arguments::{Arguments, Command, Pkcs11, X509};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
         Command::Cert(command) => commands::cert::run(&command),
         Command::X509(X509::Simulate(options)) => commands::cert::simulate::run(&options),
         Command::Doctor(options) => commands::doctor::run(&options),
+        Command::Pkcs11(Pkcs11::List(options)) => pkcs11::list(&options),
         Command::Tpm(command) => commands::tpm::run(&command),
         Command::Emulator(options) => commands::emulator::run(&options),
     };

@@ -274,6 +274,17 @@ impl DPS_POLICY {
         core::mem::offset_of!(DPS_POLICY, conservative) + size_of::<u32>();
 }
 
+/// Writes the PIN of the token with this label into the buffer of this size, and tells its length;
+/// negative when there is none. See `dps.h`.
+pub type DPS_PKCS11_PIN_CALLBACK = Option<
+    unsafe extern "C" fn(
+        token: *const c_char,
+        pin: *mut c_char,
+        size: usize,
+        context: *mut c_void,
+    ) -> c_int,
+>;
+
 #[cfg(test)]
 mod tests {
     use super::*;

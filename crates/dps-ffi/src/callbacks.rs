@@ -58,6 +58,28 @@ impl Callbacks {
     }
 }
 
+/// Asks the program for a token's PIN (`DPS_PKCS11_PIN_CALLBACK`). The program's copy in the buffer
+/// is wiped.
+#[cfg(feature = "pkcs11")]
+pub(crate) fn ask_for_pin(
+    giver: crate::pkcs11::PinGiver,
+    token: &str,
+) -> Option<zeroize::Zeroizing<Vec<u8>>> {
+    /// No PIN is longer.
+    const SIZE: usize = 256;
+
+    let label = std::ffi::CString::new(token).ok()?;
+    let mut buffer = zeroize::Zeroizing::new(vec![0_u8; SIZE]);
+    let context = giver.context as *mut c_void;
+    // SAFETY: by the contract of `dps_pkcs11_set_pin_callback`; the label and the buffer live
+    // during the call.
+    let length =
+        unsafe { (giver.function)(label.as_ptr(), buffer.as_mut_ptr().cast(), SIZE, context) };
+    let length = usize::try_from(length).ok().filter(|length| *length <= SIZE)?;
+    buffer.truncate(length);
+    Some(buffer)
+}
+
 #[cfg(test)]
 impl Callbacks {
     /// Callbacks that do nothing.

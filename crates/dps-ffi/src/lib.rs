@@ -47,6 +47,7 @@ mod hub_auth;
 mod linked;
 mod options;
 mod payload;
+mod pkcs11;
 mod plugin;
 mod pointers;
 mod proof;

@@ -32,8 +32,10 @@ pub(crate) enum Name {
     CipherSuite,
     /// `bool*`; taken, without effect
     Renegotiation,
-    /// `OPTION_OPENSSL_KEY_TYPE*`; only the default is there
+    /// `OPTION_OPENSSL_KEY_TYPE*`; without effect: the key's text says what it is
     KeyType,
+    /// `const char*`; only "pkcs11", in builds that have it, and without effect, too
+    Engine,
     /// `const char*`; only IP is there
     AddressType,
     /// `bool*`; only false is there
@@ -57,6 +59,7 @@ impl Name {
             "CipherSuite" => Self::CipherSuite,
             "tls_renegotiation" => Self::Renegotiation,
             "x509PrivatekeyType" => Self::KeyType,
+            "Engine" => Self::Engine,
             "ADDRESS_TYPE" => Self::AddressType,
             "ignore_host_name_check" => Self::SkipNameCheck,
             "do_work_freq_ms" => Self::DoWorkFrequency,
@@ -68,7 +71,6 @@ impl Name {
 /// Why an option that the original has is not taken here.
 pub(crate) fn refused(name: &str) -> Option<&'static str> {
     Some(match name {
-        "Engine" => "there are no OpenSSL engines in this library",
         "tls_validation_callback" | "tls_validation_callback_data" => {
             "there is no OpenSSL for such a callback; give the CA certificate as TrustedCerts"
         }
@@ -136,10 +138,11 @@ mod tests {
     fn names_are_exact() {
         assert_eq!(Name::find("TrustedCerts"), Some(Name::TrustedCerts));
         assert_eq!(Name::find("x509EccAliasKey"), Some(Name::PrivateKey));
-        for unknown in ["trustedcerts", "", "x509PrivateKeyType", "timeout", "Engine"] {
+        for unknown in ["trustedcerts", "", "x509PrivateKeyType", "timeout", "engine"] {
             assert_eq!(Name::find(unknown), None, "{unknown}");
         }
-        assert!(refused("Engine").is_some() && refused("timeout").is_none());
+        assert_eq!(Name::find("Engine"), Some(Name::Engine));
+        assert!(refused("WSIOOptions").is_some() && refused("timeout").is_none());
     }
 
     #[test]

@@ -1,13 +1,14 @@
 //! What a client or the hub's credentials prove an identity with.
 
 use crate::failure::Failure;
+use crate::pkcs11;
 use crate::plugin;
 use crate::secret::SecretText;
 use crate::security::security;
 use crate::tpm::Tpm;
 use crate::x509::Material;
-use dps_client::SymmetricKey;
 use dps_client::dps_core::{Hsm as _, Mac};
+use dps_client::{RegistrationId, SymmetricKey};
 use dps_hsm_custom::{KeyPlugin, X509Plugin};
 
 /// What proves an identity; made when something is created.
@@ -16,7 +17,7 @@ pub(crate) enum Proof {
     /// A shared key and the name that goes with it.
     SymmetricKey {
         registration_name: String,
-        /// Base64, not yet read.
+        /// Base64, not yet read; or the `pkcs11:` URI of a key in a token.
         key: SecretText,
     },
     /// A certificate, which options give.
@@ -65,6 +66,13 @@ impl Proof {
     pub(crate) fn mac(&self, data: &str) -> Result<Mac, String> {
         let data = data.as_bytes();
         match self {
+            // Looked for each time: this is seldom, and nothing is held meanwhile.
+            Self::SymmetricKey { registration_name, key } if pkcs11::is_uri(key.expose()) => {
+                let id = RegistrationId::new(registration_name.as_str());
+                let id = id.map_err(|error| error.to_string())?;
+                let mut key = pkcs11::key(id, key.expose()).map_err(|error| error.to_string())?;
+                key.sign(data).map_err(|error| error.to_string())
+            }
             Self::SymmetricKey { key, .. } => {
                 let key = SymmetricKey::from_base64(key.expose()).map_err(|e| e.to_string())?;
                 Ok(Mac::new(key.hmac_sha256(data)))

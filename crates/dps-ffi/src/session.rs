@@ -161,8 +161,10 @@ struct State {
     registration_id: Option<String>,
     /// What the options gave, or from Register on the process's.
     x509: Material,
-    /// What a plug-in's certificate and key are, read when the registration begins.
+    /// What the options' or a plug-in's certificate and key are, read when the registration begins.
     presented: Option<Result<X509Hsm, Failure>>,
+    /// The certificate and key of the options, once they were read.
+    found: Option<X509Hsm>,
     settings: Settings,
     /// What the registration under way tells, by the policy that it began with.
     codes: Codes,
@@ -202,6 +204,7 @@ impl Session {
                 registration_id: None,
                 x509: Material::none(),
                 presented: None,
+                found: None,
                 settings: defaults::settings(),
                 codes: Codes::originals(transport),
                 all_statuses: false,
@@ -271,6 +274,9 @@ impl Session {
         state.all_statuses = state.settings.all_statuses;
         if identity.registration_id.is_some() {
             state.registration_id = identity.registration_id;
+        }
+        if let (Proof::X509, Some(Ok(hsm))) = (&state.target.proof, &identity.presented) {
+            state.found = Some(hsm.clone());
         }
         state.presented = identity.presented;
         state.failure.clear();

@@ -7,6 +7,7 @@
 
 use crate::abi::PROV_DEVICE_RESULT::{self, PROV_DEVICE_RESULT_TRANSPORT};
 use crate::failure::Failure;
+use crate::pkcs11;
 use crate::result::Codes;
 use crate::secret::SecretText;
 use core::fmt;
@@ -19,7 +20,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub(crate) struct Material {
     /// PEM, the device's own certificate first.
     pub(crate) certificate: Option<Vec<u8>>,
-    /// PEM.
+    /// PEM, or the `pkcs11:` URI of a key in a token.
     pub(crate) key: Option<SecretText>,
 }
 
@@ -52,7 +53,7 @@ impl Material {
         }
     }
 
-    /// Reads both, and checks that they belong together.
+    /// Reads both, and checks that they belong together. A key in a token is looked for there.
     ///
     /// # Errors
     ///
@@ -60,6 +61,9 @@ impl Material {
     pub(crate) fn hsm(&self) -> Result<X509Hsm, Failure> {
         let certificate = self.certificate.as_deref().unwrap_or_default();
         let key = self.key.as_ref().map_or("", SecretText::expose);
+        if pkcs11::is_uri(key) {
+            return pkcs11::x509(certificate, key).map_err(|error| Failure::before_sending(&error));
+        }
         X509Hsm::from_pem(certificate, key.as_bytes())
             .map_err(|error| failure(&error, PROV_DEVICE_RESULT_TRANSPORT))
     }

@@ -13,7 +13,7 @@
 //!
 //! * files: PEM comes as bytes
 //! * keys in hardware: implement [`dps_core::ClientKey`] over them, and pass it to
-//!   [`X509Hsm::from_pem_with_key`]
+//!   [`X509Hsm::from_pem_with_key`], or to [`X509Hsm::from_chain`] when it must be found first
 //! * other ways to encrypt keys: they are recognised and refused, with the command that converts
 //!
 //! The key's text is wiped once it is read, and so is what a passphrase gave. What `ring` makes of it stays in its memory until
@@ -21,6 +21,7 @@
 #![forbid(unsafe_code)]
 
 mod certificate;
+mod certified;
 mod date;
 mod der;
 mod encrypted;
@@ -31,6 +32,7 @@ mod pem;
 #[cfg(test)]
 mod tests;
 
+pub use certified::CertifiedKey;
 pub use error::X509Error;
 
 use certificate::Certificate;
@@ -39,6 +41,16 @@ use dps_core::{
 };
 use key::SoftwareKey;
 use std::sync::Arc;
+
+/// The certificates of a PEM text in DER, in the text's order, for [`X509Hsm::from_chain`]. What
+/// else stands there is passed over.
+///
+/// # Errors
+///
+/// [`X509Error::NoCertificate`], [`X509Error::Pem`], [`X509Error::NotText`].
+pub fn pem_chain(text: &[u8]) -> Result<Vec<Vec<u8>>, X509Error> {
+    pem::certificates(text)
+}
 
 /// A certificate chain and its key in memory.
 #[derive(Clone, Debug)]
@@ -90,20 +102,32 @@ impl X509Hsm {
         certificates: &[u8],
         key: impl FnOnce(Vec<SignatureScheme>) -> Arc<dyn ClientKey>,
     ) -> Result<Self, X509Error> {
-        Self::of_chain(certificates, |leaf| Ok(key(key::schemes_of(leaf)?)))
+        Self::of_chain(pem::certificates(certificates)?, |leaf| Ok(key(key::schemes_of(leaf)?)))
+    }
+
+    /// A chain of DER certificates, the device's own first, whose key is not in memory and must be
+    /// found: `find` is told what the certificate's public key is.
+    ///
+    /// # Errors
+    ///
+    /// [`X509Error`], as what `find` fails with; and what that fails with itself.
+    pub fn from_chain<E: From<X509Error>>(
+        chain: Vec<Vec<u8>>,
+        find: impl FnOnce(&CertifiedKey) -> Result<Arc<dyn ClientKey>, E>,
+    ) -> Result<Self, E> {
+        Self::of_chain(chain, |leaf| find(&CertifiedKey::of(leaf)?))
     }
 
     fn new(certificates: &[u8], key: &[u8], passphrase: Option<&[u8]>) -> Result<Self, X509Error> {
-        Self::of_chain(certificates, |leaf| {
+        Self::of_chain(pem::certificates(certificates)?, |leaf| {
             Ok(Arc::new(SoftwareKey::new(&pem::private_key(key)?, passphrase, leaf)?))
         })
     }
 
-    fn of_chain(
-        certificates: &[u8],
-        key: impl FnOnce(&Certificate) -> Result<Arc<dyn ClientKey>, X509Error>,
-    ) -> Result<Self, X509Error> {
-        let chain = pem::certificates(certificates)?;
+    fn of_chain<E: From<X509Error>>(
+        chain: Vec<Vec<u8>>,
+        key: impl FnOnce(&Certificate) -> Result<Arc<dyn ClientKey>, E>,
+    ) -> Result<Self, E> {
         let parsed: Vec<Certificate> = chain
             .iter()
             .enumerate()
@@ -118,7 +142,8 @@ impl X509Hsm {
                     subject: subject.subject.text.clone(),
                     issuer: subject.issuer.text.clone(),
                     next: issuer.subject.text.clone(),
-                });
+                }
+                .into());
             }
         }
         let missing_issuer = parsed

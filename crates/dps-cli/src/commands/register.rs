@@ -7,7 +7,7 @@ use crate::arguments::{OutputFormat, Register};
 use crate::exit;
 use crate::failure::Failure;
 use crate::proxy::Choice;
-use crate::{key_source, output, report, tpm};
+use crate::{key_source, output, pkcs11, report, tpm};
 use dps_client::{
     Assignment, Builder, Endpoint, Error, IdScope, Policy, ProvisioningClient, RegistrationId,
     SymmetricKey, TlsVersions, Transport, TrustAnchors,
@@ -92,6 +92,8 @@ fn tell(options: &Register, proof: &Proof, assignment: &Assignment) {
 enum Proof {
     Key(RegistrationId, SymmetricKey),
     Certificate(Box<X509Hsm>),
+    /// A symmetric key in a PKCS#11 token.
+    TokenKey(Box<pkcs11::TokenKey>),
     #[cfg(feature = "tpm")]
     Tpm(tpm::TpmHsm),
 }
@@ -108,19 +110,49 @@ fn proof(options: &Register) -> Result<Proof, Failure> {
         return Ok(Proof::Certificate(Box::new(hsm)));
     }
     if let (Some(chain), Some(key)) = (&options.cert, &options.cert_key) {
-        // One file may hold both.
-        let (chain, key) = (Zeroizing::new(read(chain)?), Zeroizing::new(read(key)?));
-        let passphrase =
-            options.cert_key_passphrase_file.as_deref().map(key_source::passphrase).transpose()?;
-        let hsm = match passphrase {
-            Some(passphrase) => X509Hsm::from_pem_with_passphrase(&chain, &key, &passphrase),
-            None => X509Hsm::from_pem(&chain, &key),
-        };
-        return hsm.map(|hsm| Proof::Certificate(Box::new(hsm))).map_err(|error| unusable(&error));
+        return certificate(options, chain, key).map(|hsm| Proof::Certificate(Box::new(hsm)));
     }
     let id = RegistrationId::new(options.registration_id.as_deref().unwrap_or_default())?;
+    check_one_key(options)?;
+    let uri = options.key.as_deref().filter(|key| pkcs11::is_uri(key));
+    if let (Some(uri), None, None) = (uri, &options.key_file, &options.group_key_file) {
+        if options.show_connection_string {
+            let what = "there is no connection string to show: the key stays in the token";
+            return Err(Failure::new(exit::CONFIG, what).remedy("drop --show-connection-string"));
+        }
+        let key = pkcs11::symmetric_key(id, uri, &options.pkcs11)?;
+        return Ok(Proof::TokenKey(Box::new(key)));
+    }
     let key = device_key(options, &id)?;
     Ok(Proof::Key(id, key))
+}
+
+/// Each of the two may be a file or on a token.
+fn certificate(options: &Register, chain: &Path, key: &Path) -> Result<X509Hsm, Failure> {
+    let uri = |path: &Path| path.to_str().filter(|text| pkcs11::is_uri(text)).map(str::to_owned);
+    let passphrase = options.cert_key_passphrase_file.as_deref();
+    match (uri(chain), uri(key)) {
+        (_, Some(_)) if passphrase.is_some() => {
+            let what = "a key in a token has no passphrase";
+            Err(Failure::new(exit::CONFIG, what).remedy("give the token's PIN by --pin-file"))
+        }
+        (None, Some(key)) => pkcs11::x509(&read(chain)?, &key, &options.pkcs11),
+        (Some(chain), Some(key)) => pkcs11::x509_from_token(&chain, &key, &options.pkcs11),
+        (Some(_), None) => {
+            let what = "the certificate is in a token, and its key is not";
+            Err(Failure::new(exit::CONFIG, what)
+                .remedy("give a pkcs11: URI as --cert-key, or a PEM file as --cert"))
+        }
+        (None, None) => {
+            // One file may hold both.
+            let (chain, key) = (Zeroizing::new(read(chain)?), Zeroizing::new(read(key)?));
+            match passphrase.map(key_source::passphrase).transpose()? {
+                Some(passphrase) => X509Hsm::from_pem_with_passphrase(&chain, &key, &passphrase),
+                None => X509Hsm::from_pem(&chain, &key),
+            }
+            .map_err(|error| unusable(&error))
+        }
+    }
 }
 
 fn unusable(error: &X509Error) -> Failure {
@@ -155,6 +187,7 @@ fn builder(options: &Register, proof: &Proof) -> Result<Builder, Failure> {
     builder = match proof {
         Proof::Key(id, key) => builder.hsm(SymmetricKeyHsm::new(id.clone(), key.clone())),
         Proof::Certificate(hsm) => builder.hsm(X509Hsm::clone(hsm)),
+        Proof::TokenKey(key) => builder.hsm(pkcs11::TokenKey::clone(key)),
         #[cfg(feature = "tpm")]
         Proof::Tpm(hsm) => builder.hsm(hsm.clone()),
     };
@@ -191,12 +224,16 @@ pub(super) fn certificates(path: &Path) -> Result<Vec<u8>, Failure> {
         .remedy("give a PEM file, such as the one that dps emulator --ca-out writes"))
 }
 
-fn device_key(options: &Register, id: &RegistrationId) -> Result<SymmetricKey, Failure> {
+fn check_one_key(options: &Register) -> Result<(), Failure> {
     let given = [options.key_given, options.key_file.is_some(), options.group_key_file.is_some()];
     if given.iter().filter(|given| **given).count() > 1 {
         return Err(Failure::new(exit::CONFIG, "more than one key is given")
             .remedy("give one of --key, --key-file and --group-key-file"));
     }
+    Ok(())
+}
+
+fn device_key(options: &Register, id: &RegistrationId) -> Result<SymmetricKey, Failure> {
     // A file named on the command line goes before a key in the environment.
     if let Some(path) = &options.group_key_file {
         return Ok(key_source::from_file(path)?.derive(id));

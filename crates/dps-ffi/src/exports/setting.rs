@@ -3,6 +3,7 @@
 
 use crate::abi::{HTTP_PROXY_OPTIONS, PROV_DEVICE_RESULT};
 use crate::options::{Name, Setting, refused, tls_versions};
+use crate::pkcs11;
 use crate::pointers;
 use crate::secret::SecretText;
 use crate::session::Session;
@@ -12,8 +13,9 @@ use zeroize::Zeroizing;
 
 use PROV_DEVICE_RESULT::PROV_DEVICE_RESULT_ERROR as ERROR;
 
-/// `KEY_TYPE_DEFAULT` of `shared_util_options.h`.
+/// `KEY_TYPE_DEFAULT` and `KEY_TYPE_ENGINE` of `shared_util_options.h`.
 const KEY_TYPE_DEFAULT: c_int = 0;
+const KEY_TYPE_ENGINE: c_int = 1;
 
 /// Both SetOption functions, behind their checks for NULL.
 ///
@@ -76,12 +78,25 @@ unsafe fn read(name: Name, value: *const c_void) -> Result<Setting, String> {
         Name::CipherSuite => bytes().map(|_| Setting::NoEffect(name)),
         Name::Renegotiation => byte().map(|_| Setting::NoEffect(name)),
         Name::KeyType => match int() {
-            Some(kind) if kind != KEY_TYPE_DEFAULT => {
+            Some(KEY_TYPE_DEFAULT) => Some(Setting::NoEffect(name)),
+            Some(KEY_TYPE_ENGINE) => {
+                pkcs11::ENGINE?;
+                Some(Setting::NoEffect(name))
+            }
+            Some(_) => return Err("only KEY_TYPE_DEFAULT and KEY_TYPE_ENGINE are known".into()),
+            None => None,
+        },
+        Name::Engine => match bytes().as_deref() {
+            Some(b"pkcs11") => {
+                pkcs11::ENGINE?;
+                Some(Setting::NoEffect(name))
+            }
+            Some(_) => {
                 return Err(
-                    "this library has no OpenSSL engines; the key must be given in PEM".into()
+                    "there are no OpenSSL engines in this library; \"pkcs11\" stands for keys in tokens, by pkcs11: URIs as x509privatekey".into()
                 );
             }
-            kind => kind.map(|_| Setting::NoEffect(name)),
+            None => None,
         },
         Name::AddressType => match bytes().as_deref() {
             Some(b"IP_SOCKET") => Some(Setting::NoEffect(name)),
@@ -203,6 +218,7 @@ mod tests {
             Name::CipherSuite,
             Name::Renegotiation,
             Name::KeyType,
+            Name::Engine,
             Name::AddressType,
             Name::SkipNameCheck,
             Name::DoWorkFrequency,

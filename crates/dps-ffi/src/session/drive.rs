@@ -199,14 +199,8 @@ fn begin(state: &mut State) -> Result<ProvisioningClient, Failure> {
         "registering {id:?} at {:?}, scope {:?}",
         state.target.uri, state.target.id_scope
     ));
-    let mut client = prepare::client(
-        &state.target,
-        id,
-        &state.settings,
-        state.codes,
-        &state.x509,
-        state.presented.take(),
-    )?;
+    let mut client =
+        prepare::client(&state.target, id, &state.settings, state.codes, state.presented.take())?;
     // The client was made with all settings.
     state.timeout_changed = false;
     state.trust_changed = false;

@@ -17,6 +17,8 @@ use dps_hsm_x509::X509Hsm;
 pub(super) struct Question {
     proof: Proof,
     x509: Material,
+    /// What the options' certificate and key are, if they were read before.
+    found: Option<X509Hsm>,
     /// Whether an id is in force already.
     named: bool,
 }
@@ -25,7 +27,7 @@ pub(super) struct Question {
 pub(crate) struct Identity {
     /// None when one is in force already.
     pub(super) registration_id: Option<String>,
-    /// What a plug-in's certificate and key are.
+    /// What the certificate and key of the options or of a plug-in are.
     pub(super) presented: Option<Result<X509Hsm, Failure>>,
 }
 
@@ -47,23 +49,31 @@ impl State {
         Ok(Question {
             proof: self.target.proof.clone(),
             x509: self.x509.clone(),
+            found: self.found.clone(),
             named: self.registration_id.is_some(),
         })
     }
 }
 
 impl Question {
-    /// Finds the registration id, and what a plug-in presents.
+    /// Finds the registration id, and what the options or a plug-in present. A key in a token is
+    /// looked for once for each handle.
     ///
     /// # Errors
     ///
     /// ERROR when there is none, as in the original.
     pub(super) fn answer(self) -> Result<Identity, Failure> {
+        let found = matches!(self.proof, Proof::X509)
+            .then(|| self.found.map_or_else(|| self.x509.hsm(), Ok));
         // The name first: modules are asked in the original's order.
         let registration_id = if self.named {
             None
         } else {
-            let own = self.proof.own_name(&self.x509)?;
+            let own = match &found {
+                Some(Ok(hsm)) => hsm.common_name().map(str::to_owned),
+                Some(Err(failure)) => return Err(failure.clone().under(ERROR)),
+                None => self.proof.own_name(&self.x509)?,
+            };
             if own.is_none() {
                 return missing(
                     "there is no registration id: the certificate has no common name, and the option registration_id is not set"
@@ -81,7 +91,7 @@ impl Question {
                 }
                 Err(error) => return Err(plugin::failure(&error)),
             }),
-            _ => None,
+            _ => found,
         };
         Ok(Identity { registration_id, presented })
     }

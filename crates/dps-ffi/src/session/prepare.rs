@@ -4,9 +4,10 @@ use super::drive::internal;
 use super::{Settings, Target};
 use crate::failure::Failure;
 use crate::payload::first_value;
+use crate::pkcs11;
 use crate::proof::Proof;
 use crate::result::Codes;
-use crate::x509::{Material, check_validity};
+use crate::x509::check_validity;
 use core::fmt::Display;
 use dps_client::{
     Endpoint, Error, ErrorKind, IdScope, KeyError, ProvisioningClient, RegistrationId, Stage,
@@ -22,7 +23,6 @@ pub(super) fn client(
     registration_id: &str,
     settings: &Settings,
     codes: Codes,
-    x509: &Material,
     presented: Option<Result<X509Hsm, Failure>>,
 ) -> Result<ProvisioningClient, Failure> {
     let endpoint =
@@ -51,6 +51,11 @@ pub(super) fn client(
         builder = builder.payload_json(json);
     }
     match &target.proof {
+        Proof::SymmetricKey { key, .. } if pkcs11::is_uri(key.expose()) => {
+            let found =
+                pkcs11::key(id, key.expose()).map_err(|error| Failure::before_sending(&error))?;
+            builder = builder.hsm(found);
+        }
         Proof::SymmetricKey { key, .. } => {
             let key = SymmetricKey::from_base64(key.expose()).map_err(|error| match error {
                 // It would have signed, and the service would have refused.
@@ -59,16 +64,11 @@ pub(super) fn client(
             })?;
             builder = builder.hsm(SymmetricKeyHsm::new(id, key));
         }
-        Proof::X509 => {
-            let hsm = x509.hsm().map_err(|failure| failure.under(codes.unusable_key()))?;
-            check_validity(&hsm, codes)?;
-            builder = builder.hsm(hsm);
-        }
         // Signs when the connection is opened, and may fail then.
         Proof::KeyPlugin(plugin) => builder = builder.hsm(plugin.clone()),
         // Shows its keys when the registration starts, and may fail then.
         Proof::Tpm(tpm) => builder = builder.hsm(tpm.clone()),
-        Proof::X509Plugin(_) => {
+        Proof::X509 | Proof::X509Plugin(_) => {
             let hsm = presented
                 .unwrap_or_else(|| Err(internal()))
                 .map_err(|failure| failure.under(codes.unusable_key()))?;

@@ -1,0 +1,192 @@
+//! A private key of a provider as a TLS signer.
+
+use crate::store;
+use core::fmt;
+use dps_core::{ClientKey, HsmError, SignatureScheme};
+use dps_hsm_x509::{CertifiedKey, X509Error, X509Hsm, pem_chain};
+use openssl::error::ErrorStack;
+use openssl::hash::MessageDigest;
+use openssl::pkey::{PKey, Private};
+use openssl::provider::Provider;
+use openssl::rsa::Padding;
+use openssl::sign::{RsaPssSaltlen, Signer};
+use std::ffi::CString;
+use std::sync::Arc;
+
+const OPERATION: &str = "sign with the OpenSSL provider's key";
+/// What keys sign to show whose they are.
+const TRIAL: &[u8] = b"Is this the key of the certificate?";
+
+/// Why a provider's key cannot be used.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpensslError {
+    /// A provider is not there or does not start.
+    #[error("the OpenSSL provider {name:?} cannot be loaded: {reason}")]
+    Provider {
+        /// Its name.
+        name: String,
+        /// OpenSSL's words.
+        reason: String,
+    },
+    /// A URI or property has a NUL in it.
+    #[error("the key's URI or its properties have a NUL character")]
+    Nul,
+    /// The URI leads to no private key.
+    #[error("OpenSSL finds no private key by the given URI: {reason}")]
+    NoKey {
+        /// OpenSSL's words.
+        reason: String,
+    },
+    /// None of the keys that were found is the certificate's.
+    #[error(
+        "none of the private keys found, {count}, belongs to the certificate of {subject:?}: {reason}"
+    )]
+    KeyMismatch {
+        /// How many there were.
+        count: usize,
+        /// The certificate's subject.
+        subject: String,
+        /// How the last one failed.
+        reason: String,
+    },
+    /// The certificate is at fault.
+    #[error(transparent)]
+    Certificate(#[from] X509Error),
+}
+
+/// Providers that are loaded. Keys keep what they need themselves; others stay as long as this.
+pub struct Providers(Vec<Provider>);
+
+impl Providers {
+    /// Loads these in addition to OpenSSL's own, which stay in use.
+    ///
+    /// # Errors
+    ///
+    /// [`OpensslError::Provider`].
+    pub fn load(names: &[&str]) -> Result<Self, OpensslError> {
+        let load = |name: &&str| {
+            Provider::try_load(None, name, true).map_err(|error| OpensslError::Provider {
+                name: (*name).to_owned(),
+                reason: reason(&error),
+            })
+        };
+        names.iter().map(load).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+impl fmt::Debug for Providers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Providers({})", self.0.len())
+    }
+}
+
+/// A chain in PEM, the device's own certificate first, with the private key that OpenSSL finds by a
+/// URI: `handle:0x81000001` with tpm2-openssl, `pkcs11:...` with pkcs11-provider, `file:...` with
+/// OpenSSL alone. Of several keys it is the certificate's. `properties` says which provider is to
+/// find it, such as `?provider=tpm2`; empty: any.
+///
+/// # Errors
+///
+/// [`OpensslError`].
+pub fn x509(certificates: &[u8], uri: &str, properties: &str) -> Result<X509Hsm, OpensslError> {
+    X509Hsm::from_chain(pem_chain(certificates)?, |certified| {
+        Ok(Arc::new(ProviderKey::find(uri, properties, certified)?))
+    })
+}
+
+/// A private key of a provider.
+struct ProviderKey {
+    key: PKey<Private>,
+    schemes: Vec<SignatureScheme>,
+}
+
+impl ProviderKey {
+    fn find(uri: &str, properties: &str, certified: &CertifiedKey) -> Result<Self, OpensslError> {
+        let text = |text: &str| CString::new(text).map_err(|_| OpensslError::Nul);
+        let properties = if properties.is_empty() { None } else { Some(text(properties)?) };
+        let keys = store::private_keys(&text(uri)?, properties.as_ref())
+            .map_err(|error| OpensslError::NoKey { reason: reason(&error) })?;
+        let count = keys.len();
+        let mut failure = String::new();
+        for key in keys {
+            // A key whose maker cannot do PSS, as some TPMs, still has the rest.
+            let schemes: Vec<SignatureScheme> = certified
+                .schemes()
+                .iter()
+                .copied()
+                .filter(|scheme| match sign(&key, *scheme, TRIAL) {
+                    Ok(signature) if certified.verifies(*scheme, TRIAL, &signature) => true,
+                    Ok(_) => {
+                        failure = "it is another key".to_owned();
+                        false
+                    }
+                    Err(error) => {
+                        failure = reason(&error);
+                        false
+                    }
+                })
+                .collect();
+            if !schemes.is_empty() {
+                return Ok(Self { key, schemes });
+            }
+        }
+        let subject = certified.subject().to_owned();
+        Err(OpensslError::KeyMismatch { count, subject, reason: failure })
+    }
+}
+
+fn sign(
+    key: &PKey<Private>,
+    scheme: SignatureScheme,
+    message: &[u8],
+) -> Result<Vec<u8>, ErrorStack> {
+    let digest = match scheme {
+        SignatureScheme::RsaPkcs1Sha384
+        | SignatureScheme::RsaPssSha384
+        | SignatureScheme::EcdsaP384Sha384 => MessageDigest::sha384(),
+        SignatureScheme::RsaPkcs1Sha512 | SignatureScheme::RsaPssSha512 => MessageDigest::sha512(),
+        _ => MessageDigest::sha256(),
+    };
+    let mut signer = Signer::new(digest, key)?;
+    match scheme {
+        SignatureScheme::RsaPssSha256
+        | SignatureScheme::RsaPssSha384
+        | SignatureScheme::RsaPssSha512 => {
+            signer.set_rsa_padding(Padding::PKCS1_PSS)?;
+            signer.set_rsa_mgf1_md(digest)?;
+            signer.set_rsa_pss_saltlen(RsaPssSaltlen::DIGEST_LENGTH)?;
+        }
+        SignatureScheme::RsaPkcs1Sha256
+        | SignatureScheme::RsaPkcs1Sha384
+        | SignatureScheme::RsaPkcs1Sha512 => signer.set_rsa_padding(Padding::PKCS1)?,
+        _ => {}
+    }
+    signer.sign_oneshot_to_vec(message)
+}
+
+/// OpenSSL's words in one line.
+fn reason(error: &ErrorStack) -> String {
+    let words: Vec<&str> = error.errors().iter().filter_map(|error| error.reason()).collect();
+    if words.is_empty() { "it says no more".to_owned() } else { words.join(", ") }
+}
+
+impl ClientKey for ProviderKey {
+    fn schemes(&self) -> Vec<SignatureScheme> {
+        self.schemes.clone()
+    }
+
+    fn sign(&self, scheme: SignatureScheme, message: &[u8]) -> Result<Vec<u8>, HsmError> {
+        if !self.schemes.contains(&scheme) {
+            return Err(HsmError::NotSupported { operation: "sign under this scheme" });
+        }
+        sign(&self.key, scheme, message)
+            .map_err(|error| HsmError::Failed { operation: OPERATION, reason: reason(&error) })
+    }
+}
+
+impl fmt::Debug for ProviderKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ProviderKey(secret)")
+    }
+}
