@@ -3,6 +3,7 @@
 use crate::certificates::{CertificateError, Certificates};
 use crate::config::{ConfigError, EmulatorConfig};
 use crate::doors::Door;
+use crate::hub::Hub;
 use crate::model::{EnrollmentGroup, IndividualEnrollment, RegistrationRecord};
 use crate::random::{Random, RandomError};
 use crate::server;
@@ -226,6 +227,11 @@ impl Emulator {
     /// The hubs' host names.
     pub fn hubs(&self) -> &[String] {
         self.service.hubs()
+    }
+
+    /// One of the hubs, with its devices; `None` when there is none of this name.
+    pub fn hub(&self, name: &str) -> Option<Hub> {
+        Hub::new(self.service.iot_hubs(), name)
     }
 
     /// The registration records as they stand now, sorted by registration id.

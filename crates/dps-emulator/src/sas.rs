@@ -120,6 +120,21 @@ impl SasToken {
         }
     }
 
+    /// Whether this token is for the device `device_id` of `hub` (`wire-protocol.md` section
+    /// 1.3). The case of the host name does not matter, that of the device id does.
+    ///
+    /// # Errors
+    ///
+    /// [`SasError::Audience`] when it is not.
+    pub fn verify_hub_device(&self, hub: &str, device_id: &str) -> Result<(), SasError> {
+        let resource = percent_decode(&self.resource).and_then(|text| String::from_utf8(text).ok());
+        let named = resource.as_deref().and_then(|resource| resource.split_once("/devices/"));
+        match named {
+            Some((host, device)) if host.eq_ignore_ascii_case(hub) && device == device_id => Ok(()),
+            _ => Err(SasError::Audience),
+        }
+    }
+
     /// Whether this token is still good at `now` (since 1970-01-01T00:00:00Z), or was within
     /// the last `skew`.
     ///

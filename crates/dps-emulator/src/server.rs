@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
@@ -125,6 +125,9 @@ async fn exchange(
     mut connection: impl Connection,
 ) -> io::Result<()> {
     let mut buffer = vec![0; 16 * 1024];
+    let pushed = Arc::new(Notify::new());
+    let notify = pushed.clone();
+    connection.set_wake(Arc::new(move || notify.notify_one()));
     loop {
         let output = connection.transmit();
         if !output.is_empty() {
@@ -154,6 +157,7 @@ async fn exchange(
                     connection.receive(now(), bytes);
                 }
             },
+            () = pushed.notified() => {}
             () = silence => connection.handle_timeout(now()),
         }
     }

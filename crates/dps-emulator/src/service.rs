@@ -3,6 +3,7 @@
 
 mod allocation;
 mod authentication;
+mod identities;
 mod identity;
 mod operations;
 mod refusal;
@@ -13,6 +14,7 @@ pub(crate) use refusal::Refusal;
 pub use reply::Reply;
 
 use crate::config::{ConfigError, DisabledReply, EmulatorConfig, ProvisioningStatus};
+use crate::hub::Hubs;
 use crate::model::{
     EnrollmentGroup, IndividualEnrollment, Model, Records, RegistrationRecord, device_key,
 };
@@ -21,7 +23,7 @@ use authentication::{Enrollment, Expiry, Match};
 use core::time::Duration;
 use dps_core::wire::RegistrationStatus;
 use operations::{Operation, Operations};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The substatus of a first registration, and of each later one to the same hub
 /// (`wire-protocol.md` section 6.2).
@@ -33,6 +35,8 @@ const INITIAL_ASSIGNMENT: &str = "initialAssignment";
 pub struct Service {
     settings: Settings,
     model: Model,
+    /// Where assigned devices connect.
+    iot_hubs: Arc<Hubs>,
     state: Mutex<State>,
 }
 
@@ -73,6 +77,7 @@ impl Service {
                 reject_at_connect: config.reject_at_connect,
                 disabled_reply: config.disabled_reply,
             },
+            iot_hubs: identities::hubs(&model, config.clock_skew),
             model,
             state: Mutex::new(State {
                 records: Records::default(),
@@ -90,6 +95,11 @@ impl Service {
     /// The hubs' host names.
     pub fn hubs(&self) -> &[String] {
         self.model.hubs()
+    }
+
+    /// The hubs themselves.
+    pub(crate) fn iot_hubs(&self) -> &Arc<Hubs> {
+        &self.iot_hubs
     }
 
     /// The individual enrollments, with their keys.
@@ -207,6 +217,7 @@ impl Service {
         let mut state = self.state();
         let ready_at = now.saturating_add(self.settings.assignment_delay);
         let record = self.decide(&mut state, identity, &found, ready_at, now);
+        identities::assign(&self.iot_hubs, identity, &found, &record);
         tracing::info!(
             registration_id = %record.registration_id,
             status = %String::from(record.status.clone()),
