@@ -1,7 +1,9 @@
 //! The command line.
 
+mod simulate;
 mod x509;
 
+pub(crate) use simulate::SimulateDevice;
 pub(crate) use x509::{Simulate, X509};
 
 use crate::exit;
@@ -31,9 +33,12 @@ impl Arguments {
     pub(crate) fn read() -> Self {
         let matches = Self::command().get_matches();
         let mut arguments = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-        if let (Command::Register(options), Some(given)) =
-            (&mut arguments.command, matches.subcommand_matches("register"))
-        {
+        let registering = match &mut arguments.command {
+            Command::Register(options) => Some(options),
+            Command::Simulate(options) => Some(&mut options.register),
+            _ => None,
+        };
+        if let (Some(options), Some((_, given))) = (registering, matches.subcommand()) {
             options.key_given = given.value_source("key") == Some(ValueSource::CommandLine);
         }
         arguments
@@ -46,6 +51,7 @@ impl Command {
         match self {
             Command::Demo(options) => options.json,
             Command::Register(options) => options.output == OutputFormat::Json,
+            Command::Simulate(options) => options.register.output == OutputFormat::Json,
             Command::Doctor(options) => options.output == OutputFormat::Json,
             Command::Cert(_) | Command::DeriveKey(_) | Command::Emulator(_) | Command::X509(_) => {
                 false
@@ -62,6 +68,8 @@ pub(crate) enum Command {
     DeriveKey(DeriveKey),
     /// Register a device and print the hub it is assigned to
     Register(Register),
+    /// Register a device, connect it to its hub, send telemetry, and print its twin
+    Simulate(SimulateDevice),
     /// Find out what stands between this machine and the service
     Doctor(Doctor),
     /// Make certificates for trying out X.509: authorities and devices
@@ -417,9 +425,30 @@ pub(crate) enum OutputFormat {
     Json,
 }
 
+#[derive(Subcommand, Debug)]
+pub(crate) enum EmulatorCommand {
+    /// Print the lines that other clients on this machine need in /etc/hosts to find the service
+    /// and its hubs by their names
+    Hosts(EmulatorHosts),
+}
+
 #[derive(Args, Debug)]
-#[command(after_help = exit::HELP)]
+pub(crate) struct EmulatorHosts {
+    /// The service's YAML file, for its hubs and names
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Address by which the clients reach the service
+    #[arg(long)]
+    pub(crate) address: Option<IpAddr>,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = exit::HELP, args_conflicts_with_subcommands = true)]
 pub(crate) struct Emulator {
+    #[command(subcommand)]
+    pub(crate) command: Option<EmulatorCommand>,
+
     /// YAML file with enrollments, hubs and behaviour; without it there is one enrollment group
     /// with new keys, and one hub
     #[arg(long, value_name = "FILE")]

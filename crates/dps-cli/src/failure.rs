@@ -41,6 +41,15 @@ impl Failure {
 
     /// A registration that failed.
     pub(crate) fn registration(error: &Error) -> Self {
+        Self::of(error, "the device is not registered")
+    }
+
+    /// A registered device that could not work with its hub.
+    pub(crate) fn hub(error: &Error) -> Self {
+        Self::of(error, "the device is registered, but could not work with its hub")
+    }
+
+    fn of(error: &Error, what: &str) -> Self {
         // The service's words get a line of their own.
         let text = error.to_string();
         let stage = error.stage().as_str();
@@ -53,7 +62,7 @@ impl Failure {
         };
         Self {
             code: exit::of(error),
-            what: "the device is not registered".into(),
+            what: what.into(),
             why: Some(why),
             stage: Some(stage),
             service,

@@ -5,6 +5,7 @@
 //! * `dps demo`: the whole way, from key to assignment, on one machine
 //! * `dps derive-key`: device keys of an enrollment group
 //! * `dps register`: a device's registration
+//! * `dps simulate`: a registered device at work at its hub
 //! * `dps doctor`: what stands between this machine and the service
 //! * `dps cert`: certificates for trying out X.509, and for the proof of possession
 //! * `dps x509 simulate`: certificates of simulated devices
@@ -25,7 +26,7 @@ mod output;
 mod proxy;
 mod report;
 
-use arguments::{Arguments, Command, X509};
+use arguments::{Arguments, Command, EmulatorCommand, X509};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -36,10 +37,14 @@ fn main() -> ExitCode {
         Command::Demo(options) => commands::demo::run(&options),
         Command::DeriveKey(options) => commands::derive_key::run(&options),
         Command::Register(options) => commands::register::run(&options),
+        Command::Simulate(options) => commands::simulate::run(&options),
         Command::Cert(command) => commands::cert::run(&command),
         Command::X509(X509::Simulate(options)) => commands::cert::simulate::run(&options),
         Command::Doctor(options) => commands::doctor::run(&options),
-        Command::Emulator(options) => commands::emulator::run(&options),
+        Command::Emulator(options) => match &options.command {
+            Some(EmulatorCommand::Hosts(options)) => commands::emulator::hosts::run(options),
+            None => commands::emulator::run(&options),
+        },
     };
     match outcome.and_then(|()| output::check()) {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,5 +1,7 @@
 //! `dps emulator`.
 
+pub(crate) mod hosts;
+
 use crate::arguments;
 use crate::exit;
 use crate::failure::Failure;

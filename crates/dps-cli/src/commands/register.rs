@@ -6,8 +6,8 @@ use crate::failure::Failure;
 use crate::proxy::Choice;
 use crate::{key_source, output, report};
 use dps_client::{
-    Builder, Endpoint, IdScope, Policy, ProvisioningClient, RegistrationId, SymmetricKey,
-    TlsVersions, TrustAnchors,
+    Assignment, Builder, Endpoint, IdScope, Policy, ProvisioningClient, RegistrationId,
+    SymmetricKey, TlsVersions, TrustAnchors,
 };
 use dps_hsm_symm_key::SymmetricKeyHsm;
 use dps_hsm_x509::{X509Error, X509Hsm};
@@ -16,6 +16,23 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 pub(crate) fn run(options: &Register) -> Result<(), Failure> {
+    let Registered { assignment, proof } = register(options)?;
+    if options.output == OutputFormat::Text {
+        print(options, &assignment, &proof);
+    } else {
+        output::line(document(options, &assignment, &proof));
+    }
+    Ok(())
+}
+
+/// A device that is registered, and how it proves its identity.
+pub(super) struct Registered {
+    pub(super) assignment: Assignment,
+    pub(super) proof: Proof,
+}
+
+/// Registers; tells what happens on the way, and in JSON why it failed.
+pub(super) fn register(options: &Register) -> Result<Registered, Failure> {
     let text = options.output == OutputFormat::Text;
     let proof = proof(options)?;
     let mut client =
@@ -29,45 +46,61 @@ pub(crate) fn run(options: &Register) -> Result<(), Failure> {
             output::line(format_args!("Provisioning Status: {}", report::status_name(status)));
         }
     });
-    let assignment = match result {
-        Ok(assignment) => assignment,
+    match result {
+        Ok(assignment) => Ok(Registered { assignment, proof }),
         Err(error) => {
             if !text {
                 output::line(report::error(&error));
             }
             let failure = Failure::registration(&error);
-            return Err(if text { failure } else { failure.reported() });
+            Err(if text { failure } else { failure.reported() })
         }
-    };
-    let connection_string = match &proof {
+    }
+}
+
+/// The result as text.
+pub(super) fn print(options: &Register, assignment: &Assignment, proof: &Proof) {
+    output::line(format_args!(
+        "Registration Information received from service: {}, deviceId: {}",
+        assignment.hub, assignment.device_id
+    ));
+    if let Some(payload) = &assignment.payload {
+        output::line(format_args!("Payload: {payload}"));
+    }
+    if let Some(secret) = connection_string(options, assignment, proof) {
+        output::line(format_args!("Connection string: {}", secret.as_str()));
+    }
+}
+
+/// The result as JSON.
+pub(super) fn document(
+    options: &Register,
+    assignment: &Assignment,
+    proof: &Proof,
+) -> serde_json::Value {
+    let mut value = report::assignment(assignment);
+    let secret = connection_string(options, assignment, proof);
+    if let (Some(secret), Some(members)) = (secret, value.as_object_mut()) {
+        members.insert("connectionString".into(), secret.as_str().into());
+    }
+    value
+}
+
+fn connection_string(
+    options: &Register,
+    assignment: &Assignment,
+    proof: &Proof,
+) -> Option<Zeroizing<String>> {
+    match proof {
         Proof::Key(_, key) if options.show_connection_string => {
             Some(assignment.connection_string(key))
         }
         _ => None,
-    };
-    if text {
-        output::line(format_args!(
-            "Registration Information received from service: {}, deviceId: {}",
-            assignment.hub, assignment.device_id
-        ));
-        if let Some(payload) = &assignment.payload {
-            output::line(format_args!("Payload: {payload}"));
-        }
-        if let Some(secret) = connection_string {
-            output::line(format_args!("Connection string: {}", secret.as_str()));
-        }
-    } else {
-        let mut value = report::assignment(&assignment);
-        if let (Some(secret), Some(members)) = (connection_string, value.as_object_mut()) {
-            members.insert("connectionString".into(), secret.as_str().into());
-        }
-        output::line(value);
     }
-    Ok(())
 }
 
 /// What proves the device's identity.
-enum Proof {
+pub(super) enum Proof {
     Key(RegistrationId, SymmetricKey),
     Certificate(Box<X509Hsm>),
 }
@@ -102,13 +135,12 @@ fn unusable(error: &X509Error) -> Failure {
 
 fn builder(options: &Register, proof: &Proof) -> Result<Builder, Failure> {
     let config = |error: &dyn std::fmt::Display| Failure::new(exit::CONFIG, error.to_string());
-    let versions = TlsVersions::new(options.tls_min.into(), options.tls_max.into());
     let transport = options.transport;
     let endpoint = endpoint(&options.endpoint).map_err(|error| config(&error))?;
     let choice = Choice::from(&options.proxy);
     let mut builder = ProvisioningClient::builder()
         .transport(transport)
-        .tls_versions(versions.ok_or_else(|| config(&"--tls-min is newer than --tls-max"))?)
+        .tls_versions(tls_versions(options)?)
         .proxy(choice.proxy(&endpoint, transport.default_port())?)
         .endpoint(endpoint)
         .id_scope(IdScope::new(options.id_scope.as_str())?)
@@ -124,9 +156,7 @@ fn builder(options: &Register, proof: &Proof) -> Result<Builder, Failure> {
     if let Some(id) = &options.registration_id {
         builder = builder.registration_id(RegistrationId::new(id.as_str())?);
     }
-    if let Some(path) = &options.trusted_cert {
-        builder = builder.trust_anchors(TrustAnchors::pem(certificates(path)?));
-    }
+    builder = builder.trust_anchors(trust_anchors(options)?);
     if let Some(payload) = &options.payload {
         let json = match payload.strip_prefix('@') {
             Some(path) => String::from_utf8(read(Path::new(path))?)
@@ -138,8 +168,20 @@ fn builder(options: &Register, proof: &Proof) -> Result<Builder, Failure> {
     Ok(builder)
 }
 
+pub(super) fn tls_versions(options: &Register) -> Result<TlsVersions, Failure> {
+    TlsVersions::new(options.tls_min.into(), options.tls_max.into())
+        .ok_or_else(|| Failure::new(exit::CONFIG, "--tls-min is newer than --tls-max"))
+}
+
+pub(super) fn trust_anchors(options: &Register) -> Result<TrustAnchors, Failure> {
+    match &options.trusted_cert {
+        Some(path) => Ok(TrustAnchors::pem(certificates(path)?)),
+        None => Ok(TrustAnchors::system()),
+    }
+}
+
 /// An empty setting, as from a variable that is set to nothing, is none.
-fn endpoint(text: &str) -> Result<Endpoint, dps_client::EndpointError> {
+pub(super) fn endpoint(text: &str) -> Result<Endpoint, dps_client::EndpointError> {
     if text.is_empty() { Ok(Endpoint::global()) } else { Endpoint::parse(text) }
 }
 
