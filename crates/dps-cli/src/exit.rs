@@ -18,6 +18,7 @@ Exit codes:
 
 pub(crate) const OTHER: u8 = 1;
 pub(crate) const CONFIG: u8 = 2;
+pub(crate) const CREDENTIALS: u8 = 6;
 pub(crate) const PROTOCOL: u8 = 10;
 
 /// The exit code of a failed registration.
@@ -37,9 +38,9 @@ pub(crate) fn of(error: &Error) -> u8 {
         ErrorKind::ConnectRejected { code: 3 } => 9,
         ErrorKind::ConnectRejected { .. }
         | ErrorKind::SaslRejected { code: 1 }
-        | ErrorKind::ClientCertificate => 6,
+        | ErrorKind::ClientCertificate => CREDENTIALS,
         ErrorKind::SaslRejected { .. } => 9,
-        ErrorKind::Service { status: 401 | 403 } => 6,
+        ErrorKind::Service { status: 401 | 403 } => CREDENTIALS,
         ErrorKind::Service { .. }
         | ErrorKind::RegistrationFailed
         | ErrorKind::Disabled

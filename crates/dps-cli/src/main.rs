@@ -25,6 +25,7 @@ mod key_source;
 mod output;
 mod proxy;
 mod report;
+mod secrets;
 
 use arguments::{Arguments, Command, EmulatorCommand, X509};
 use std::process::ExitCode;
@@ -36,8 +37,8 @@ fn main() -> ExitCode {
     let outcome = match arguments.command {
         Command::Demo(options) => commands::demo::run(&options),
         Command::DeriveKey(options) => commands::derive_key::run(&options),
-        Command::Register(options) => commands::register::run(&options),
-        Command::Simulate(options) => commands::simulate::run(&options),
+        Command::Register(options) => commands::register::run(*options),
+        Command::Simulate(options) => commands::simulate::run(*options),
         Command::Cert(command) => commands::cert::run(&command),
         Command::X509(X509::Simulate(options)) => commands::cert::simulate::run(&options),
         Command::Doctor(options) => commands::doctor::run(&options),

@@ -12,6 +12,13 @@ pub(crate) struct SimulateDevice {
     #[command(flatten)]
     pub(crate) register: Register,
 
+    #[command(flatten)]
+    pub(crate) work: Work,
+}
+
+/// What the device does at its hub.
+#[derive(Args, Debug)]
+pub(crate) struct Work {
     /// How many messages to send
     #[arg(long, value_name = "COUNT", default_value_t = 5)]
     pub(crate) messages: u32,

@@ -1,12 +1,15 @@
 //! `dps register`.
 
+mod edge_config;
+mod secrets;
+
 use crate::arguments::{OutputFormat, Register};
 use crate::exit;
 use crate::failure::Failure;
 use crate::proxy::Choice;
 use crate::{key_source, output, report};
 use dps_client::{
-    Assignment, Builder, Endpoint, IdScope, Policy, ProvisioningClient, RegistrationId,
+    Assignment, Builder, Endpoint, Error, IdScope, Policy, ProvisioningClient, RegistrationId,
     SymmetricKey, TlsVersions, TrustAnchors,
 };
 use dps_hsm_symm_key::SymmetricKeyHsm;
@@ -15,87 +18,104 @@ use std::path::Path;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
-pub(crate) fn run(options: &Register) -> Result<(), Failure> {
-    let Registered { assignment, proof } = register(options)?;
-    if options.output == OutputFormat::Text {
-        print(options, &assignment, &proof);
-    } else {
-        output::line(document(options, &assignment, &proof));
-    }
-    Ok(())
+pub(crate) fn run(options: Register) -> Result<(), Failure> {
+    register(options, tell).map(drop)
 }
 
-/// A device that is registered, and how it proves its identity.
+/// A device that is registered: with which options, and how it proves its identity.
 pub(super) struct Registered {
-    pub(super) assignment: Assignment,
+    pub(super) options: Register,
     pub(super) proof: Proof,
+    pub(super) assignment: Assignment,
 }
 
-/// Registers; tells what happens on the way, and in JSON why it failed.
-pub(super) fn register(options: &Register) -> Result<Registered, Failure> {
+/// Registers, with the progress on standard output; `tell` is to tell the result.
+pub(super) fn register(
+    options: Register,
+    tell: impl FnOnce(&Registered),
+) -> Result<Registered, Failure> {
+    let options = match options.config.clone() {
+        Some(path) => edge_config::fill(options, &path)?,
+        None => options,
+    };
+    match options.secrets.clone() {
+        Some(path) => secrets::run(options, &path, tell),
+        None => {
+            let proof = proof(&options)?;
+            let assignment =
+                attempt(&options, &proof)?.map_err(|error| refused(&options, &error))?;
+            let registered = Registered { options, proof, assignment };
+            tell(&registered);
+            Ok(registered)
+        }
+    }
+}
+
+/// One registration, with its progress on standard output.
+fn attempt(options: &Register, proof: &Proof) -> Result<Result<Assignment, Error>, Failure> {
     let text = options.output == OutputFormat::Text;
-    let proof = proof(options)?;
     let mut client =
-        builder(options, &proof)?.build().map_err(|error| Failure::registration(&error))?;
+        builder(options, proof)?.build().map_err(|error| Failure::registration(&error))?;
     if text {
         let id = &client.identity().registration_id;
         output::line(format_args!("Registering device {id}"));
     }
-    let result = client.register_with(|status| {
+    Ok(client.register_with(|status| {
         if text {
             output::line(format_args!("Provisioning Status: {}", report::status_name(status)));
         }
-    });
-    match result {
-        Ok(assignment) => Ok(Registered { assignment, proof }),
-        Err(error) => {
-            if !text {
-                output::line(report::error(&error));
+    }))
+}
+
+/// Tells of an error in the form that was asked for.
+fn refused(options: &Register, error: &Error) -> Failure {
+    let failure = Failure::registration(error);
+    if options.output == OutputFormat::Text {
+        return failure;
+    }
+    output::line(report::error(error));
+    failure.reported()
+}
+
+fn tell(registered: &Registered) {
+    match registered.options.output {
+        OutputFormat::Text => registered.print(),
+        OutputFormat::Json => output::line(registered.document()),
+    }
+}
+
+impl Registered {
+    /// The result as text, for people.
+    pub(super) fn print(&self) {
+        let assignment = &self.assignment;
+        output::line(format_args!(
+            "Registration Information received from service: {}, deviceId: {}",
+            assignment.hub, assignment.device_id
+        ));
+        if let Some(payload) = &assignment.payload {
+            output::line(format_args!("Payload: {payload}"));
+        }
+        if let Some(secret) = self.connection_string() {
+            output::line(format_args!("Connection string: {}", secret.as_str()));
+        }
+    }
+
+    /// The result as JSON, for scripts.
+    pub(super) fn document(&self) -> serde_json::Value {
+        let mut value = report::assignment(&self.assignment);
+        if let (Some(secret), Some(members)) = (self.connection_string(), value.as_object_mut()) {
+            members.insert("connectionString".into(), secret.as_str().into());
+        }
+        value
+    }
+
+    fn connection_string(&self) -> Option<Zeroizing<String>> {
+        match &self.proof {
+            Proof::Key(_, key) if self.options.show_connection_string => {
+                Some(self.assignment.connection_string(key))
             }
-            let failure = Failure::registration(&error);
-            Err(if text { failure } else { failure.reported() })
+            _ => None,
         }
-    }
-}
-
-/// The result as text.
-pub(super) fn print(options: &Register, assignment: &Assignment, proof: &Proof) {
-    output::line(format_args!(
-        "Registration Information received from service: {}, deviceId: {}",
-        assignment.hub, assignment.device_id
-    ));
-    if let Some(payload) = &assignment.payload {
-        output::line(format_args!("Payload: {payload}"));
-    }
-    if let Some(secret) = connection_string(options, assignment, proof) {
-        output::line(format_args!("Connection string: {}", secret.as_str()));
-    }
-}
-
-/// The result as JSON.
-pub(super) fn document(
-    options: &Register,
-    assignment: &Assignment,
-    proof: &Proof,
-) -> serde_json::Value {
-    let mut value = report::assignment(assignment);
-    let secret = connection_string(options, assignment, proof);
-    if let (Some(secret), Some(members)) = (secret, value.as_object_mut()) {
-        members.insert("connectionString".into(), secret.as_str().into());
-    }
-    value
-}
-
-fn connection_string(
-    options: &Register,
-    assignment: &Assignment,
-    proof: &Proof,
-) -> Option<Zeroizing<String>> {
-    match proof {
-        Proof::Key(_, key) if options.show_connection_string => {
-            Some(assignment.connection_string(key))
-        }
-        _ => None,
     }
 }
 
@@ -143,7 +163,7 @@ fn builder(options: &Register, proof: &Proof) -> Result<Builder, Failure> {
         .tls_versions(tls_versions(options)?)
         .proxy(choice.proxy(&endpoint, transport.default_port())?)
         .endpoint(endpoint)
-        .id_scope(IdScope::new(options.id_scope.as_str())?)
+        .id_scope(IdScope::new(options.id_scope.as_deref().unwrap_or_default())?)
         .conservative(options.conservative)
         .policy(Policy {
             deadline: Some(Duration::from_secs(options.timeout)),

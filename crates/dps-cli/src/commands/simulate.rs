@@ -1,7 +1,7 @@
 //! `dps simulate`: the whole life of a device, as short as it may be.
 
 use super::register::{self, Proof, Registered};
-use crate::arguments::{OutputFormat, SimulateDevice};
+use crate::arguments::{OutputFormat, Register, SimulateDevice, Work};
 use crate::exit;
 use crate::failure::Failure;
 use crate::proxy::Choice;
@@ -13,17 +13,18 @@ use dps_hsm_x509::X509Hsm;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
-pub(crate) fn run(options: &SimulateDevice) -> Result<(), Failure> {
-    let text = options.register.output == OutputFormat::Text;
+pub(crate) fn run(options: SimulateDevice) -> Result<(), Failure> {
+    let SimulateDevice { register: asked, work } = options;
+    let text = asked.output == OutputFormat::Text;
     // A mistake in it should be known before the device registers.
-    let given = options.hub_endpoint.as_deref().map(Endpoint::parse).transpose();
+    let given = work.hub_endpoint.as_deref().map(Endpoint::parse).transpose();
     let given =
         given.map_err(|error| Failure::new(exit::CONFIG, format!("--hub-endpoint: {error}")))?;
-    let registered = register::register(&options.register)?;
-    let Registered { assignment, proof } = &registered;
-    if text {
-        register::print(&options.register, assignment, proof);
-    }
+    let registered = register::register(asked, |registered| {
+        if text {
+            registered.print();
+        }
+    })?;
     let hub_failed = |error: Error| {
         let failure = Failure::hub(&error);
         if text {
@@ -32,20 +33,20 @@ pub(crate) fn run(options: &SimulateDevice) -> Result<(), Failure> {
         output::line(report::error(&error));
         failure.reported()
     };
-    let transport = options.hub_transport.unwrap_or(match options.register.transport {
+    let transport = work.hub_transport.unwrap_or(match registered.options.transport {
         Transport::Mqtt | Transport::Amqp => Transport::Mqtt,
         _ => Transport::MqttWs,
     });
-    let mut hub = client(options, &registered, transport, given)?.build().map_err(&hub_failed)?;
-    let twin = work(options, &mut hub, text).map_err(&hub_failed)?;
+    let mut hub = client(&registered, transport, given)?.build().map_err(&hub_failed)?;
+    let twin = be_at_work(&work, &mut hub, text).map_err(&hub_failed)?;
     hub.disconnect();
     if text {
         output::line(format_args!("Twin: {}", twin_json(&twin)));
     } else {
-        let mut value = register::document(&options.register, assignment, proof);
+        let mut value = registered.document();
         if let Some(members) = value.as_object_mut() {
             members.insert("hubTransport".into(), transport.as_str().into());
-            members.insert("messagesSent".into(), options.messages.into());
+            members.insert("messagesSent".into(), work.messages.into());
             members.insert("twin".into(), twin_json(&twin));
         }
         output::line(value);
@@ -54,28 +55,26 @@ pub(crate) fn run(options: &SimulateDevice) -> Result<(), Failure> {
 }
 
 fn client(
-    options: &SimulateDevice,
-    Registered { assignment, proof }: &Registered,
+    Registered { options, proof, assignment }: &Registered,
     transport: Transport,
     given: Option<Endpoint>,
 ) -> Result<HubBuilder, Failure> {
-    let common = &options.register;
     let connect_to = match given {
         Some(endpoint) => Some(endpoint),
-        None => beside_the_service(common.transport, &common.endpoint, assignment, transport),
+        None => beside_the_service(options, assignment, transport),
     };
-    let config = |error: &dyn std::fmt::Display| Failure::new(exit::CONFIG, error.to_string());
     let target = match &connect_to {
         Some(endpoint) => endpoint.clone(),
-        None => Endpoint::parse(&assignment.hub).map_err(|error| config(&error))?,
+        None => Endpoint::parse(&assignment.hub)
+            .map_err(|error| Failure::new(exit::OTHER, format!("the assigned hub: {error}")))?,
     };
-    let limit = Duration::from_secs(common.timeout);
+    let limit = Duration::from_secs(options.timeout);
     let builder = HubClient::of(assignment)
         .transport(transport)
-        .proxy(Choice::from(&common.proxy).proxy(&target, transport.default_port())?)
+        .proxy(Choice::from(&options.proxy).proxy(&target, transport.default_port())?)
         .connect_to(connect_to)
-        .trust_anchors(register::trust_anchors(common)?)
-        .tls_versions(register::tls_versions(common)?)
+        .trust_anchors(register::trust_anchors(options)?)
+        .tls_versions(register::tls_versions(options)?)
         .connect_timeout(limit)
         .request_timeout(limit);
     Ok(match proof {
@@ -87,19 +86,18 @@ fn client(
 /// A local service's hubs are behind its own doors: at the port that was given for the service,
 /// if it is the same door.
 fn beside_the_service(
-    service_transport: Transport,
-    endpoint: &str,
+    options: &Register,
     assignment: &Assignment,
     transport: Transport,
 ) -> Option<Endpoint> {
-    let service = register::endpoint(endpoint).ok()?;
-    let same_door = service_transport.default_port() == transport.default_port();
+    let service = register::endpoint(&options.endpoint).ok()?;
+    let same_door = options.transport.default_port() == transport.default_port();
     (assignment.hub.ends_with(".localhost") && same_door && service.port().is_some())
         .then_some(service)
 }
 
 /// Connects, sends the telemetry, says what comes from the hub, and gets the twin.
-fn work(options: &SimulateDevice, hub: &mut HubClient, text: bool) -> Result<Twin, Error> {
+fn be_at_work(options: &Work, hub: &mut HubClient, text: bool) -> Result<Twin, Error> {
     hub.connect()?;
     if text {
         output::line("Connected to the hub");

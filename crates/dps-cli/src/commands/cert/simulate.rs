@@ -1,8 +1,8 @@
 //! `dps x509 simulate`: the certificates of a device that does not exist.
 
-use super::made::{self, New};
-use super::{is_same, refuse_existing};
+use super::is_same;
 use crate::arguments::Simulate;
+use crate::commands::made::{self, New, refuse_existing};
 use crate::exit;
 use crate::failure::Failure;
 use crate::{key_source, output};
