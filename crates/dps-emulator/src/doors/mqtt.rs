@@ -9,6 +9,7 @@ mod username;
 use crate::doors::Connection;
 use crate::service::{Credentials, DeviceIdentity, Reply, Service};
 use bytes::{BufMut as _, BytesMut};
+use core::net::IpAddr;
 use core::time::Duration;
 use dps_core::wire::MAX_MESSAGE_BYTES;
 use packet::{Incoming, Violation};
@@ -46,6 +47,7 @@ pub struct MqttConnection {
     patience: Option<Duration>,
     /// The client's certificates from the TLS handshake, in DER, its own first.
     peer_certificates: Vec<Vec<u8>>,
+    peer: Option<IpAddr>,
 }
 
 #[derive(Debug)]
@@ -123,6 +125,7 @@ impl MqttConnection {
             heard_at: now,
             patience: Some(CONNECT_PATIENCE),
             peer_certificates: Vec::new(),
+            peer: None,
         }
     }
 
@@ -132,6 +135,13 @@ impl MqttConnection {
     #[must_use]
     pub fn with_peer_certificates(mut self, chain: Vec<Vec<u8>>) -> Self {
         self.peer_certificates = chain;
+        self
+    }
+
+    /// The address that the client connects from, by which a near hub can be chosen for it.
+    #[must_use]
+    pub fn with_peer_address(mut self, address: Option<IpAddr>) -> Self {
+        self.peer = address;
         self
     }
 
@@ -199,7 +209,7 @@ impl MqttConnection {
             credentials => credentials,
         };
         let identity = match username::parse(&username) {
-            Ok(identity) => identity,
+            Ok(identity) => identity.at(self.peer),
             Err(problem) => {
                 tracing::warn!(reason = problem, "connection refused: unusable MQTT user name");
                 return self.refuse(ConnectReturnCode::NotAuthorized);
