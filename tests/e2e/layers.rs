@@ -54,8 +54,12 @@ fn arrows_run_as_designed() {
             ],
         ),
         ("dps-emulator", &["dps-core"]),
+        ("dps-service", &["dps-core"]),
         ("dps-ffi", &["dps-client", "dps-hsm-custom", "dps-hsm-symm-key", "dps-hsm-x509"]),
-        ("dps-cli", &["dps-client", "dps-emulator", "dps-hsm-symm-key", "dps-hsm-x509"]),
+        (
+            "dps-cli",
+            &["dps-client", "dps-emulator", "dps-hsm-symm-key", "dps-hsm-x509", "dps-service"],
+        ),
         (
             "dps-tests",
             &[
@@ -92,7 +96,7 @@ fn only_one_crate_of_the_device_side_names_rustls() {
             .unwrap()
             .iter()
             .any(|d| d["name"] == "rustls" && d["kind"].is_null());
-        let may = ["dps-transport", "dps-emulator", "dps-tests"].contains(&name);
+        let may = ["dps-transport", "dps-emulator", "dps-service", "dps-tests"].contains(&name);
         assert!(!uses || may, "{name} depends on rustls");
     }
 }

@@ -1,5 +1,7 @@
 //! The command line.
 
+pub(crate) mod service;
+
 use crate::exit;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::parser::ValueSource;
@@ -43,6 +45,9 @@ impl Command {
             Command::Demo(options) => options.json,
             Command::Register(options) => options.output == OutputFormat::Json,
             Command::Doctor(options) => options.output == OutputFormat::Json,
+            Command::Enrollment(command) => command.wants_json(),
+            Command::EnrollmentGroup(command) => command.wants_json(),
+            Command::Registration(command) => command.wants_json(),
             Command::Cert(_) | Command::DeriveKey(_) | Command::Emulator(_) => false,
         }
     }
@@ -61,6 +66,15 @@ pub(crate) enum Command {
     /// Make certificates for trying out X.509: authorities and devices
     #[command(subcommand)]
     Cert(Cert),
+    /// Manage the enrollments of single devices
+    #[command(subcommand)]
+    Enrollment(service::Enrollment),
+    /// Manage the enrollments of groups of devices
+    #[command(subcommand)]
+    EnrollmentGroup(service::EnrollmentGroup),
+    /// See which devices have registered
+    #[command(subcommand)]
+    Registration(service::Registration),
     /// Run the local service until it is interrupted
     Emulator(Emulator),
 }
@@ -436,6 +450,11 @@ pub(crate) struct Emulator {
     /// be given several times
     #[arg(long, value_name = "NAME")]
     pub(crate) server_name: Vec<String>,
+
+    /// Keep enrollments and registrations in this file, and find them there again; without it they
+    /// are gone when the service ends
+    #[arg(long, value_name = "FILE")]
+    pub(crate) state: Option<PathBuf>,
 
     /// Write the service's CA certificate to this file, for clients to trust
     #[arg(long, value_name = "FILE")]

@@ -6,3 +6,4 @@ pub(crate) mod derive_key;
 pub(crate) mod doctor;
 pub(crate) mod emulator;
 pub(crate) mod register;
+pub(crate) mod service;

@@ -7,6 +7,7 @@
 //! * `dps register`: a device's registration
 //! * `dps doctor`: what stands between this machine and the service
 //! * `dps cert`: certificates for trying out X.509, and for the proof of possession
+//! * `dps enrollment`, `dps enrollment-group`, `dps registration`: managing the service
 //! * `dps emulator`: the local service
 //!
 //! # Out of scope
@@ -37,6 +38,9 @@ fn main() -> ExitCode {
         Command::Register(options) => commands::register::run(&options),
         Command::Cert(command) => commands::cert::run(&command),
         Command::Doctor(options) => commands::doctor::run(&options),
+        Command::Enrollment(command) => commands::service::enrollment::run(&command),
+        Command::EnrollmentGroup(command) => commands::service::enrollment_group::run(&command),
+        Command::Registration(command) => commands::service::registration::run(&command),
         Command::Emulator(options) => commands::emulator::run(&options),
     };
     match outcome.and_then(|()| output::check()) {
