@@ -40,6 +40,7 @@ fn arrows_run_as_designed() {
         ("dps-transport-amqp", &["dps-core"]),
         ("dps-transport-http", &["dps-core"]),
         ("dps-transport-mqtt", &["dps-core"]),
+        ("dps-hub-mqtt", &["dps-core"]),
         ("dps-hsm-custom", &["dps-core", "dps-hsm-x509"]),
         ("dps-hsm-dice", &["dps-core", "dps-hsm-x509"]),
         ("dps-hsm-symm-key", &["dps-core"]),
@@ -48,6 +49,7 @@ fn arrows_run_as_designed() {
             "dps-client",
             &[
                 "dps-core",
+                "dps-hub-mqtt",
                 "dps-transport",
                 "dps-transport-amqp",
                 "dps-transport-http",
@@ -55,10 +57,18 @@ fn arrows_run_as_designed() {
             ],
         ),
         ("dps-emulator", &["dps-core"]),
+        ("dps-service", &["dps-core"]),
         ("dps-ffi", &["dps-client", "dps-hsm-custom", "dps-hsm-symm-key", "dps-hsm-x509"]),
         (
             "dps-cli",
-            &["dps-client", "dps-emulator", "dps-hsm-dice", "dps-hsm-symm-key", "dps-hsm-x509"],
+            &[
+                "dps-client",
+                "dps-emulator",
+                "dps-hsm-dice",
+                "dps-hsm-symm-key",
+                "dps-hsm-x509",
+                "dps-service",
+            ],
         ),
         (
             "dps-tests",
@@ -96,7 +106,7 @@ fn only_one_crate_of_the_device_side_names_rustls() {
             .unwrap()
             .iter()
             .any(|d| d["name"] == "rustls" && d["kind"].is_null());
-        let may = ["dps-transport", "dps-emulator", "dps-tests"].contains(&name);
+        let may = ["dps-transport", "dps-emulator", "dps-service", "dps-tests"].contains(&name);
         assert!(!uses || may, "{name} depends on rustls");
     }
 }

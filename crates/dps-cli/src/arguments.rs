@@ -1,6 +1,7 @@
 //! The command line.
 
 mod derive_key;
+pub(crate) mod service;
 mod simulate;
 mod x509;
 
@@ -70,6 +71,9 @@ impl Command {
             Command::Register(options) => options.output == OutputFormat::Json,
             Command::Simulate(options) => options.register.output == OutputFormat::Json,
             Command::Doctor(options) => options.output == OutputFormat::Json,
+            Command::Enrollment(command) => command.wants_json(),
+            Command::EnrollmentGroup(command) => command.wants_json(),
+            Command::Registration(command) => command.wants_json(),
             Command::Cert(_) | Command::DeriveKey(_) | Command::Emulator(_) | Command::X509(_) => {
                 false
             }
@@ -95,6 +99,15 @@ pub(crate) enum Command {
     /// Devices that do not exist, with certificates that do
     #[command(subcommand)]
     X509(X509),
+    /// Manage the enrollments of single devices
+    #[command(subcommand)]
+    Enrollment(service::Enrollment),
+    /// Manage the enrollments of groups of devices
+    #[command(subcommand)]
+    EnrollmentGroup(service::EnrollmentGroup),
+    /// See which devices have registered
+    #[command(subcommand)]
+    Registration(service::Registration),
     /// Run the local service until it is interrupted
     Emulator(Emulator),
 }
@@ -493,6 +506,11 @@ pub(crate) struct Emulator {
     /// be given several times
     #[arg(long, value_name = "NAME")]
     pub(crate) server_name: Vec<String>,
+
+    /// Keep enrollments and registrations in this file, and find them there again; without it they
+    /// are gone when the service ends
+    #[arg(long, value_name = "FILE")]
+    pub(crate) state: Option<PathBuf>,
 
     /// Write the service's CA certificate to this file, for clients to trust
     #[arg(long, value_name = "FILE")]

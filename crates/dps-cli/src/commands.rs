@@ -7,4 +7,5 @@ pub(crate) mod doctor;
 pub(crate) mod emulator;
 mod made;
 pub(crate) mod register;
+pub(crate) mod service;
 pub(crate) mod simulate;

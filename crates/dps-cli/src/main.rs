@@ -9,6 +9,7 @@
 //! * `dps doctor`: what stands between this machine and the service
 //! * `dps cert`: certificates for trying out X.509, and for the proof of possession
 //! * `dps x509 simulate`: certificates of simulated devices
+//! * `dps enrollment`, `dps enrollment-group`, `dps registration`: managing the service
 //! * `dps emulator`: the local service
 //!
 //! # Out of scope
@@ -46,6 +47,9 @@ fn main() -> ExitCode {
             Some(EmulatorCommand::Hosts(options)) => commands::emulator::hosts::run(options),
             None => commands::emulator::run(&options),
         },
+        Command::Enrollment(command) => commands::service::enrollment::run(&command),
+        Command::EnrollmentGroup(command) => commands::service::enrollment_group::run(&command),
+        Command::Registration(command) => commands::service::registration::run(&command),
     };
     match outcome.and_then(|()| output::check()) {
         Ok(()) => ExitCode::SUCCESS,

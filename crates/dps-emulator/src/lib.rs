@@ -51,15 +51,19 @@ mod random;
 pub mod sas;
 mod server;
 mod service;
+mod store;
 mod summary;
 mod timestamp;
+mod webhook;
 mod x509;
 
 pub use certificates::CertificateError;
 pub use config::{
-    AttestationConfig, AttestationType, CertificateConfig, CertificatesConfig, ConfigError,
-    DisabledReply, EmulatorConfig, EnrollmentGroupConfig, IndividualEnrollmentConfig,
-    ProvisioningStatus, SymmetricKeyConfig, X509Config,
+    AllocationPolicy, AttestationConfig, AttestationType, Capabilities, CertificateConfig,
+    CertificatesConfig, ConfigError, CustomAllocationDefinition, DeviceNetworkConfig,
+    DisabledReply, EmulatorConfig, EnrollmentGroupConfig, HubConfig, IndividualEnrollmentConfig,
+    InitialTwin, InitialTwinProperties, Network, NetworkError, Permission, ProvisioningStatus,
+    ReprovisionPolicy, SharedAccessPolicyConfig, SymmetricKeyConfig, X509Config,
 };
 pub use doors::amqp::AmqpConnection;
 pub use doors::https::serve_https;
@@ -68,10 +72,13 @@ pub use doors::{Connection, Wake};
 pub use emulator::{Emulator, EmulatorError};
 pub use hub::{Hub, HubError, Message, MethodReply, Properties, Telemetry, Twin};
 pub use model::{
-    Attestation, EnrollmentGroup, EnrollmentRef, IndividualEnrollment, RegistrationRecord,
-    SymmetricKeys, X509Certificates,
+    Attestation, EnrollmentGroup, EnrollmentRef, HubDevice, IndividualEnrollment, Placement,
+    RegistrationRecord, SymmetricKeys, Version, X509Certificates,
 };
 pub use random::{Random, RandomError};
-pub use service::{Credentials, DeviceIdentity, Reply, Service};
+pub use service::{
+    Credentials, DeviceIdentity, OpenError, Reply, Service, WebhookAnswer, WebhookCall,
+};
+pub use store::StoreError;
 pub use summary::{EndpointSummary, EnrollmentGroupSummary, IndividualEnrollmentSummary, Summary};
 pub use x509::Certificate;

@@ -14,6 +14,7 @@ use crate::hub::username::is_for_hub;
 use crate::service::{Credentials, DeviceIdentity, Reply, Service};
 use bytes::{BufMut as _, BytesMut};
 use core::fmt;
+use core::net::IpAddr;
 use core::time::Duration;
 use dps_core::wire::MAX_MESSAGE_BYTES;
 use packet::{Incoming, Violation};
@@ -52,6 +53,7 @@ pub struct MqttConnection {
     peer_certificates: Vec<Vec<u8>>,
     /// Whom to call when a hub has something for the client.
     wake: Wake,
+    peer: Option<IpAddr>,
 }
 
 enum Phase {
@@ -140,6 +142,7 @@ impl MqttConnection {
             patience: Some(CONNECT_PATIENCE),
             peer_certificates: Vec::new(),
             wake: Arc::new(|| {}),
+            peer: None,
         }
     }
 
@@ -149,6 +152,13 @@ impl MqttConnection {
     #[must_use]
     pub fn with_peer_certificates(mut self, chain: Vec<Vec<u8>>) -> Self {
         self.peer_certificates = chain;
+        self
+    }
+
+    /// The address that the client connects from, by which a near hub can be chosen for it.
+    #[must_use]
+    pub fn with_peer_address(mut self, address: Option<IpAddr>) -> Self {
+        self.peer = address;
         self
     }
 
@@ -223,7 +233,7 @@ impl MqttConnection {
             return self.enter_hub(now, &username, &connect, &credentials);
         }
         let identity = match username::parse(&username) {
-            Ok(identity) => identity,
+            Ok(identity) => identity.at(self.peer),
             Err(problem) => {
                 tracing::warn!(reason = problem, "connection refused: unusable MQTT user name");
                 return self.refuse(ConnectReturnCode::NotAuthorized);

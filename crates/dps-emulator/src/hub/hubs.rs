@@ -66,8 +66,6 @@ impl Hubs {
 
     /// Moves the device to another hub with its twin; its connection ends. One that is not in
     /// `from` is made in `to` like a new one.
-    // For reprovisioning, which decides between this and `reset`.
-    #[cfg_attr(not(test), expect(dead_code))]
     pub(crate) fn migrate(
         &self,
         from: &str,
@@ -88,7 +86,6 @@ impl Hubs {
     }
 
     /// Makes the device anew in `to` with its initial twin, after taking it out of `from`.
-    #[cfg_attr(not(test), expect(dead_code))]
     pub(crate) fn reset(
         &self,
         from: &str,

@@ -1,11 +1,12 @@
 //! How a device proves itself to its hub: by what the assignment made its identity of
 //! (`wire-protocol.md` section 7.6).
 
-use crate::model::SymmetricKeys;
+use crate::model::{Attestation, SymmetricKeys};
 use crate::sas::{SasError, SasToken};
 use crate::service::Credentials;
 use crate::x509::{Certificate, ChainProblem, PresentedChain};
 use core::time::Duration;
+use dps_core::RegistrationId;
 
 /// The proof that a hub asks of a device.
 #[derive(Clone, Debug)]
@@ -39,6 +40,25 @@ pub(crate) enum Objection {
 }
 
 impl HubIdentity {
+    /// Of an individual enrollment: its keys or certificates are the hub's, too.
+    pub(crate) fn of_device(attestation: &Attestation) -> Self {
+        match attestation {
+            Attestation::SymmetricKey(keys) => Self::Keys(keys.clone()),
+            Attestation::X509(given) => Self::Certificates(given.all().cloned().collect()),
+        }
+    }
+
+    /// Of a group's device that states the registration id `id`.
+    pub(crate) fn of_group(attestation: &Attestation, id: &RegistrationId) -> Self {
+        match attestation {
+            Attestation::SymmetricKey(keys) => Self::Keys(SymmetricKeys {
+                primary: keys.primary.derive(id),
+                secondary: keys.secondary.derive(id),
+            }),
+            Attestation::X509(given) => Self::Authorities(given.all().cloned().collect()),
+        }
+    }
+
     /// Judges the credentials of the device `device` of `hub` at `now`.
     pub(super) fn verify(
         &self,

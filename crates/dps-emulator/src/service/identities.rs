@@ -1,48 +1,87 @@
-//! What a registration leaves in the hub: the device's identity (`wire-protocol.md` section 7.6).
+//! What registrations leave in the hubs where devices connect: their identities and twins
+//! (`wire-protocol.md` section 7.6).
 
-use super::DeviceIdentity;
-use super::authentication::{Enrollment, Match};
-use crate::hub::{HubIdentity, Hubs};
-use crate::model::{Attestation, Model, RegistrationRecord, SymmetricKeys};
+use super::provision::DEVICE_DATA_MIGRATED;
+use crate::hub::{self, HubIdentity};
+use crate::model::{
+    EnrollmentRef, HubDevice, HubDevices, Hubs, Model, Records, RegistrationRecord,
+};
 use core::time::Duration;
-use std::sync::Arc;
+use dps_core::RegistrationId;
+use dps_core::wire::RegistrationStatus;
+use serde_json::Value;
 
-/// The hubs that the service knows, without devices.
-pub(super) fn hubs(model: &Model, clock_skew: Duration) -> Arc<Hubs> {
-    let hubs = Hubs::new(clock_skew);
-    for name in model.hubs() {
-        hubs.add(name);
-    }
-    Arc::new(hubs)
+/// The linked hubs, without devices.
+pub(super) fn hubs(linked: &Hubs, clock_skew: Duration) -> hub::Hubs {
+    let hubs = hub::Hubs::new(clock_skew);
+    linked.names().iter().for_each(|name| hubs.add(name));
+    hubs
 }
 
-/// Makes the device of `record` known to its hub, if it has one.
-pub(super) fn assign(
-    hubs: &Hubs,
-    identity: &DeviceIdentity,
-    found: &Match<'_>,
+/// The hub of a registered device, and its id there.
+pub(super) fn place(record: &RegistrationRecord) -> Option<(String, String)> {
+    record.assigned_hub.clone().zip(record.device_id.clone())
+}
+
+/// A device that was at `before` has registered: makes its identity in the hub, or moves it
+/// there.
+pub(super) fn move_in(
+    hubs: &hub::Hubs,
+    devices: &HubDevices,
+    before: Option<(String, String)>,
     record: &RegistrationRecord,
+    identity: HubIdentity,
 ) {
-    if let (Some(hub), Some(device)) = (&record.assigned_hub, &record.device_id) {
-        hubs.assign(hub, device, hub_identity(identity, found), None);
+    // One that was refused now stays as it is.
+    if record.status != RegistrationStatus::Assigned {
+        return;
+    }
+    let Some((to, device)) = place(record) else { return };
+    let twin = devices.get(&to, &device).and_then(twin);
+    let twin = twin.as_ref();
+    match before {
+        Some((from, earlier)) if !from.eq_ignore_ascii_case(&to) || earlier != device => {
+            if earlier == device && record.substatus.as_deref() == Some(DEVICE_DATA_MIGRATED) {
+                hubs.migrate(&from, &to, &device, identity, twin);
+            } else {
+                hubs.remove(&from, &earlier);
+                hubs.reset(&from, &to, &device, identity, twin);
+            }
+        }
+        _ => hubs.assign(&to, &device, identity, twin),
     }
 }
 
-/// Individual keys are the hub's, too; of a group's, those derived with the registration id as the
-/// device states it, since it is these that let the device in.
-fn hub_identity(identity: &DeviceIdentity, found: &Match<'_>) -> HubIdentity {
-    let certificates = |given: &crate::model::X509Certificates| given.all().cloned().collect();
-    match &found.enrollment {
-        Enrollment::Individual(enrollment) => match &enrollment.attestation {
-            Attestation::SymmetricKey(keys) => HubIdentity::Keys(keys.clone()),
-            Attestation::X509(given) => HubIdentity::Certificates(certificates(given)),
-        },
-        Enrollment::Group(group) => match &group.attestation {
-            Attestation::SymmetricKey(keys) => HubIdentity::Keys(SymmetricKeys {
-                primary: keys.primary.derive(&identity.registration_id),
-                secondary: keys.secondary.derive(&identity.registration_id),
-            }),
-            Attestation::X509(given) => HubIdentity::Authorities(certificates(given)),
-        },
+/// Makes the identities that an earlier service has left, as far as their enrollments are still
+/// there: they know the proof.
+pub(super) fn move_back(hubs: &hub::Hubs, model: &Model, records: &Records, devices: &HubDevices) {
+    for device in devices.all() {
+        let Ok(id) = RegistrationId::new(device.registration_id.as_str()) else { continue };
+        let enrollment = records.get(&id).map(|record| &record.enrollment);
+        let identity = match enrollment {
+            Some(EnrollmentRef::Individual(id)) => {
+                model.enrollment(id).map(|found| HubIdentity::of_device(&found.attestation))
+            }
+            Some(EnrollmentRef::Group(name)) => {
+                let mut groups = model.groups();
+                let found = groups.find(|group| group.enrollment_group_id == *name);
+                found.map(|group| HubIdentity::of_group(&group.attestation, &id))
+            }
+            None => None,
+        };
+        match identity {
+            Some(identity) => {
+                hubs.assign(&device.hub, &device.device_id, identity, twin(device).as_ref());
+            }
+            None => tracing::warn!(
+                hub = device.hub,
+                device_id = device.device_id,
+                "the device must register again before it can connect: its enrollment is gone"
+            ),
+        }
     }
+}
+
+fn twin(device: &HubDevice) -> Option<Value> {
+    serde_json::to_value(&device.twin).ok()
 }

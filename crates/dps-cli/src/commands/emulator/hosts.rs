@@ -30,7 +30,8 @@ pub(crate) fn run(options: &EmulatorHosts) -> Result<(), Failure> {
 
 /// The service's own name, those of its hubs, and what else stands in its certificate.
 fn names(config: &EmulatorConfig) -> Vec<String> {
-    let given = config.hubs.iter().chain(&config.server_names).cloned();
+    let hubs = config.hubs.iter().map(|hub| &hub.host_name);
+    let given = hubs.chain(&config.server_names).cloned();
     let mut names = Vec::new();
     for name in std::iter::once(GLOBAL_ENDPOINT.to_owned()).chain(given) {
         // An address is no name, nor is a wild card.
