@@ -52,7 +52,9 @@ fn works_at_its_hub(web_sockets: bool) {
         folder.join(name)
     };
 
-    let group = emulator.groups()[0].symmetric_keys().unwrap().primary.clone();
+    let groups = emulator.groups();
+    let keyed = groups.iter().find_map(|group| group.symmetric_keys()).unwrap();
+    let group = keyed.primary.clone();
     let key = group.derive(&RegistrationId::new("Py:device.1").unwrap());
     let key = write("key", key.to_base64().as_str());
     check(

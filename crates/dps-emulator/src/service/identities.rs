@@ -67,7 +67,8 @@ pub(super) fn move_back(hubs: &hub::Hubs, model: &Model, records: &Records, devi
                 let found = groups.find(|group| group.enrollment_group_id == *name);
                 found.map(|group| HubIdentity::of_group(&group.attestation, &id))
             }
-            None => None,
+            // Its record was deleted, which is no reason to shut it out.
+            None => model.enrollment(&id).map(|found| HubIdentity::of_device(&found.attestation)),
         };
         match identity {
             Some(identity) => {

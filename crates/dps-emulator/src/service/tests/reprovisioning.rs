@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::config::HubConfig;
+use crate::hub::Hub;
 use serde_json::json;
 
 /// The devices of group `line-2` get whatever hub its document names.
@@ -98,11 +99,19 @@ fn to_another_hub_a_twin_is_migrated_or_reset_as_the_policy_says() {
         let mut line = Line::new();
         line.put(json!({"iotHubs": ["one.test"], "initialTwin": tagged("a")}));
         line.register();
+        let hub = |name| Hub::new(line.service.iot_hubs(), name).unwrap();
+        let (one, two) = (hub("one.test"), hub("two.test"));
+        one.update_desired("sn-1", &json!({"n": 7})).unwrap();
         line.put(json!({"iotHubs": ["two.test"], "initialTwin": tagged("b"),
             "reprovisionPolicy": {"updateHubAssignment": true, "migrateDeviceData": migrates}}));
         assert_in(&line.register(), "two.test", substatus);
         assert_eq!(line.tags("two.test"), Some(json!({"line": tags})));
         assert_eq!(line.tags("one.test"), None, "removed from the old hub");
+        // The same where devices connect, with what has changed there.
+        assert_eq!((one.devices().len(), two.devices().len()), (0, 1));
+        let twin = two.twin("sn-1").unwrap();
+        let n = if migrates { 7 } else { 1 };
+        assert_eq!((&twin.tags["line"], &twin.desired["n"]), (&json!(tags), &json!(n)));
         // Once more to the same hub: nothing happens to it.
         assert_in(&line.register(), "two.test", "initialAssignment");
         assert_eq!(line.tags("two.test"), Some(json!({"line": tags})));

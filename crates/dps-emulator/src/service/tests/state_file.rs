@@ -67,6 +67,8 @@ async fn everything_is_there_again() {
     assert_eq!(service.connection_string("x.test"), connection, "the policy's key, too");
     assert_eq!((get(&service), mechanism(&service)), (before, keys_before));
     assert_eq!(service.hub_device("two.test", "line-1"), Some(identity));
+    let hub = crate::hub::Hub::new(service.iot_hubs(), "two.test").unwrap();
+    assert_eq!(hub.twin("line-1").unwrap().tags["a"], json!([1, {"b": null}]));
     let record = &service.registrations(NOW + SECOND)[0];
     assert_eq!(record.etag, done["registrationState"]["etag"]);
     assert_eq!(record.enrollment, EnrollmentRef::Individual(RegistrationId::new("Dev1").unwrap()));
