@@ -11,19 +11,19 @@ set(DPS_CARGO_TARGET_DIR "${CMAKE_BINARY_DIR}/cargo" CACHE PATH "Cargo's target 
 set(DPS_CARGO_TARGET "" CACHE STRING "Rust's target triple; empty: what CMake compiles for")
 set(DPS_CARGO_FLAGS "" CACHE STRING "Further arguments for cargo, such as --locked or --offline")
 
-# The shared library as a loader wants to find it: the file under its full version, and a link
+# The shared library as a loader wants to find it: the file under the interface's full version, and a link
 # under the name that programs remember.
 if(DPS_SHARED)
     set(dps_shared_folder "${CMAKE_CURRENT_BINARY_DIR}/shared")
-    set(DPS_SONAME "libdps.so.${PROJECT_VERSION_MAJOR}")
-    set(DPS_SHARED_FILE "${dps_shared_folder}/libdps.so.${PROJECT_VERSION}")
+    set(DPS_SONAME "libdps.so.${DPS_ABI_MAJOR}")
+    set(DPS_SHARED_FILE "${dps_shared_folder}/libdps.so.${DPS_ABI_VERSION}")
     set(DPS_SHARED_LINKS "${dps_shared_folder}/${DPS_SONAME}" "${dps_shared_folder}/libdps.so")
 endif()
 function(dps_shared_commands out library)
     set(${out}
         COMMAND "${CMAKE_COMMAND}" -E make_directory "${dps_shared_folder}"
         COMMAND "${CMAKE_COMMAND}" -E copy_if_different "${library}" "${DPS_SHARED_FILE}"
-        COMMAND "${CMAKE_COMMAND}" -E create_symlink "libdps.so.${PROJECT_VERSION}"
+        COMMAND "${CMAKE_COMMAND}" -E create_symlink "libdps.so.${DPS_ABI_VERSION}"
             "${dps_shared_folder}/${DPS_SONAME}"
         COMMAND "${CMAKE_COMMAND}" -E create_symlink "${DPS_SONAME}" "${dps_shared_folder}/libdps.so"
         PARENT_SCOPE)

@@ -25,13 +25,27 @@ if(DPS_SHARED)
         DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT dps_development)
 endif()
 
+# The command is not built here: cargo install does that for people, and packagers have it.
+set(DPS_TOOL "" CACHE FILEPATH "A dps command to install with the rest")
+if(DPS_TOOL)
+    if(NOT EXISTS "${DPS_TOOL}")
+        message(FATAL_ERROR "dps: DPS_TOOL names ${DPS_TOOL}, which is not there")
+    endif()
+    install(PROGRAMS "${DPS_TOOL}" DESTINATION "${CMAKE_INSTALL_BINDIR}" RENAME dps
+        COMPONENT dps_tools)
+endif()
+
 # Each component with its licences.
 set(dps_licences LICENSE-APACHE LICENSE-MIT)
 install(FILES ${dps_licences} DESTINATION "${CMAKE_INSTALL_DATAROOTDIR}/doc/libdps-dev"
     COMPONENT dps_development)
+if(DPS_TOOL)
+    install(FILES ${dps_licences} DESTINATION "${CMAKE_INSTALL_DATAROOTDIR}/doc/dps-tools"
+        COMPONENT dps_tools)
+endif()
 if(DPS_SHARED)
     install(FILES ${dps_licences} COMPONENT dps_runtime
-        DESTINATION "${CMAKE_INSTALL_DATAROOTDIR}/doc/libdps${PROJECT_VERSION_MAJOR}")
+        DESTINATION "${CMAKE_INSTALL_DATAROOTDIR}/doc/libdps${DPS_ABI_MAJOR}")
 endif()
 
 # The stand-ins for the C SDK's other headers are in a folder of their own: a C SDK under the same

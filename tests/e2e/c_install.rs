@@ -14,7 +14,10 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
-const SONAME: &str = concat!("libdps.so.", env!("CARGO_PKG_VERSION_MAJOR"));
+/// Of the C interface (`crates/dps-ffi/Cargo.toml`). Programs that are linked with it remember
+/// the first number.
+const INTERFACE: &str = "1.0.0";
+const SONAME: &str = "libdps.so.1";
 const BUILD: Duration = Duration::from_secs(600);
 
 /// By the names that the consumers' program has for them.
@@ -49,7 +52,7 @@ fn prefix() -> &'static Path {
 
 /// The file that the links lead to.
 fn shared_library() -> PathBuf {
-    prefix().join(format!("lib/libdps.so.{VERSION}"))
+    prefix().join(format!("lib/libdps.so.{INTERFACE}"))
 }
 
 fn consumer(name: &str) -> PathBuf {
@@ -168,45 +171,63 @@ fn another_tree_takes_it_in_under_the_old_names_only() {
     }
 }
 
+/// The dps command as the other tests have it.
+fn tool() -> PathBuf {
+    let mut build = Command::new(env!("CARGO"));
+    build.current_dir(root()).args(["build", "--locked", "--quiet", "-p", "dps-cli"]);
+    build.args(["--message-format", "json"]);
+    let told = run(&mut build, BUILD).success().stdout;
+    let found = told.lines().find_map(|line| line.split("\"executable\":\"").nth(1));
+    PathBuf::from(found.unwrap().split('"').next().unwrap())
+}
+
 #[test]
-fn debian_packages_hold_what_programs_and_programmers_need() {
+fn debian_packages_install_what_programs_programmers_and_operators_need() {
     let folder = empty("debian");
-    let mut configure = Command::new("cmake");
-    configure
-        .arg("-S")
-        .arg(root())
-        .arg("-B")
+    let mut script = Command::new(root().join("packaging/deb"));
+    script
+        .arg("Somebody <somebody@example.com>")
         .arg(&folder)
-        .args(["-Dskip_samples=ON", "-DCMAKE_INSTALL_PREFIX=/usr"])
-        .arg("-DCPACK_PACKAGE_CONTACT=Somebody <somebody@example.com>")
+        .arg(setting("DPS_TOOL", tool()))
         .arg(setting("DPS_LIBRARY", prefix().join("lib/libdps.a")))
         .arg(setting("DPS_SHARED_LIBRARY", shared_library()));
-    run(&mut configure, BUILD).success();
-    run(Command::new("cmake").arg("--build").arg(&folder), BUILD).success();
-    run(Command::new("cpack").current_dir(&folder), BUILD).success();
+    run(&mut script, BUILD).success();
 
+    // A system of their own, whose only packages they are.
     let system = folder.join("system");
+    fs::create_dir_all(system.join("var/lib/dpkg/updates")).unwrap();
+    fs::write(system.join("var/lib/dpkg/status"), "").unwrap();
     let mut depends = Vec::new();
-    let runtime = format!("libdps{}", env!("CARGO_PKG_VERSION_MAJOR"));
-    for name in [&runtime, "libdps-dev"] {
+    for name in ["libdps1", "libdps-dev", "dps-tools"] {
         let found = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
         let mut found = found.filter(|path| {
             let file = path.file_name().unwrap().to_str().unwrap();
             file.starts_with(&format!("{name}_{VERSION}_")) && file.ends_with(".deb")
         });
         let package = found.next().unwrap();
-        let mut unpack = Command::new("dpkg-deb");
-        run(unpack.arg("-x").arg(&package).arg(&system), BUILD).success();
+        let mut install = Command::new("dpkg");
+        install.args(["--force-not-root", "--force-depends", "--force-script-chrootless"]);
+        // dpkg wants to find programs of administrators.
+        let path = std::env::var("PATH").unwrap_or_default();
+        install.env("PATH", format!("{path}:/usr/local/sbin:/usr/sbin:/sbin"));
+        install.arg(format!("--root={}", system.display())).arg("--install").arg(&package);
+        run(&mut install, BUILD).success();
         let mut field = Command::new("dpkg-deb");
         field.arg("-f").arg(&package).arg("Depends");
         depends.push(run(&mut field, BUILD).success().stdout);
     }
     assert!(depends[0].contains("libc6"), "{depends:?}");
-    assert_eq!(depends[1], format!("{runtime} (= {VERSION})\n"));
+    assert_eq!(depends[1], format!("libdps1 (= {VERSION})\n"));
+    assert!(depends[2].contains("libc6") && !depends[2].contains("libdps"), "{depends:?}");
+    let mut dps = Command::new(system.join("usr/bin/dps"));
+    let told = run(dps.arg("--version"), BUILD).success().stdout;
+    assert_eq!(told, format!("dps {VERSION}\n"));
 
     // Debian's folder for this machine's libraries.
-    let mut machines = fs::read_dir(system.join("usr/lib")).unwrap();
-    let libraries = machines.next().unwrap().unwrap().path();
+    let libraries = fs::read_dir(system.join("usr/lib")).unwrap();
+    let libraries = libraries.map(|entry| entry.unwrap().path()).find(|path| path.is_dir());
+    let libraries = libraries.unwrap();
+    assert!(libraries.join(SONAME).exists());
     let out = empty("debian-consumer");
     let mut make = Command::new("make");
     make.arg("-C").arg(consumer("pkg_config")).arg(format!("OUT={}", out.display()));
@@ -234,7 +255,7 @@ fn nothing_that_is_installed_names_a_folder_of_this_machine() {
     }
     assert!(texts > 30, "{texts} texts");
     // A loader looks for the name that the library bears, whatever the file is called.
-    let file = format!("libdps.so.{VERSION}");
+    let file = format!("libdps.so.{INTERFACE}");
     for (link, target) in [("libdps.so", SONAME), (SONAME, &file)] {
         let found = fs::read_link(prefix().join("lib").join(link)).unwrap();
         assert_eq!(found, Path::new(target));

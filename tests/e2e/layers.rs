@@ -41,6 +41,7 @@ fn arrows_run_as_designed() {
         ("dps-transport-http", &["dps-core"]),
         ("dps-transport-mqtt", &["dps-core"]),
         ("dps-hsm-custom", &["dps-core", "dps-hsm-x509"]),
+        ("dps-hsm-dice", &["dps-core", "dps-hsm-x509"]),
         ("dps-hsm-symm-key", &["dps-core"]),
         ("dps-hsm-x509", &["dps-core"]),
         (
@@ -58,7 +59,14 @@ fn arrows_run_as_designed() {
         ("dps-ffi", &["dps-client", "dps-hsm-custom", "dps-hsm-symm-key", "dps-hsm-x509"]),
         (
             "dps-cli",
-            &["dps-client", "dps-emulator", "dps-hsm-symm-key", "dps-hsm-x509", "dps-service"],
+            &[
+                "dps-client",
+                "dps-emulator",
+                "dps-hsm-dice",
+                "dps-hsm-symm-key",
+                "dps-hsm-x509",
+                "dps-service",
+            ],
         ),
         (
             "dps-tests",

@@ -113,11 +113,16 @@ impl Fleet {
                 self.client(transport, X509Hsm::from_pem(certificate, key.as_bytes()).unwrap())
             }
             Proof::X509Group => {
-                let chain = self.intermediate.device(name, KeyKind::Rsa) + &self.intermediate.pem();
-                let key = KeyKind::Rsa.pem();
-                self.client(transport, X509Hsm::from_pem(chain.as_bytes(), key.as_bytes()).unwrap())
+                let pem = self.certified(name);
+                self.client(transport, X509Hsm::from_pem(pem.as_bytes(), pem.as_bytes()).unwrap())
             }
         }
+    }
+
+    /// Chain and private key of the device `name` of the group with certificates, in one text.
+    pub fn certified(&self, name: &str) -> String {
+        let chain = self.intermediate.device(name, KeyKind::Rsa) + &self.intermediate.pem();
+        chain + KeyKind::Rsa.pem()
     }
 
     /// The security module of the device with a key of its own.
@@ -138,8 +143,19 @@ impl Fleet {
     }
 
     fn group_key(&self) -> SymmetricKey {
+        let [primary, _] = self.group_keys();
+        primary
+    }
+
+    /// Primary and secondary key of the group with keys.
+    ///
+    /// # Panics
+    ///
+    /// Never: the fleet has that group.
+    pub fn group_keys(&self) -> [SymmetricKey; 2] {
         let mut groups = self.emulator.groups().into_iter();
         let found = groups.find(|group| group.enrollment_group_id == "key-group");
-        found.unwrap().symmetric_keys().unwrap().primary.clone()
+        let keys = found.unwrap().symmetric_keys().unwrap();
+        [keys.primary.clone(), keys.secondary.clone()]
     }
 }

@@ -1,6 +1,11 @@
 //! The command line.
 
+mod derive_key;
 pub(crate) mod service;
+mod x509;
+
+pub(crate) use derive_key::DeriveKey;
+pub(crate) use x509::{Simulate, X509};
 
 use crate::exit;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -32,7 +37,22 @@ impl Arguments {
         if let (Command::Register(options), Some(given)) =
             (&mut arguments.command, matches.subcommand_matches("register"))
         {
-            options.key_given = given.value_source("key") == Some(ValueSource::CommandLine);
+            let is_option = |name| given.value_source(name) == Some(ValueSource::CommandLine);
+            options.key_given = is_option("key");
+            options.endpoint_given = is_option("endpoint");
+            if options.secrets.is_some() || options.config.is_some() {
+                // A file named on the command line goes before variables.
+                let variables = [
+                    ("id_scope", &mut options.id_scope),
+                    ("registration_id", &mut options.registration_id),
+                    ("key", &mut options.key),
+                ];
+                for (name, value) in variables {
+                    if !is_option(name) {
+                        *value = None;
+                    }
+                }
+            }
         }
         arguments
     }
@@ -48,7 +68,9 @@ impl Command {
             Command::Enrollment(command) => command.wants_json(),
             Command::EnrollmentGroup(command) => command.wants_json(),
             Command::Registration(command) => command.wants_json(),
-            Command::Cert(_) | Command::DeriveKey(_) | Command::Emulator(_) => false,
+            Command::Cert(_) | Command::DeriveKey(_) | Command::Emulator(_) | Command::X509(_) => {
+                false
+            }
         }
     }
 }
@@ -60,12 +82,15 @@ pub(crate) enum Command {
     /// Print the key that an enrollment group's key gives one device
     DeriveKey(DeriveKey),
     /// Register a device and print the hub it is assigned to
-    Register(Register),
+    Register(Box<Register>),
     /// Find out what stands between this machine and the service
     Doctor(Doctor),
     /// Make certificates for trying out X.509: authorities and devices
     #[command(subcommand)]
     Cert(Cert),
+    /// Devices that do not exist, with certificates that do
+    #[command(subcommand)]
+    X509(X509),
     /// Manage the enrollments of single devices
     #[command(subcommand)]
     Enrollment(service::Enrollment),
@@ -100,24 +125,7 @@ pub(crate) struct Demo {
 }
 
 #[derive(Args, Debug)]
-#[command(after_help = exit::HELP)]
-pub(crate) struct DeriveKey {
-    /// The group's key in base64. Visible to other users of this machine: prefer --key-file or
-    /// standard input
-    #[arg(long, value_name = "BASE64", conflicts_with = "key_file")]
-    pub(crate) key: Option<String>,
-
-    /// File with the group's key in base64; - or nothing reads standard input
-    #[arg(long, value_name = "FILE")]
-    pub(crate) key_file: Option<PathBuf>,
-
-    /// Registration id of the device, exactly as the device will state it
-    #[arg(long)]
-    pub(crate) registration_id: String,
-}
-
-#[derive(Args, Debug)]
-#[command(group(ArgGroup::new("secret").required(true).multiple(true).args(["key", "key_file", "group_key_file", "cert"])))]
+#[command(group(ArgGroup::new("secret").required(true).multiple(true).args(["key", "key_file", "group_key_file", "cert", "secrets", "config"])))]
 #[command(after_help = exit::HELP)]
 pub(crate) struct Register {
     /// The service's host, with a port if it is not the usual one
@@ -129,13 +137,32 @@ pub(crate) struct Register {
     )]
     pub(crate) endpoint: String,
 
+    /// Whether the endpoint stands on the command line
+    #[arg(skip)]
+    pub(crate) endpoint_given: bool,
+
     /// ID scope of the service instance
-    #[arg(long, env = "PROVISIONING_IDSCOPE")]
-    pub(crate) id_scope: String,
+    #[arg(long, env = "PROVISIONING_IDSCOPE", required_unless_present_any = ["secrets", "config"])]
+    pub(crate) id_scope: Option<String>,
 
     /// Registration id of the device; with --cert the certificate's common name unless given
-    #[arg(long, env = "PROVISIONING_REGISTRATION_ID", required_unless_present = "cert")]
+    #[arg(long, env = "PROVISIONING_REGISTRATION_ID", required_unless_present_any = ["cert", "secrets", "config"])]
     pub(crate) registration_id: Option<String>,
+
+    /// File of "dps derive-key --out": endpoint, scope, id, and the keys, of which the secondary
+    /// is tried when the service refuses the primary
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["key_file", "group_key_file", "cert", "config", "show_connection_string"])]
+    pub(crate) secrets: Option<PathBuf>,
+
+    /// File to write the hub's connection strings to when the device is registered, readable by
+    /// its owner only; one that is there is replaced
+    #[arg(long, value_name = "FILE", requires = "secrets")]
+    pub(crate) settings: Option<PathBuf>,
+
+    /// Configuration file of IoT Edge (config.yaml), whose section "provisioning" says where to
+    /// register and how
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["key_file", "group_key_file", "cert"])]
+    pub(crate) config: Option<PathBuf>,
 
     /// The device's key in base64. Visible to other users of this machine: prefer --key-file
     #[arg(long, value_name = "BASE64", env = "PROVISIONING_SYMMETRIC_KEY", hide_env_values = true)]

@@ -5,5 +5,6 @@ pub(crate) mod demo;
 pub(crate) mod derive_key;
 pub(crate) mod doctor;
 pub(crate) mod emulator;
+mod made;
 pub(crate) mod register;
 pub(crate) mod service;

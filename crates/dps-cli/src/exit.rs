@@ -42,9 +42,9 @@ pub(crate) fn of(error: &Error) -> u8 {
         ErrorKind::ConnectRejected { code: 3 } => 9,
         ErrorKind::ConnectRejected { .. }
         | ErrorKind::SaslRejected { code: 1 }
-        | ErrorKind::ClientCertificate => 6,
+        | ErrorKind::ClientCertificate => CREDENTIALS,
         ErrorKind::SaslRejected { .. } => 9,
-        ErrorKind::Service { status: 401 | 403 } => 6,
+        ErrorKind::Service { status: 401 | 403 } => CREDENTIALS,
         ErrorKind::Service { .. }
         | ErrorKind::RegistrationFailed
         | ErrorKind::Disabled

@@ -29,6 +29,12 @@ impl Failure {
         }
     }
 
+    /// Says better what has failed.
+    pub(crate) fn what(mut self, what: impl Into<String>) -> Self {
+        self.what = what.into();
+        self
+    }
+
     pub(crate) fn why(mut self, why: impl fmt::Display) -> Self {
         self.why = Some(why.to_string());
         self

@@ -38,11 +38,13 @@ pub(crate) fn from_stdin() -> Result<SymmetricKey, Failure> {
 
 /// Reads a passphrase from the first line of a file; `-` is standard input. Any bytes will do.
 pub(crate) fn passphrase(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    let bytes = if path == Path::new("-") {
-        read(stdin("passphrase"))
-    } else {
-        File::open(path).and_then(read)
-    };
+    first_line("passphrase", path)
+}
+
+/// Reads a secret from the first line of a file; `-` is standard input. Any bytes will do.
+pub(crate) fn first_line(what: &str, path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let bytes =
+        if path == Path::new("-") { read(stdin(what)) } else { File::open(path).and_then(read) };
     let mut bytes = bytes.map_err(|error| Failure::file("read", path, &error))?;
     let length = bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len());
     bytes.truncate(length);
@@ -52,7 +54,7 @@ pub(crate) fn passphrase(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
     if bytes.is_empty() {
         return Err(Failure::new(
             exit::CONFIG,
-            format!("no passphrase in the first line of {}", path.display()),
+            format!("no {what} in the first line of {}", path.display()),
         ));
     }
     Ok(bytes)

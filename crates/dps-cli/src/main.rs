@@ -7,6 +7,7 @@
 //! * `dps register`: a device's registration
 //! * `dps doctor`: what stands between this machine and the service
 //! * `dps cert`: certificates for trying out X.509, and for the proof of possession
+//! * `dps x509 simulate`: certificates of simulated devices
 //! * `dps enrollment`, `dps enrollment-group`, `dps registration`: managing the service
 //! * `dps emulator`: the local service
 //!
@@ -24,8 +25,9 @@ mod key_source;
 mod output;
 mod proxy;
 mod report;
+mod secrets;
 
-use arguments::{Arguments, Command};
+use arguments::{Arguments, Command, X509};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -35,8 +37,9 @@ fn main() -> ExitCode {
     let outcome = match arguments.command {
         Command::Demo(options) => commands::demo::run(&options),
         Command::DeriveKey(options) => commands::derive_key::run(&options),
-        Command::Register(options) => commands::register::run(&options),
+        Command::Register(options) => commands::register::run(*options),
         Command::Cert(command) => commands::cert::run(&command),
+        Command::X509(X509::Simulate(options)) => commands::cert::simulate::run(&options),
         Command::Doctor(options) => commands::doctor::run(&options),
         Command::Enrollment(command) => commands::service::enrollment::run(&command),
         Command::EnrollmentGroup(command) => commands::service::enrollment_group::run(&command),

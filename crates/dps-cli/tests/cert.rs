@@ -158,3 +158,88 @@ fn a_certificate_and_its_key_are_both_written_or_neither() {
         assert_eq!(mode & 0o777, 0o600);
     }
 }
+
+/// `dps x509 simulate` in this folder.
+fn simulate(folder: &Folder, seed: &str, arguments: &[&str]) -> Finished {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dps"));
+    command.args(["x509", "simulate", "--seed", seed]).args(arguments).current_dir(&folder.0);
+    run(&mut command, Duration::from_secs(30))
+}
+
+#[test]
+fn simulated_devices_register_through_the_group_of_their_root() {
+    let folder = Folder::new("simulate");
+    let seed = "a seed of this test";
+    let made = simulate(
+        &folder,
+        seed,
+        &[
+            &["--registration-id", "sim-1", "--out", "sim.pem", "--key-out", "sim.key"][..],
+            &["--root-out", "root.pem", "--root-key-out", "root.key"],
+        ]
+        .concat(),
+    );
+    assert_eq!(made.success().stdout.lines().count(), 4);
+    let root = fs::read_to_string(folder.path("root.pem")).unwrap();
+    let yaml = format!(
+        "idScope: 0ne00111111\nhubs: [a-hub.localhost]\nmqttPort: 0\nhttpsPort: 0\namqpPort: 0\nenrollmentGroups:\n  - enrollmentGroupId: fleet\n    attestation:\n      type: x509\n      x509:\n        signingCertificates:\n          primary:\n            certificate: {}\n",
+        serde_json::to_string(&root).unwrap()
+    );
+    let config = dps_emulator::EmulatorConfig::from_yaml(&yaml).unwrap();
+    let emulator = dps_emulator::Emulator::start(config).unwrap();
+    fs::write(folder.path("ca.pem"), emulator.ca_pem()).unwrap();
+    let mut register = Command::new(env!("CARGO_BIN_EXE_dps"));
+    register
+        .args(["register", "--id-scope", "0ne00111111", "--trusted-cert", "ca.pem"])
+        .args(["--cert", "sim.pem", "--cert-key", "sim.key", "--endpoint"])
+        .arg(emulator.mqtt_address().to_string())
+        .current_dir(&folder.0);
+    let told = run(&mut register, Duration::from_secs(60)).success().stdout;
+    assert!(told.contains("a-hub.localhost") && told.contains("sim-1"), "{told}");
+
+    // The root's key makes the proof of possession.
+    let verification = ["verify", "--code", "C0DE", "--out", "proof.pem"];
+    folder.cert(&[&verification[..], &BY_ROOT[..]].concat()).success();
+}
+
+#[test]
+fn a_simulated_device_is_the_same_on_the_next_day_and_another_with_another_seed() {
+    let folder = Folder::new("simulate-again");
+    let files = |number: &str| {
+        simulate(
+            &folder,
+            if number == "3" { "another seed" } else { "one and the same" },
+            &[
+                &["--registration-id", "sim-1"][..],
+                &["--out", &format!("{number}.pem"), "--key-out", &format!("{number}.key")],
+            ]
+            .concat(),
+        )
+        .success();
+        let read = |kind: &str| fs::read(folder.path(&format!("{number}.{kind}"))).unwrap();
+        (read("pem"), read("key"))
+    };
+    let (first, second, third) = (files("1"), files("2"), files("3"));
+    assert_eq!(first, second);
+    assert!(first.0 != third.0 && first.1 != third.1);
+}
+
+#[test]
+fn a_simulation_with_wrong_arguments_leaves_no_file() {
+    let folder = Folder::new("simulate-wrong");
+    let files = ["--out", "sim.pem", "--key-out", "sim.key"];
+    let long = "d".repeat(65);
+    let twice = ["--out", "sim.pem", "--key-out", "sim.pem"];
+    for (seed, id, files, words) in [
+        ("short", "sim-1", files, "at least 8"),
+        ("long enough", "sim 1", files, "registration id"),
+        ("long enough", &long, files, "1 to 64"),
+        ("long enough", "sim-1", twice, "named twice"),
+    ] {
+        let refused = simulate(&folder, seed, &[&["--registration-id", id], &files[..]].concat());
+        assert_eq!(refused.code, Some(2), "{words}");
+        assert!(refused.stderr.contains(words), "{}", refused.stderr);
+        assert!(!refused.stderr.contains("long enough"), "{}", refused.stderr);
+    }
+    assert!(folder.names().is_empty());
+}

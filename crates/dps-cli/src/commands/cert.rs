@@ -1,15 +1,15 @@
 //! `dps cert`: authorities and device certificates for trying out X.509.
 
 mod issuer;
-mod made;
+pub(crate) mod simulate;
 
+use super::made::{self, New, refuse_existing};
 use crate::arguments::{Cert, CertCommon, CertFiles, CertIssued, CertVerify, KeyType};
 use crate::exit;
 use crate::failure::Failure;
 use crate::output;
 use dps_client::RegistrationId;
 use issuer::Issuer;
-use made::New;
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
     KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384,
@@ -124,14 +124,6 @@ fn is_same(one: &Path, other: &Path) -> bool {
     match (fs::canonicalize(one), fs::canonicalize(other)) {
         (Ok(one), Ok(other)) => one == other,
         _ => one == other,
-    }
-}
-
-fn refuse_existing(paths: &[&Path], force: bool) -> Result<(), Failure> {
-    match paths.iter().find(|path| !force && path.exists()) {
-        Some(path) => Err(Failure::new(exit::CONFIG, format!("{} exists", path.display()))
-            .remedy("give another name, or --force to replace it")),
-        None => Ok(()),
     }
 }
 

@@ -1,13 +1,16 @@
 //! `dps register`.
 
+mod edge_config;
+mod secrets;
+
 use crate::arguments::{OutputFormat, Register};
 use crate::exit;
 use crate::failure::Failure;
 use crate::proxy::Choice;
 use crate::{key_source, output, report};
 use dps_client::{
-    Builder, Endpoint, IdScope, Policy, ProvisioningClient, RegistrationId, SymmetricKey,
-    TlsVersions, TrustAnchors,
+    Assignment, Builder, Endpoint, Error, IdScope, Policy, ProvisioningClient, RegistrationId,
+    SymmetricKey, TlsVersions, TrustAnchors,
 };
 use dps_hsm_symm_key::SymmetricKeyHsm;
 use dps_hsm_x509::{X509Error, X509Hsm};
@@ -15,37 +18,57 @@ use std::path::Path;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
-pub(crate) fn run(options: &Register) -> Result<(), Failure> {
+pub(crate) fn run(options: Register) -> Result<(), Failure> {
+    let options = match options.config.clone() {
+        Some(path) => edge_config::fill(options, &path)?,
+        None => options,
+    };
+    match options.secrets.clone() {
+        Some(path) => secrets::run(options, &path),
+        None => {
+            let proof = proof(&options)?;
+            let assignment =
+                attempt(&options, &proof)?.map_err(|error| refused(&options, &error))?;
+            tell(&options, &proof, &assignment);
+            Ok(())
+        }
+    }
+}
+
+/// One registration, with its progress on standard output.
+fn attempt(options: &Register, proof: &Proof) -> Result<Result<Assignment, Error>, Failure> {
     let text = options.output == OutputFormat::Text;
-    let proof = proof(options)?;
     let mut client =
-        builder(options, &proof)?.build().map_err(|error| Failure::registration(&error))?;
+        builder(options, proof)?.build().map_err(|error| Failure::registration(&error))?;
     if text {
         let id = &client.identity().registration_id;
         output::line(format_args!("Registering device {id}"));
     }
-    let result = client.register_with(|status| {
+    Ok(client.register_with(|status| {
         if text {
             output::line(format_args!("Provisioning Status: {}", report::status_name(status)));
         }
-    });
-    let assignment = match result {
-        Ok(assignment) => assignment,
-        Err(error) => {
-            if !text {
-                output::line(report::error(&error));
-            }
-            let failure = Failure::registration(&error);
-            return Err(if text { failure } else { failure.reported() });
-        }
-    };
-    let connection_string = match &proof {
+    }))
+}
+
+/// Tells of an error in the form that was asked for.
+fn refused(options: &Register, error: &Error) -> Failure {
+    let failure = Failure::registration(error);
+    if options.output == OutputFormat::Text {
+        return failure;
+    }
+    output::line(report::error(error));
+    failure.reported()
+}
+
+fn tell(options: &Register, proof: &Proof, assignment: &Assignment) {
+    let connection_string = match proof {
         Proof::Key(_, key) if options.show_connection_string => {
             Some(assignment.connection_string(key))
         }
         _ => None,
     };
-    if text {
+    if options.output == OutputFormat::Text {
         output::line(format_args!(
             "Registration Information received from service: {}, deviceId: {}",
             assignment.hub, assignment.device_id
@@ -57,13 +80,12 @@ pub(crate) fn run(options: &Register) -> Result<(), Failure> {
             output::line(format_args!("Connection string: {}", secret.as_str()));
         }
     } else {
-        let mut value = report::assignment(&assignment);
+        let mut value = report::assignment(assignment);
         if let (Some(secret), Some(members)) = (connection_string, value.as_object_mut()) {
             members.insert("connectionString".into(), secret.as_str().into());
         }
         output::line(value);
     }
-    Ok(())
 }
 
 /// What proves the device's identity.
@@ -111,7 +133,7 @@ fn builder(options: &Register, proof: &Proof) -> Result<Builder, Failure> {
         .tls_versions(versions.ok_or_else(|| config(&"--tls-min is newer than --tls-max"))?)
         .proxy(choice.proxy(&endpoint, transport.default_port())?)
         .endpoint(endpoint)
-        .id_scope(IdScope::new(options.id_scope.as_str())?)
+        .id_scope(IdScope::new(options.id_scope.as_deref().unwrap_or_default())?)
         .conservative(options.conservative)
         .policy(Policy {
             deadline: Some(Duration::from_secs(options.timeout)),

@@ -1,9 +1,10 @@
 //! New files, of which all are written or none: a private key without its certificate is of no
 //! use to anyone but thieves, and what a file held before is lost only when the new is complete.
 
+use crate::exit;
 use crate::failure::Failure;
 use crate::files;
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process;
@@ -32,6 +33,43 @@ pub(super) fn write_all(news: &[New<'_>], force: bool) -> Result<(), Failure> {
     Ok(())
 }
 
+pub(super) fn refuse_existing(paths: &[&Path], force: bool) -> Result<(), Failure> {
+    match paths.iter().find(|path| !force && path.exists()) {
+        Some(path) => Err(Failure::new(exit::CONFIG, format!("{} exists", path.display()))
+            .remedy("give another name, or --force to replace it")),
+        None => Ok(()),
+    }
+}
+
+/// A file for its owner's eyes that is written bit by bit, and in its place only when it is whole.
+pub(super) struct Growing<'a> {
+    staged: Staged<'a>,
+    file: File,
+}
+
+impl<'a> Growing<'a> {
+    pub(super) fn start(path: &'a Path, force: bool) -> io::Result<Self> {
+        let (staged, file) = Staged::start(path, true, force)?;
+        Ok(Self { staged, file })
+    }
+
+    pub(super) fn finish(mut self) -> io::Result<()> {
+        self.staged.place()?;
+        self.staged.keep();
+        Ok(())
+    }
+}
+
+impl io::Write for Growing<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
 /// A complete file under another name beside its place. Dropped, it leaves nothing behind.
 struct Staged<'a> {
     path: &'a Path,
@@ -42,7 +80,12 @@ struct Staged<'a> {
 
 impl<'a> Staged<'a> {
     fn write(new: &New<'a>, force: bool) -> io::Result<Self> {
-        let path = new.path;
+        let (staged, mut file) = Self::start(new.path, new.secret, force)?;
+        file.write_all(new.bytes)?;
+        Ok(staged)
+    }
+
+    fn start(path: &'a Path, secret: bool, force: bool) -> io::Result<(Self, File)> {
         let Some(name) = path.file_name() else {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "this names no file"));
         };
@@ -52,15 +95,14 @@ impl<'a> Staged<'a> {
         let mut staged = Self { path, beside: None, reserved: false };
         if !force {
             // Who else makes a file here, is not overwritten.
-            files::create(path, new.secret)?;
+            files::create(path, secret)?;
             staged.reserved = true;
         }
         let name = format!(".{}.{}.new", name.to_string_lossy(), process::id());
         let beside = path.with_file_name(name);
-        let mut file = files::create(&beside, new.secret)?;
+        let file = files::create(&beside, secret)?;
         staged.beside = Some(beside);
-        file.write_all(new.bytes)?;
-        Ok(staged)
+        Ok((staged, file))
     }
 
     fn place(&mut self) -> io::Result<()> {
