@@ -29,6 +29,7 @@
 //! * [`MqttConnection`]: the MQTT 3.1.1 door as a sans-I/O state machine
 //! * [`serve_https`]: the HTTPS door, with WebSockets, over any stream of bytes
 //! * [`AmqpConnection`]: the AMQP 1.0 door, likewise
+//! * [`tpm`]: what the service makes for TPMs
 //! * [`sas`]: verification of SAS tokens; parsing and checks are independent of the code that makes them
 //!
 //! # Out of scope
@@ -51,6 +52,7 @@ mod service;
 mod store;
 mod summary;
 mod timestamp;
+pub mod tpm;
 mod webhook;
 mod x509;
 
@@ -60,7 +62,7 @@ pub use config::{
     CertificatesConfig, ConfigError, CustomAllocationDefinition, DeviceNetworkConfig,
     DisabledReply, EmulatorConfig, EnrollmentGroupConfig, HubConfig, IndividualEnrollmentConfig,
     InitialTwin, InitialTwinProperties, Network, NetworkError, Permission, ProvisioningStatus,
-    ReprovisionPolicy, SharedAccessPolicyConfig, SymmetricKeyConfig, X509Config,
+    ReprovisionPolicy, SharedAccessPolicyConfig, SymmetricKeyConfig, TpmConfig, X509Config,
 };
 pub use doors::Connection;
 pub use doors::amqp::AmqpConnection;

@@ -12,6 +12,7 @@ mod policies;
 mod provision;
 mod refusal;
 mod reply;
+mod tpm;
 
 pub(crate) use api::{ApiAnswer, ApiRequest, MAX_BODY_BYTES};
 pub use custom::{WebhookAnswer, WebhookCall};
@@ -75,6 +76,7 @@ struct State {
     /// Webhooks to be called.
     calls: VecDeque<WebhookCall>,
     random: Random,
+    tpms: tpm::Tpms,
 }
 
 impl Service {
@@ -133,7 +135,8 @@ impl Service {
         verdict.is_ok()
     }
 
-    /// Answers a register request: always 202 with an operation id, or an error.
+    /// Answers a register request: always 202 with an operation id, or an error. A device with a TPM
+    /// that has not proven itself yet gets 401 with a challenge.
     pub fn register(
         &self,
         identity: &DeviceIdentity,
@@ -204,6 +207,9 @@ impl Service {
         body: &[u8],
         now: Duration,
     ) -> Result<Reply, Refusal> {
+        if let Some(challenge) = self.challenge_register(identity, credentials, body, now)? {
+            return Ok(challenge);
+        }
         let found = self.authenticate(identity, credentials, now, Expiry::Checked)?;
         let registration = identity::read_body(identity, body)?;
         let is_disabled = found.provisioning_status() == ProvisioningStatus::Disabled;
@@ -275,7 +281,9 @@ impl Service {
             error_code = record.error_code,
             "registration decided"
         );
-        Outcome { ready_at, record, ticket: self.store.append(changes) }
+        let State { random, tpms, .. } = state;
+        let tpm = Self::hub_key_for_tpm(tpms, &record, random);
+        Outcome { ready_at, record, tpm, ticket: self.store.append(changes) }
     }
 
     /// The next webhook to be called, if there is one. Whoever takes it must hand in an answer.
@@ -329,7 +337,8 @@ impl Service {
             Some(outcome) if outcome.ready_at <= now => {
                 match self.store.durability(outcome.ticket) {
                     Durability::Durable => {
-                        return Ok(Reply::terminal(operation_id, &outcome.record));
+                        let tpm = outcome.tpm.as_ref();
+                        return Ok(Reply::terminal(operation_id, &outcome.record, tpm));
                     }
                     Durability::Failed => return Err(Refusal::Storage),
                     Durability::Underway => {}

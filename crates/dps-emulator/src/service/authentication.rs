@@ -60,6 +60,14 @@ impl Match {
         }
     }
 
+    /// Whether the device proves itself with a TPM.
+    pub(super) fn is_tpm(&self) -> bool {
+        match &self.enrollment {
+            Enrollment::Individual(item) => item.attestation.endorsement_key().is_some(),
+            Enrollment::Group(_) => false,
+        }
+    }
+
     /// What the result says about certificates; none when the proof was a key.
     pub(super) fn x509(&self) -> Option<X509Result> {
         self.x509.clone()
@@ -109,9 +117,17 @@ impl Service {
             Credentials::Certificates(chain) => {
                 return find_by_chain(&self.model(), identity, chain, now);
             }
+            Credentials::ProvenTpm => return find_tpm(&self.model(), identity),
             Credentials::SasToken(token) => SasToken::parse(token)?,
         };
-        let enrollment = find_by_token(&self.model(), identity, &token)?;
+        let own = self.model().enrollment(&identity.registration_id).cloned();
+        let enrollment = match own.filter(|own| own.attestation.endorsement_key().is_some()) {
+            Some(own) => {
+                self.check_accepted(identity, &token)?;
+                Enrollment::Individual(own)
+            }
+            None => find_by_token(&self.model(), identity, &token)?,
+        };
         token.verify_device(&self.settings.id_scope, identity.registration_id.as_str())?;
         if let Expiry::Checked = expiry {
             token.verify_expiry(now, self.settings.clock_skew)?;
@@ -152,6 +168,15 @@ fn find_by_token(
         }
     }
     disabled.cloned().map(Enrollment::Group).ok_or(refusal)
+}
+
+/// The individual enrollment, which must still be by TPM.
+fn find_tpm(model: &Model, identity: &DeviceIdentity) -> Result<Match, Refusal> {
+    let enrollment = model.enrollment(&identity.registration_id).ok_or(Refusal::NoEnrollment)?;
+    match enrollment.attestation.endorsement_key() {
+        Some(_) => Ok(Match { enrollment: Enrollment::Individual(enrollment.clone()), x509: None }),
+        None => Err(Refusal::OtherAttestation),
+    }
 }
 
 /// The individual enrollment alone decides when there is one: its certificate must be the

@@ -2,6 +2,7 @@
 
 use super::operations::Operations;
 use super::policies::Policies;
+use super::tpm::Tpms;
 use super::{Service, Settings, State};
 use crate::config::{ConfigError, EmulatorConfig};
 use crate::model::{
@@ -114,6 +115,7 @@ impl Service {
                 waiting: HashMap::new(),
                 calls: VecDeque::new(),
                 random,
+                tpms: Tpms::default(),
             }),
             store,
             call_waiting: Notify::new(),
