@@ -7,6 +7,7 @@
 //! * [`tls_server`]: what a TLS server needs
 //! * [`Fleet`]: a local service with an enrollment of every kind, and its devices
 //! * [`Authority`], [`KeyKind`], [`self_signed`]: certificates for devices
+//! * [`SoftwareTpm`]: a TPM for devices
 //! * [`World`]: a client and a service without sockets, in virtual time
 //! * [`Peer`]: the service's side of a connection in memory, with TLS, a proxy or a WebSocket
 //! * [`DelayingRelay`]: a network that is far away
@@ -30,6 +31,7 @@ mod peers;
 mod pki;
 mod proxy;
 mod relay;
+mod software_tpm;
 mod world;
 
 pub use c_build::c_build;
@@ -41,4 +43,5 @@ pub use peers::{Door, Peer, ProxyPeer, TlsPeer, WebSocketPeer};
 pub use pki::{Authority, KeyKind, ServerKind, self_signed, self_signed_server};
 pub use proxy::RunningProxy;
 pub use relay::DelayingRelay;
+pub use software_tpm::SoftwareTpm;
 pub use world::{Cut, Engine, Layers, Outcome, World};

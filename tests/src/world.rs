@@ -1,12 +1,15 @@
 //! The client's session against the service's doors, both without sockets and in virtual time.
 
-use crate::{Door, Peer, ProxyPeer, TlsPeer, WebSocketPeer, tls_server};
+use crate::{Door, Peer, ProxyPeer, SoftwareTpm, TlsPeer, WebSocketPeer, tls_server};
 use dps_client::{
-    Assignment, Error, Hsm as _, IdScope, Identity, Now, Output, Policy, RegistrationId, Session,
+    Assignment, Error, Hsm, IdScope, Identity, Now, Output, Policy, RegistrationId, Session,
     Status, SymmetricKey, Timestamp,
 };
 use dps_core::{Attestation, RegistrationConfig};
-use dps_emulator::{AmqpConnection, EmulatorConfig, MqttConnection, Random, Service, serve_https};
+use dps_emulator::{
+    AmqpConnection, AttestationConfig, EmulatorConfig, IndividualEnrollmentConfig, MqttConnection,
+    Random, Service, serve_https,
+};
 use dps_hsm_symm_key::SymmetricKeyHsm;
 use dps_transport::{
     Endpoint, Link, LinkSettings, Proxy, TlsSettings, TrustAnchors, Tunnel, WebSocket,
@@ -93,6 +96,8 @@ pub struct World {
     pub policy: Policy,
     /// The device's key; with none, it comes with a certificate that it never presented.
     pub key: Option<SymmetricKey>,
+    /// The device's TPM, in place of a key.
+    pub tpm: Option<SoftwareTpm>,
     /// Changes what the client sends in one go, as a service would that loses some of it.
     pub loses: Option<fn(&mut Vec<u8>)>,
     service: Arc<Service>,
@@ -130,7 +135,19 @@ impl Pipe {
 impl World {
     /// A device of the built-in group, which asks for 3 s between two polls and assigns after 1 s.
     pub fn new(engine: Engine, layers: Layers) -> Self {
+        Self::of(engine, layers, EmulatorConfig::default())
+    }
+
+    /// The same of a device with a TPM, which has an enrollment of its own.
+    pub fn with_tpm(engine: Engine, layers: Layers, tpm: &SoftwareTpm) -> Self {
         let mut config = EmulatorConfig::default();
+        let mut own = IndividualEnrollmentConfig::new(RegistrationId::new("device").unwrap());
+        own.attestation = AttestationConfig::with_endorsement_key(&tpm.keys().endorsement_key);
+        config.enrollments.push(own);
+        Self { key: None, tpm: Some(tpm.clone()), ..Self::of(engine, layers, config) }
+    }
+
+    fn of(engine: Engine, layers: Layers, mut config: EmulatorConfig) -> Self {
         config.retry_after_seconds = 3;
         if engine == Engine::Http {
             // That door reads the machine's clock, which does not run with the virtual one.
@@ -147,11 +164,17 @@ impl World {
             chunk: usize::MAX,
             policy: Policy::default(),
             key,
+            tpm: None,
             loses: None,
             service: Arc::new(service),
             runtime: Rc::new(runtime),
             start: SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs(),
         }
+    }
+
+    /// The service.
+    pub fn service(&self) -> &Service {
+        &self.service
     }
 
     /// With some of it changed.
@@ -171,14 +194,19 @@ impl World {
         let id_scope = IdScope::new(self.service.id_scope()).unwrap();
         let config = RegistrationConfig {
             identity: Identity { id_scope, registration_id: id.clone() },
-            attestation: match self.key {
-                Some(_) => Attestation::SymmetricKey,
-                None => Attestation::X509,
+            attestation: match (&self.key, &self.tpm) {
+                (_, Some(_)) => Attestation::Tpm,
+                (Some(_), None) => Attestation::SymmetricKey,
+                (None, None) => Attestation::X509,
             },
             payload: None,
             policy: self.policy.clone(),
         };
-        let mut hsm = self.key.clone().map(|key| SymmetricKeyHsm::new(id, key));
+        let mut hsm: Option<Box<dyn Hsm>> = match (&self.key, &self.tpm) {
+            (_, Some(tpm)) => Some(Box::new(tpm.clone())),
+            (Some(key), None) => Some(Box::new(SymmetricKeyHsm::new(id, key.clone()))),
+            (None, None) => None,
+        };
         let mut elapsed = Duration::ZERO;
         let mut numbers = 0u64;
         let random = move || {
@@ -199,6 +227,12 @@ impl World {
                 match output {
                     Output::Sign(text) => {
                         session.signed(now, hsm.as_mut().unwrap().sign(text.as_bytes()));
+                    }
+                    Output::ReadTpmKeys => {
+                        session.tpm_keys(now, hsm.as_mut().unwrap().tpm_keys());
+                    }
+                    Output::Activate(blob) => {
+                        session.activated(now, hsm.as_mut().unwrap().activate(blob.as_bytes()));
                     }
                     Output::Connect => {
                         let peer = self.peer(wall);

@@ -30,7 +30,7 @@ pub(crate) fn of(error: &Error) -> u8 {
     match error.kind() {
         ErrorKind::InvalidConfig | ErrorKind::TooLarge { .. } => CONFIG,
         ErrorKind::TrustAnchors => CONFIG,
-        ErrorKind::Hsm => 3,
+        ErrorKind::Hsm | ErrorKind::HubKey => 3,
         ErrorKind::NameResolution
         | ErrorKind::ConnectionRefused
         | ErrorKind::ConnectFailed
@@ -55,7 +55,8 @@ pub(crate) fn of(error: &Error) -> u8 {
         ErrorKind::SubscribeRejected
         | ErrorKind::Protocol
         | ErrorKind::MalformedReply
-        | ErrorKind::IncompleteReply => PROTOCOL,
+        | ErrorKind::IncompleteReply
+        | ErrorKind::MalformedHubKey => PROTOCOL,
         _ if error.stage() == Stage::Config => CONFIG,
         _ => OTHER,
     }

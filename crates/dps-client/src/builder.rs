@@ -124,8 +124,8 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// Stage config: a required setting is missing, the payload is not JSON, or there is no
-    /// registration id. Stage hsm: the security module could not be asked for its id.
+    /// Stage config: a required setting is missing, the payload is not JSON, the security module is
+    /// a TPM and the transport MQTT ([`Transport::supports`]), or there is no registration id. Stage hsm: the security module could not be asked for its id.
     pub fn build(mut self) -> Result<ProvisioningClient, Error> {
         let refuse = |detail: String| {
             Error::new(Stage::Config, ErrorKind::InvalidConfig).with_detail(detail)
@@ -134,6 +134,12 @@ impl Builder {
             self.id_scope.take().ok_or_else(|| refuse("the ID scope is not set".into()))?;
         let mut hsm =
             self.hsm.take().ok_or_else(|| refuse("the security module is not set".into()))?;
+        if !self.transport.supports(hsm.attestation()) {
+            return Err(refuse(format!(
+                "a TPM cannot prove itself over {}; choose http, amqp or amqp-ws",
+                self.transport
+            )));
+        }
         let payload = self.payload.take().map(checked_payload).transpose()?;
         let registration_id = match self.registration_id.take() {
             Some(id) => id,

@@ -183,10 +183,13 @@ impl ProvisioningClient {
         let mut timed = false;
         loop {
             while let Some(output) = session.poll_output() {
+                let Some(output) = signing::ask(self.hsm.as_mut(), &mut session, output, || now)
+                else {
+                    continue;
+                };
                 match output {
-                    Output::Sign(text) => {
-                        session.signed(now, signing::sign(self.hsm.as_mut(), &text));
-                    }
+                    // Asked above.
+                    Output::Sign(_) | Output::ReadTpmKeys | Output::Activate(_) => {}
                     Output::Connect => self.prepare(&mut session, now),
                     Output::Disconnect { farewell } => self.disconnect(&farewell),
                     Output::Status(status) => {

@@ -53,9 +53,9 @@ mod wire;
 pub use builder::Builder;
 pub use client::{Progress, ProvisioningClient};
 pub use dps_core::{
-    Assignment, Attestation, CertificateProblem, ClientIdentity, ClientKey, Error, ErrorKind, Hsm,
-    HsmError, IdError, IdScope, Identity, KeyError, Mac, Now, Policy, RegistrationId, ServiceError,
-    SignatureScheme, Stage, Status, SymmetricKey, Timestamp,
+    ActivationBlob, Assignment, Attestation, CertificateProblem, ClientIdentity, ClientKey, Error,
+    ErrorKind, Hsm, HsmError, IdError, IdScope, Identity, KeyError, Mac, Now, Policy,
+    RegistrationId, ServiceError, SignatureScheme, Stage, Status, SymmetricKey, Timestamp, TpmKeys,
 };
 pub use dps_transport::{
     Endpoint, EndpointError, GLOBAL_ENDPOINT, PinError, Proxy, ProxyError, ProxyScheme,

@@ -1,8 +1,9 @@
 //! A registration, its protocol engine and its link as one machine without I/O.
 
 use dps_core::{
-    Action, Assignment, Error, ErrorKind, Event, HsmError, Mac, Now, Opening, RandomSource,
-    Registration, RegistrationConfig, Stage, Status, Timestamp, Transport, TransportEvent,
+    Action, ActivationBlob, Assignment, Error, ErrorKind, Event, HsmError, Mac, Now, Opening,
+    RandomSource, Registration, RegistrationConfig, Stage, Status, Timestamp, TpmKeys, Transport,
+    TransportEvent,
 };
 use dps_transport::Link;
 use serde_json::value::RawValue;
@@ -16,6 +17,10 @@ use zeroize::Zeroizing;
 pub enum Output {
     /// Let the security module sign this text; answer with [`Session::signed`].
     Sign(String),
+    /// Let the TPM show its public keys; answer with [`Session::tpm_keys`].
+    ReadTpmKeys,
+    /// Let the TPM take this key; answer with [`Session::activated`].
+    Activate(ActivationBlob),
     /// Open a connection; answer with [`Session::opened`] or [`Session::connect_failed`].
     Connect,
     /// Close the connection, or give up opening it. Send `farewell` first if that can be done
@@ -80,6 +85,18 @@ impl Session {
     /// The answer to [`Output::Sign`].
     pub fn signed(&mut self, now: Now, result: Result<Mac, HsmError>) {
         self.registration.handle(now, Event::Signed(result));
+        self.act(now);
+    }
+
+    /// The answer to [`Output::ReadTpmKeys`].
+    pub fn tpm_keys(&mut self, now: Now, result: Result<TpmKeys, HsmError>) {
+        self.registration.handle(now, Event::TpmKeys(result));
+        self.act(now);
+    }
+
+    /// The answer to [`Output::Activate`].
+    pub fn activated(&mut self, now: Now, result: Result<(), HsmError>) {
+        self.registration.handle(now, Event::Activated(result));
         self.act(now);
     }
 
@@ -193,6 +210,9 @@ impl Session {
                 TransportEvent::Reply(reply) => {
                     self.registration.handle(now, Event::Reply(reply));
                 }
+                TransportEvent::Challenge(challenge) => {
+                    self.registration.handle(now, Event::Challenge(challenge));
+                }
                 TransportEvent::Closing => self.closing(now),
             }
         }
@@ -241,6 +261,13 @@ impl Session {
         while let Some(action) = self.registration.poll_action() {
             match action {
                 Action::Sign(text) => self.outputs.push_back(Output::Sign(text)),
+                Action::ReadTpmKeys => self.outputs.push_back(Output::ReadTpmKeys),
+                Action::Activate(blob) => self.outputs.push_back(Output::Activate(blob)),
+                Action::Authenticate(token) => {
+                    if let Err(error) = self.engine.authenticate(now, token) {
+                        self.fail(now, error);
+                    }
+                }
                 Action::Connect(opening) => {
                     self.opening = Some(opening);
                     self.outputs.push_back(Output::Connect);

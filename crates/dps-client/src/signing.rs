@@ -1,5 +1,6 @@
-//! Asking the security module.
+//! Asking the security module: for signatures, certificates, and what a TPM does.
 
+use crate::session::{Output, Session};
 use dps_core::{
     Attestation, ClientIdentity, ClientKey, Error, ErrorKind, Hsm, HsmError, Mac, Now,
     RegistrationId, SignatureScheme,
@@ -7,9 +8,34 @@ use dps_core::{
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-/// Lets the module sign. One that panics has failed like any other, so that the registration
-/// still has its outcome.
-pub(crate) fn sign(hsm: &mut dyn Hsm, text: &str) -> Result<Mac, HsmError> {
+/// Has the module do what a session asks of it, and tells the session when it is done, by the clock
+/// reading that `now` gives then: hardware is slow. Gives back what is not for the module. One that
+/// panics has failed like any other, so that the registration still has its outcome.
+pub(crate) fn ask(
+    hsm: &mut dyn Hsm,
+    session: &mut Session,
+    output: Output,
+    now: impl Fn() -> Now,
+) -> Option<Output> {
+    match output {
+        Output::Sign(text) => {
+            let result = sign(hsm, &text);
+            session.signed(now(), result);
+        }
+        Output::ReadTpmKeys => {
+            let result = guarded("present the keys of a TPM", || hsm.tpm_keys());
+            session.tpm_keys(now(), result);
+        }
+        Output::Activate(blob) => {
+            let result = guarded("activate an identity key", || hsm.activate(blob.as_bytes()));
+            session.activated(now(), result);
+        }
+        other => return Some(other),
+    }
+    None
+}
+
+fn sign(hsm: &mut dyn Hsm, text: &str) -> Result<Mac, HsmError> {
     guarded("sign", || hsm.sign(text.as_bytes()))
 }
 

@@ -98,11 +98,13 @@ impl ProvisioningClient {
         let mut buffer = vec![0; 16 * 1024];
         loop {
             while let Some(output) = session.poll_output() {
+                let hsm = self.hsm.as_mut();
+                let Some(output) = signing::ask(hsm, &mut session, output, || clock.now()) else {
+                    continue;
+                };
                 match output {
-                    Output::Sign(text) => {
-                        let signature = signing::sign(self.hsm.as_mut(), &text);
-                        session.signed(clock.now(), signature);
-                    }
+                    // Asked above.
+                    Output::Sign(_) | Output::ReadTpmKeys | Output::Activate(_) => {}
                     Output::Connect => open = self.connect_async(&mut session).await,
                     Output::Disconnect { farewell } => {
                         if let Some(mut open) = open.take() {

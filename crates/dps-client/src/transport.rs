@@ -2,6 +2,7 @@
 
 use core::fmt;
 use core::str::FromStr;
+use dps_core::Attestation;
 use dps_transport::WebSocketProtocol;
 use dps_transport_amqp::{AMQPS_PORT, AmqpTransport};
 use dps_transport_http::{HTTPS_PORT, HttpTransport};
@@ -41,6 +42,15 @@ impl Transport {
             Transport::Http => "http",
             Transport::Amqp => "amqp",
             Transport::AmqpWs => "amqp-ws",
+        }
+    }
+
+    /// Whether the service takes this kind of proof over it: MQTT has no way for the exchange that a
+    /// TPM's proof is.
+    pub const fn supports(self, attestation: Attestation) -> bool {
+        match self {
+            Transport::Mqtt | Transport::MqttWs => !matches!(attestation, Attestation::Tpm),
+            Transport::Http | Transport::Amqp | Transport::AmqpWs => true,
         }
     }
 

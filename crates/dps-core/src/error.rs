@@ -1,10 +1,13 @@
 //! Every way a registration can fail, and what to do about it.
 
 use crate::wire::{ErrorDocument, object};
-use crate::{HsmError, IdError, KeyError};
+use crate::{Attestation, HsmError, IdError, KeyError};
 use core::fmt;
 use core::time::Duration;
 use std::error::Error as StdError;
+
+/// What to do when the service does not know a TPM.
+const TPM_ENROLLMENT: &str = "check that the ID scope is right, and that an individual enrollment of type TPM has this registration id and this TPM's endorsement key";
 
 /// Where on the way to an assignment something happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -140,6 +143,11 @@ pub enum ErrorKind {
     MalformedReply,
     /// A reply's JSON lacks a member that its status calls for, or has an unacceptable one.
     IncompleteReply,
+    /// The device is assigned, but the key for its hub that the service sends to its TPM is no
+    /// such key.
+    MalformedHubKey,
+    /// The device is assigned, but its TPM could not take the key for its hub.
+    HubKey,
     /// The service refused the request.
     Service {
         /// HTTP-like status, 400 to 499; over HTTPS also 300 to 399, since redirects are not
@@ -227,6 +235,7 @@ struct Inner {
     detail: Option<String>,
     service: Option<ServiceError>,
     retry_after: Option<Duration>,
+    attestation: Option<Attestation>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
@@ -239,6 +248,7 @@ impl Error {
             detail: None,
             service: None,
             retry_after: None,
+            attestation: None,
             source: None,
         }))
     }
@@ -268,6 +278,13 @@ impl Error {
     #[must_use]
     pub fn with_retry_after(mut self, pause: Duration) -> Self {
         self.0.retry_after = Some(pause);
+        self
+    }
+
+    /// Adds the kind of proof that the device gives, on which the hint may depend.
+    #[must_use]
+    pub fn with_attestation(mut self, attestation: Attestation) -> Self {
+        self.0.attestation = Some(attestation);
         self
     }
 
@@ -301,6 +318,11 @@ impl Error {
     /// The pause that the peer asks for before another try, 1 s to 300 s.
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after
+    }
+
+    /// The kind of proof that the device gives, when it is the end of a registration.
+    pub fn attestation(&self) -> Option<Attestation> {
+        self.0.attestation
     }
 
     /// The failure before this one that explains it: what kept a registration from going on until
@@ -395,6 +417,9 @@ impl Error {
             ErrorKind::ConnectRejected { .. } if self.0.stage == Stage::Hub => {
                 "check that the hub still knows the device (register again if not), that the key or certificate is the one it registered with, and this machine's clock"
             }
+            ErrorKind::SaslRejected { code: 1 } if self.0.attestation == Some(Attestation::Tpm) => {
+                TPM_ENROLLMENT
+            }
             ErrorKind::ConnectRejected { .. } | ErrorKind::SaslRejected { code: 1 } => {
                 "check the ID scope, the registration id and the key"
             }
@@ -431,6 +456,12 @@ impl Error {
             | ErrorKind::MalformedReply
             | ErrorKind::IncompleteReply => {
                 "check that the endpoint is a provisioning service and that nothing on the way changes its data"
+            }
+            ErrorKind::MalformedHubKey => {
+                "the service sends something else than a key to the device's TPM: check that the endpoint is a provisioning service, and that nothing on the way changes its data"
+            }
+            ErrorKind::HubKey => {
+                "the device has a hub, but cannot speak with it: check that the TPM is present, that nothing else uses it, and that it has room for a key, then register again"
             }
             ErrorKind::TooLarge { .. } => "make the payload smaller",
             ErrorKind::Service { .. } if self.0.stage == Stage::Hub => {
@@ -474,6 +505,9 @@ impl Error {
         };
         if self.0.service.is_none() {
             return "whatever answers there may not be a provisioning service: check the endpoint, and whether something on the way (a login page, a firewall) answers in its place";
+        }
+        if self.0.attestation == Some(Attestation::Tpm) && matches!(status, 401 | 404) {
+            return TPM_ENROLLMENT;
         }
         match (self.error_code(), status) {
             (Some(401_002), _) if self.says_invalid_certificate() => {
@@ -562,6 +596,8 @@ impl Error {
             ErrorKind::TooLarge { limit } => format!("a message exceeds {limit} bytes"),
             ErrorKind::MalformedReply => "the service's reply makes no sense".into(),
             ErrorKind::IncompleteReply => "the service's reply lacks something".into(),
+            ErrorKind::MalformedHubKey => "the key for the hub is not one for a TPM".into(),
+            ErrorKind::HubKey => "the TPM could not take the key for the hub".into(),
             ErrorKind::Service { status } => {
                 format!("the service refused the request with {status}")
             }

@@ -2,6 +2,7 @@
 
 use core::fmt;
 use core::str::FromStr;
+use sha2::{Digest, Sha256};
 
 /// Why a text is not a registration id or an ID scope.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -98,6 +99,26 @@ impl RegistrationId {
         }
     }
 
+    /// The registration id of a device whose TPM has this endorsement key, a `TPM2B_PUBLIC` with its
+    /// size: the SHA-256 of all its bytes in lower-case base32 without padding, 52 characters
+    /// (`wire-protocol.md` section 5.2).
+    pub fn from_endorsement_key(key: &[u8]) -> Self {
+        let hash = Sha256::digest(key);
+        let mut text = String::with_capacity(52);
+        let (mut bits, mut count) = (0u32, 0);
+        for &byte in &hash {
+            bits = bits << 8 | u32::from(byte);
+            count += 8;
+            while count >= 5 {
+                count -= 5;
+                text.push(base32(bits >> count));
+            }
+        }
+        // One bit is left: 256 is no multiple of 5.
+        text.push(base32(bits << (5 - count)));
+        Self(text)
+    }
+
     /// The text, in the case it was given in.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -106,6 +127,14 @@ impl RegistrationId {
     /// Whether the service takes both for the same device (case does not matter).
     pub fn same_device(&self, other: &RegistrationId) -> bool {
         self.0.eq_ignore_ascii_case(&other.0)
+    }
+}
+
+/// The character for the lowest five bits (RFC 4648 section 6, in lower case).
+fn base32(bits: u32) -> char {
+    match (bits & 31) as u8 {
+        letter @ 0..=25 => char::from(b'a' + letter),
+        digit => char::from(b'2' - 26 + digit),
     }
 }
 
@@ -168,6 +197,7 @@ text_type!(IdScope);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use base64::Engine as _;
 
     #[test]
     fn accepts_the_documented_examples() {
@@ -212,6 +242,21 @@ mod tests {
         assert_ne!(upper, lower);
         assert!(upper.same_device(&lower));
         assert!(!upper.same_device(&RegistrationId::new("device-b").unwrap()));
+    }
+
+    /// Both vectors of `wire-protocol.md` section 5.2.
+    #[test]
+    fn an_endorsement_key_gives_the_id_that_other_clients_give() {
+        let real = "AToAAQALAAMAsgAgg3GXZ0SEs/gakMyNRqXXJP1S124GUgtk8qHaGzMUaaoABgCAAEMAEAgAAAAAAAEAopqgkUBwtpr1sCgVJcEZxsJtpmtOAt9K7SjGFe4hsp6DJ/dd2E5UFzBC+Jp8Fzqf5ukRBkqrAgIuAvHRsruIedk1uarJSLhbDpFLHxFd7iDNcYfrvdgVNT2T9zrvkh2y04WuRQg2D5qf0tZF82jeTjR/YJK7uWhaRwWOwZ3b1XD9l6wFOrwK/Ic0PEsjneFXQzL0n9uKyuHmHNz+wHppmOiMAabvnXXEin9ou7/iowY/+YhFm3j7atsVvxMI5HEM3Mq+W4imUuzPxVX7fZH+oWPKP5ofpWBTf+MdttGby1AjGnv8JE69JriOYoZG2/4qbsfv9M7a7NFrBlaW7Rt36w==";
+        let real = base64::engine::general_purpose::STANDARD.decode(real).unwrap();
+        let id = RegistrationId::from_endorsement_key(&real);
+        assert_eq!(id.as_str(), "6rek5qncnygnkzflohxz4u6zlfly6ktm4klsc7xrbgvesqyllnfa");
+        let mut made = real[..60].to_vec();
+        made.extend((0..256u32).map(|i| if i == 0 { 0x81 } else { (7 * i + 1) as u8 }));
+        assert_eq!(made.len(), 316);
+        let id = RegistrationId::from_endorsement_key(&made);
+        assert_eq!(id.as_str(), "juf77kfpdlbhs3qfrabek4ra7idkzaxd2kwm6vt4wd7ku4lanfeq");
+        assert_eq!(RegistrationId::new(id.as_str()), Ok(id));
     }
 
     #[test]

@@ -23,6 +23,7 @@
 #![forbid(unsafe_code)]
 
 mod assignment;
+mod challenge;
 mod client_identity;
 mod error;
 mod hsm;
@@ -38,6 +39,7 @@ mod transport;
 pub mod wire;
 
 pub use assignment::Assignment;
+pub use challenge::{ActivationBlob, ActivationBlobError, Challenge};
 pub use client_identity::{ClientIdentity, ClientKey, SignatureScheme};
 pub use error::{CertificateProblem, Error, ErrorKind, ServiceError, Stage};
 pub use hsm::{Attestation, Hsm, HsmError, Mac, TpmKeys};

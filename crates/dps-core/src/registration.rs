@@ -7,12 +7,16 @@
 mod reply;
 #[cfg(test)]
 mod tests;
+mod tpm;
+#[cfg(test)]
+mod tpm_tests;
 
-use crate::sas::{UnsignedToken, registration_resource};
+use crate::sas::{SasToken, UnsignedToken, registration_resource};
 use crate::wire::DeviceRegistration;
 use crate::{
-    Assignment, Attestation, Credentials, Error, ErrorKind, HsmError, Identity, Mac, Now, Opening,
-    Policy, RETRY_AFTER_MIN, RandomSource, Reply, Request, Stage, Timestamp,
+    ActivationBlob, Assignment, Attestation, Challenge, Credentials, Error, ErrorKind, HsmError,
+    Identity, Mac, Now, Opening, Policy, RETRY_AFTER_MIN, RandomSource, Reply, Request, Stage,
+    Timestamp, TpmKeys,
 };
 use core::fmt;
 use core::time::Duration;
@@ -61,10 +65,16 @@ pub enum Status {
 pub enum Event {
     /// The answer to [`Action::Sign`].
     Signed(Result<Mac, HsmError>),
+    /// The answer to [`Action::ReadTpmKeys`].
+    TpmKeys(Result<TpmKeys, HsmError>),
+    /// The answer to [`Action::Activate`].
+    Activated(Result<(), HsmError>),
     /// The connection attempt has reached this stage.
     Reached(Stage),
     /// The engine reports that the service accepted the connection.
     Connected,
+    /// The engine received a challenge.
+    Challenge(Challenge),
     /// The engine received a reply.
     Reply(Reply),
     /// The service has said that it closes the connection now, and the driver has closed it.
@@ -80,8 +90,15 @@ pub enum Event {
 pub enum Action {
     /// Let the security module sign this text; answer with [`Event::Signed`].
     Sign(String),
+    /// Let the TPM show its public keys; answer with [`Event::TpmKeys`].
+    ReadTpmKeys,
+    /// Let the TPM take this key, with which it signs from now on; answer with
+    /// [`Event::Activated`].
+    Activate(ActivationBlob),
     /// Open a new connection and start the engine on it.
     Connect(Opening),
+    /// Present this on the open connection, as the answer to a challenge.
+    Authenticate(SasToken),
     /// Send this on the open connection.
     Send(Request),
     /// Close the connection, politely if it still works.
@@ -94,8 +111,14 @@ pub enum Action {
 
 #[derive(Debug)]
 enum State {
-    /// Waits for the token of a new connection.
+    /// Waits for the signature of a token: of a new connection, or of one that is challenged.
     Signing(UnsignedToken),
+    /// Waits for the TPM's public keys.
+    ReadingTpmKeys,
+    /// Waits for the TPM to take the key of a challenge, which has this name.
+    Activating { key_name: String },
+    /// Waits for the TPM to take the hub's key.
+    ActivatingHubKey(Box<Assignment>),
     /// Opens a connection.
     Connecting,
     /// A request is on its way.
@@ -134,6 +157,7 @@ pub struct Registration {
     /// No new request before this time, at the service's wish.
     not_before: Timestamp,
     last_error: Option<Error>,
+    tpm: tpm::Tpm,
 }
 
 impl Registration {
@@ -157,6 +181,7 @@ impl Registration {
             polls: 0,
             not_before: now.at,
             last_error: None,
+            tpm: tpm::Tpm::default(),
         };
         registration.connect(now);
         registration
@@ -175,7 +200,11 @@ impl Registration {
             State::Done => return None,
             State::Pausing { until, .. } | State::BackingOff { until } => Some(until),
             State::Connecting | State::Awaiting => Some(self.progress + policy.silence),
-            State::Signing(_) => None,
+            // The module takes as long as it takes.
+            State::Signing(_)
+            | State::ReadingTpmKeys
+            | State::Activating { .. }
+            | State::ActivatingHubKey(_) => None,
         };
         [due, self.deadline(), self.phase_deadline()].into_iter().flatten().min()
     }
@@ -217,11 +246,25 @@ impl Registration {
         match (event, &self.state) {
             (_, State::Done) => {}
             (Event::Signed(result), State::Signing(_)) => self.signed(now, result),
+            (Event::TpmKeys(result), State::ReadingTpmKeys) => self.tpm_keys_read(now, result),
+            (Event::Activated(result), State::Activating { .. } | State::ActivatingHubKey(_)) => {
+                self.activated(now, result);
+            }
             (Event::Reached(stage), State::Connecting) => {
                 self.stage = stage;
                 self.progress = now.at;
             }
             (Event::Connected, State::Connecting) => self.connected(now),
+            (Event::Challenge(challenge), State::Connecting) => {
+                self.challenged(now, challenge, false)
+            }
+            // While the module is at work on a challenge, the connection goes on, or does not.
+            (Event::Lost(error), State::Activating { .. } | State::Signing(_)) => {
+                self.challenge_lost(error);
+            }
+            (Event::Closed, State::Activating { .. } | State::Signing(_)) => {
+                self.challenge_closed();
+            }
             // Some protocols refuse the connection itself with a reply.
             (Event::Reply(reply), State::Connecting | State::Awaiting) => self.reply(now, &reply),
             (Event::Lost(error), State::Connecting | State::Awaiting) => {
@@ -284,22 +327,21 @@ impl Registration {
         self.progress = now.at;
         self.phase_started.get_or_insert(now.at);
         match self.config.attestation {
-            Attestation::SymmetricKey => {
-                let identity = &self.config.identity;
-                let resource = registration_resource(&identity.id_scope, &identity.registration_id);
-                let expiry =
-                    now.unix_seconds.saturating_add(self.config.policy.token_lifetime.as_secs());
-                let token = UnsignedToken::new(resource, expiry).key_name("registration");
-                self.actions.push_back(Action::Sign(token.string_to_sign()));
-                self.state = State::Signing(token);
-            }
+            Attestation::SymmetricKey => self.sign(now, Challenge::KEY_NAME),
             // The proof is given in the TLS handshake.
             Attestation::X509 => self.open(now, Credentials::ClientCertificate),
-            Attestation::Tpm => {
-                let operation = "take part in a TPM's exchange, which no transport has yet";
-                self.finish(Err(HsmError::NotSupported { operation }.into()));
-            }
+            Attestation::Tpm => self.connect_tpm(now),
         }
+    }
+
+    /// Has a token signed that names its key so.
+    fn sign(&mut self, now: Now, key_name: &str) {
+        let identity = &self.config.identity;
+        let resource = registration_resource(&identity.id_scope, &identity.registration_id);
+        let expiry = now.unix_seconds.saturating_add(self.config.policy.token_lifetime.as_secs());
+        let token = UnsignedToken::new(resource, expiry).key_name(key_name);
+        self.actions.push_back(Action::Sign(token.string_to_sign()));
+        self.state = State::Signing(token);
     }
 
     fn signed(&mut self, now: Now, result: Result<Mac, HsmError>) {
@@ -307,6 +349,9 @@ impl Registration {
             return;
         };
         match result {
+            Ok(mac) if self.config.attestation == Attestation::Tpm => {
+                self.answer_challenge(now, token.finish(&mac));
+            }
             Ok(mac) => self.open(now, Credentials::SasToken(token.finish(&mac))),
             Err(error) => self.finish(Err(error.into())),
         }
@@ -333,6 +378,7 @@ impl Registration {
                 let registration_id = self.config.identity.registration_id.as_str().to_owned();
                 let body = DeviceRegistration {
                     registration_id: Some(registration_id),
+                    tpm: self.tpm.attestation(),
                     payload: self.config.payload.clone(),
                 };
                 // Text and checked JSON always serialize.
@@ -368,8 +414,10 @@ impl Registration {
     }
 
     fn reply(&mut self, now: Now, reply: &Reply) {
-        match reply::judge(self.stage, &self.config.identity, reply) {
-            Verdict::Assigned(assignment) => self.finish(Ok(*assignment)),
+        match reply::judge(self.stage, &self.config, reply) {
+            Verdict::Assigned(assignment, None) => self.finish(Ok(*assignment)),
+            Verdict::Assigned(assignment, Some(key)) => self.take_hub_key(assignment, key),
+            Verdict::Challenged(challenge) => self.challenged(now, challenge, true),
             Verdict::Refused(error) => self.finish(Err(error)),
             Verdict::Assigning { operation_id } => {
                 self.operation_id = Some(operation_id);
@@ -377,6 +425,7 @@ impl Registration {
                 self.losses = 0;
                 self.refusals = 0;
                 self.last_error = None;
+                self.tpm.accepted();
                 self.phase_started = None;
                 self.stage = Stage::Poll;
                 self.actions.push_back(Action::Notify(Status::Assigning));
@@ -440,6 +489,7 @@ impl Registration {
     fn finish(&mut self, result: Result<Assignment, Error>) {
         self.disconnect();
         self.state = State::Done;
+        let result = result.map_err(|error| error.with_attestation(self.config.attestation));
         self.actions.push_back(Action::Finish(Box::new(result)));
     }
 }

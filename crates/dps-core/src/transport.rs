@@ -1,7 +1,7 @@
 //! What a protocol engine implements.
 
 use crate::sas::SasToken;
-use crate::{Error, IdScope, Now, RegistrationId, Timestamp};
+use crate::{Challenge, Error, ErrorKind, IdScope, Now, RegistrationId, Stage, Timestamp, TpmKeys};
 use core::fmt;
 use core::time::Duration;
 
@@ -22,6 +22,15 @@ pub enum Credentials {
     SasToken(SasToken),
     /// Nothing: the client certificate was presented to the link below the engine.
     ClientCertificate,
+    /// A TPM's public keys.
+    Tpm {
+        /// Which it shows first.
+        keys: TpmKeys,
+        /// Signed with the key of an earlier challenge, which may still do. Without one the
+        /// service answers with a challenge; protocols that are challenged on every connection
+        /// make no use of it.
+        token: Option<SasToken>,
+    },
 }
 
 /// One question to the service.
@@ -94,6 +103,10 @@ pub enum TransportEvent {
     Connected,
     /// The answer to the latest request.
     Reply(Reply),
+    /// The service wants a token signed with the key that is in this, before it says anything to
+    /// the request; answered with [`authenticate`](Transport::authenticate). For protocols in
+    /// which it is no [reply](Self::Reply).
+    Challenge(Challenge),
     /// The service has said that it closes the connection now. A further request needs a new one.
     Closing,
 }
@@ -129,6 +142,19 @@ pub trait Transport: Send {
     /// [`ErrorKind::ConnectionLost`](crate::ErrorKind::ConnectionLost) after
     /// [`TransportEvent::Closing`].
     fn send(&mut self, now: Now, request: Request) -> Result<(), Error>;
+
+    /// Presents the token that a challenge asked for: at once if the service waits for it, and
+    /// with all further requests if each carries its proof.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidConfig`] when the token does not fit, [`ErrorKind::Protocol`] when the
+    /// service cannot have asked for it.
+    fn authenticate(&mut self, now: Now, token: SasToken) -> Result<(), Error> {
+        let _ = (now, token);
+        Err(Error::new(Stage::Authenticate, ErrorKind::Protocol)
+            .with_detail("the service asks for a TPM's proof, which this transport cannot give"))
+    }
 
     /// Takes bytes that came from the service. Any split of the stream is fine.
     ///

@@ -18,15 +18,31 @@ pub struct DeviceRegistration {
     /// The device's registration id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registration_id: Option<String>,
+    /// The keys of a device with a TPM.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "lenient")]
+    pub tpm: Option<TpmAttestation>,
     /// Any JSON, for a custom allocation webhook.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "some_raw")]
     pub payload: Option<Box<RawValue>>,
+}
+
+/// Part of [`DeviceRegistration`]: a TPM's public keys, each a `TPM2B_PUBLIC` in base64.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TpmAttestation {
+    /// By which the service knows the TPM.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "lenient")]
+    pub endorsement_key: Option<String>,
+    /// To which the service binds the keys that it sends.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "lenient")]
+    pub storage_root_key: Option<String>,
 }
 
 impl fmt::Debug for DeviceRegistration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DeviceRegistration")
             .field("registration_id", &self.registration_id)
+            .field("tpm", &self.tpm.is_some())
             .field("payload", &hidden(self.payload.as_deref()))
             .finish()
     }
@@ -102,6 +118,9 @@ impl From<RegistrationStatus> for String {
 #[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DeviceRegistrationResult {
+    /// Devices with a TPM only.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "lenient")]
+    pub tpm: Option<TpmResult>,
     /// Group enrollments with symmetric keys only.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "lenient")]
     pub symmetric_key: Option<SymmetricKeyResult>,
@@ -155,6 +174,24 @@ impl fmt::Debug for DeviceRegistrationResult {
             .field("error_code", &self.error_code)
             .field("payload", &hidden(self.payload.as_deref()))
             .finish_non_exhaustive()
+    }
+}
+
+/// Part of [`DeviceRegistrationResult`].
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TpmResult {
+    /// The key for the hub, as an activation blob in base64. A value that is no text reads as an
+    /// empty one, so that it can be told from none at all.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "text")]
+    pub authentication_key: Option<String>,
+}
+
+impl fmt::Debug for TpmResult {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TpmResult")
+            .field("authentication_key", &self.authentication_key.is_some())
+            .finish()
     }
 }
 
@@ -228,11 +265,16 @@ fn hidden(payload: Option<&RawValue>) -> Option<String> {
 }
 
 /// `None` for a value of a wrong type.
-fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned>(
+pub(crate) fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned>(
     input: D,
 ) -> Result<Option<T>, D::Error> {
     let value = Box::<RawValue>::deserialize(input)?;
     Ok(serde_json::from_str(value.get()).unwrap_or_default())
+}
+
+/// An empty text for a value of a wrong type.
+pub(crate) fn text<'de, D: Deserializer<'de>>(input: D) -> Result<Option<String>, D::Error> {
+    lenient(input).map(|text: Option<String>| Some(text.unwrap_or_default()))
 }
 
 /// Keeps an explicit `null`, which a plain `Option` would drop.
@@ -302,6 +344,23 @@ mod tests {
         assert_eq!(reply.registration_state.unwrap().assigned_hub, None);
         let wrong: RegistrationOperationStatus = serde_json::from_str(r#"{"status":5}"#).unwrap();
         assert_eq!(wrong.status, None);
+    }
+
+    #[test]
+    fn a_tpms_key_of_a_wrong_type_is_told_from_none() {
+        let key = |tpm: &str| {
+            let text = format!(r#"{{"registrationState":{{"tpm":{tpm}}}}}"#);
+            let reply: RegistrationOperationStatus = serde_json::from_str(&text).unwrap();
+            reply.registration_state.unwrap().tpm.and_then(|tpm| tpm.authentication_key)
+        };
+        assert_eq!(key(r#"{"authenticationKey":"AAEC"}"#).as_deref(), Some("AAEC"));
+        for wrong in ["null", "7", "{}", "[\"AAEC\"]"] {
+            let tpm = format!(r#"{{"authenticationKey":{wrong}}}"#);
+            assert_eq!(key(&tpm).as_deref(), Some(""), "{wrong}");
+        }
+        for none in ["{}", "null", "7"] {
+            assert_eq!(key(none), None, "{none}");
+        }
     }
 
     #[test]

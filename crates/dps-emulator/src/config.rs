@@ -15,7 +15,7 @@ pub(crate) use enrollment::some_parsed;
 pub use enrollment::{
     AttestationConfig, AttestationType, CertificateConfig, CertificatesConfig,
     EnrollmentGroupConfig, IndividualEnrollmentConfig, ProvisioningStatus, SymmetricKeyConfig,
-    X509Config,
+    TpmConfig, X509Config,
 };
 pub use error::ConfigError;
 pub use hubs::{DeviceNetworkConfig, HubConfig, Network, NetworkError};

@@ -30,6 +30,7 @@
 //! * [`serve_https`]: the HTTPS door, with WebSockets, over any stream of bytes
 //! * [`AmqpConnection`]: the AMQP 1.0 door, likewise
 //! * [`Hub`]: the hubs that devices are assigned to, behind the MQTT door, too
+//! * [`tpm`]: what the service makes for TPMs
 //! * [`sas`]: verification of SAS tokens; parsing and checks are independent of the code that makes them
 //!
 //! # Out of scope
@@ -54,6 +55,7 @@ mod service;
 mod store;
 mod summary;
 mod timestamp;
+pub mod tpm;
 mod webhook;
 mod x509;
 
@@ -63,7 +65,7 @@ pub use config::{
     CertificatesConfig, ConfigError, CustomAllocationDefinition, DeviceNetworkConfig,
     DisabledReply, EmulatorConfig, EnrollmentGroupConfig, HubConfig, IndividualEnrollmentConfig,
     InitialTwin, InitialTwinProperties, Network, NetworkError, Permission, ProvisioningStatus,
-    ReprovisionPolicy, SharedAccessPolicyConfig, SymmetricKeyConfig, X509Config,
+    ReprovisionPolicy, SharedAccessPolicyConfig, SymmetricKeyConfig, TpmConfig, X509Config,
 };
 pub use doors::amqp::AmqpConnection;
 pub use doors::https::serve_https;

@@ -19,6 +19,7 @@ use crate::config::{
     ReprovisionPolicy,
 };
 use crate::random::Random;
+use crate::tpm::PublicKey;
 use crate::x509::Certificate;
 use core::time::Duration;
 use dps_core::{RegistrationId, SymmetricKey};
@@ -86,13 +87,15 @@ pub enum Attestation {
     /// With a client certificate: of an individual enrollment, the very one that is enrolled; of
     /// a group, one that an enrolled authority leads to.
     X509(Box<X509Certificates>),
+    /// With the TPM that has this endorsement key; of individual enrollments only.
+    Tpm(Box<PublicKey>),
 }
 
 impl Attestation {
     fn symmetric_keys(&self) -> Option<&SymmetricKeys> {
         match self {
             Self::SymmetricKey(keys) => Some(keys),
-            Self::X509(_) => None,
+            Self::X509(_) | Self::Tpm(_) => None,
         }
     }
 
@@ -100,7 +103,15 @@ impl Attestation {
     pub fn x509_certificates(&self) -> Option<&X509Certificates> {
         match self {
             Self::X509(certificates) => Some(certificates),
-            Self::SymmetricKey(_) => None,
+            Self::SymmetricKey(_) | Self::Tpm(_) => None,
+        }
+    }
+
+    /// The TPM's endorsement key; `None` when the proof is another.
+    pub fn endorsement_key(&self) -> Option<&PublicKey> {
+        match self {
+            Self::Tpm(key) => Some(key),
+            Self::SymmetricKey(_) | Self::X509(_) => None,
         }
     }
 }

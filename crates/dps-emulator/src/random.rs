@@ -50,6 +50,11 @@ impl Random {
         Zeroizing::new(hash.finalize().into())
     }
 
+    /// 32 random bytes.
+    pub(crate) fn bytes(&mut self) -> Zeroizing<[u8; 32]> {
+        self.next_block()
+    }
+
     /// A symmetric key of 64 bytes, the length of those the service generates
     /// (`wire-protocol.md` section 1.2).
     pub(crate) fn symmetric_key(&mut self) -> SymmetricKey {
@@ -60,6 +65,15 @@ impl Random {
         match SymmetricKey::from_bytes(bytes.as_slice()) {
             Ok(key) => key,
             Err(_) => unreachable!("64 bytes are a valid length"),
+        }
+    }
+
+    /// A symmetric key of 32 bytes, the length of those the service sends to TPMs
+    /// (`wire-protocol.md` section 5.3).
+    pub(crate) fn tpm_key(&mut self) -> SymmetricKey {
+        match SymmetricKey::from_bytes(self.next_block().as_slice()) {
+            Ok(key) => key,
+            Err(_) => unreachable!("32 bytes are a valid length"),
         }
     }
 

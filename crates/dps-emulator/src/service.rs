@@ -13,6 +13,7 @@ mod policies;
 mod provision;
 mod refusal;
 mod reply;
+mod tpm;
 
 pub(crate) use api::{ApiAnswer, ApiRequest, MAX_BODY_BYTES};
 pub use custom::{WebhookAnswer, WebhookCall};
@@ -79,6 +80,7 @@ struct State {
     /// Webhooks to be called.
     calls: VecDeque<WebhookCall>,
     random: Random,
+    tpms: tpm::Tpms,
 }
 
 impl Service {
@@ -142,7 +144,8 @@ impl Service {
         verdict.is_ok()
     }
 
-    /// Answers a register request: always 202 with an operation id, or an error.
+    /// Answers a register request: always 202 with an operation id, or an error. A device with a TPM
+    /// that has not proven itself yet gets 401 with a challenge.
     pub fn register(
         &self,
         identity: &DeviceIdentity,
@@ -213,6 +216,9 @@ impl Service {
         body: &[u8],
         now: Duration,
     ) -> Result<Reply, Refusal> {
+        if let Some(challenge) = self.challenge_register(identity, credentials, body, now)? {
+            return Ok(challenge);
+        }
         let found = self.authenticate(identity, credentials, now, Expiry::Checked)?;
         let registration = identity::read_body(identity, body)?;
         let is_disabled = found.provisioning_status() == ProvisioningStatus::Disabled;
@@ -278,8 +284,10 @@ impl Service {
         let ready_at = begun.saturating_add(self.settings.assignment_delay).max(now);
         let before = state.records.get(&identity.registration_id).and_then(identities::place);
         let (record, changes) = provision::conclude(state, identity, found, verdict, ready_at, now);
-        let identity = found.hub_identity(&identity.registration_id);
-        identities::move_in(&self.iot_hubs, &state.devices, before, &record, identity);
+        let proof = found.hub_identity(&identity.registration_id, record.hub_key.as_ref());
+        if let Some(proof) = proof {
+            identities::move_in(&self.iot_hubs, &state.devices, before, &record, proof);
+        }
         tracing::info!(
             registration_id = %record.registration_id,
             status = %String::from(record.status.clone()),
@@ -287,7 +295,9 @@ impl Service {
             error_code = record.error_code,
             "registration decided"
         );
-        Outcome { ready_at, record, ticket: self.store.append(changes) }
+        let State { random, tpms, .. } = state;
+        let tpm = Self::hub_key_for_tpm(tpms, &record, random);
+        Outcome { ready_at, record, tpm, ticket: self.store.append(changes) }
     }
 
     /// The next webhook to be called, if there is one. Whoever takes it must hand in an answer.
@@ -341,7 +351,8 @@ impl Service {
             Some(outcome) if outcome.ready_at <= now => {
                 match self.store.durability(outcome.ticket) {
                     Durability::Durable => {
-                        return Ok(Reply::terminal(operation_id, &outcome.record));
+                        let tpm = outcome.tpm.as_ref();
+                        return Ok(Reply::terminal(operation_id, &outcome.record, tpm));
                     }
                     Durability::Failed => return Err(Refusal::Storage),
                     Durability::Underway => {}

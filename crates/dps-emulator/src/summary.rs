@@ -2,6 +2,8 @@
 
 use crate::config::ProvisioningStatus;
 use crate::model::{Attestation, EnrollmentGroup, IndividualEnrollment};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use core::fmt;
 use core::net::SocketAddr;
 use dps_core::SymmetricKey;
@@ -124,6 +126,9 @@ pub struct IndividualEnrollmentSummary {
     /// The device's own certificates.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub client_certificates: Vec<X509CertificateInfo>,
+    /// The endorsement key of the device's TPM, in base64.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub endorsement_key: Option<String>,
 }
 
 impl IndividualEnrollmentSummary {
@@ -136,6 +141,8 @@ impl IndividualEnrollmentSummary {
             primary_key: keys.map(|keys| keys.primary.clone()),
             secondary_key: keys.map(|keys| keys.secondary.clone()),
             client_certificates: certificates(&enrollment.attestation),
+            endorsement_key: (enrollment.attestation.endorsement_key())
+                .map(|key| STANDARD.encode(key.as_bytes())),
         }
     }
 }

@@ -26,10 +26,12 @@ pub(crate) fn result_of(error: &Error, transport: Transport) -> PROV_DEVICE_RESU
         ErrorKind::Disabled => PROV_DEVICE_RESULT_DISABLED,
         ErrorKind::Blacklisted => PROV_DEVICE_RESULT_ERROR,
         ErrorKind::IncompleteReply => PROV_DEVICE_RESULT_PARSING,
+        ErrorKind::MalformedHubKey => PROV_DEVICE_RESULT_MEMORY,
+        ErrorKind::HubKey => PROV_DEVICE_RESULT_KEY_ERROR,
         ErrorKind::DeadlineExceeded { .. } => PROV_DEVICE_RESULT_TIMEOUT,
         // Name resolution, TCP, TLS, a lost or silent connection, a refused subscription, a reply
-        // that is no JSON, a message that is too large, a key that cannot sign, a refusal by a
-        // proxy or by SASL.
+        // that is no JSON, a message that is too large, a key that cannot sign, a challenge that the
+        // TPM cannot answer, a refusal by a proxy or by SASL.
         _ => PROV_DEVICE_RESULT_TRANSPORT,
     }
 }
@@ -126,6 +128,18 @@ mod tests {
         let kind = ErrorKind::DeadlineExceeded { during: Stage::Connect, limit };
         assert_eq!(result(kind), PROV_DEVICE_RESULT_TIMEOUT);
         assert_eq!(result(ErrorKind::IncompleteReply), PROV_DEVICE_RESULT_PARSING);
+    }
+
+    /// The rows on TPMs in `c-abi.md` sections 3.3 and 3.4.
+    #[test]
+    fn a_hubs_key_for_a_tpm_is_missing_malformed_or_not_taken() {
+        assert_eq!(result(ErrorKind::IncompleteReply), PROV_DEVICE_RESULT_PARSING);
+        assert_eq!(result(ErrorKind::MalformedHubKey), PROV_DEVICE_RESULT_MEMORY);
+        assert_eq!(result(ErrorKind::HubKey), PROV_DEVICE_RESULT_KEY_ERROR);
+        let nonce = Error::new(Stage::Hsm, ErrorKind::Hsm);
+        for transport in [Transport::Http, Transport::Amqp, Transport::AmqpWs] {
+            assert_eq!(result_of(&nonce, transport), PROV_DEVICE_RESULT_TRANSPORT);
+        }
     }
 
     #[test]

@@ -19,6 +19,10 @@
 //! brought no reply wait for each answer before they go on ([`Pace`] tells when), as
 //! [`AmqpTransport::conservative`] always does: seven round trips instead of two.
 //!
+//! A device with a TPM must not send anything ahead of its challenge but sasl-init
+//! (`wire-protocol.md` section 4.5), so it needs four round trips more: for the storage root key, two
+//! segments of the blob, and the token.
+//!
 //! # Errors
 //!
 //! The service tells a refusal as the disposition of the request, or as the error of open, detach,
@@ -30,6 +34,7 @@ mod links;
 use crate::frame::{self, Layer};
 use crate::performative::{self as p, Counters, RECEIVER, SENDER};
 use crate::refusal::PeerError;
+use crate::sasl::tpm::{Exchange, Step};
 use crate::sasl::{self, Mechanism};
 use crate::value::{self, Composite};
 use crate::violation::Violation;
@@ -37,9 +42,10 @@ use crate::{message, value::lookup};
 use bytes::{Buf as _, BytesMut};
 use core::fmt;
 use core::time::Duration;
+use dps_core::sas::SasToken;
 use dps_core::{
-    Credentials, Error, ErrorKind, Now, Opening, Pace, Request, Stage, Timestamp, Transport,
-    TransportEvent,
+    Challenge, Credentials, Error, ErrorKind, Now, Opening, Pace, Request, Stage, Timestamp,
+    Transport, TransportEvent,
 };
 use links::{Incoming, Outgoing};
 use std::collections::VecDeque;
@@ -90,6 +96,8 @@ pub struct AmqpTransport {
     mechanism: Option<Mechanism>,
     /// Until it is sent.
     init: Zeroizing<Vec<u8>>,
+    /// Of a device with a TPM.
+    tpm: Option<Exchange>,
     address: String,
     container: String,
     /// A request that must wait for credit.
@@ -131,6 +139,7 @@ impl AmqpTransport {
             phase: Phase::Closed,
             mechanism: None,
             init: Zeroizing::default(),
+            tpm: None,
             address: String::new(),
             container: String::new(),
             waiting: None,
@@ -193,6 +202,18 @@ impl AmqpTransport {
         self.phase = phase;
         if !self.pace.is_ahead() {
             self.say(phase);
+        } else if phase == Phase::AmqpHeader && self.tpm.is_some() {
+            self.say_all_from(phase);
+        }
+    }
+
+    /// Sends ahead what it can: a TPM's exchange must be over before the next layer.
+    fn say_all_from(&mut self, first: Phase) {
+        let is_over = first > Phase::Outcome;
+        for phase in PHASES {
+            if phase >= first && (phase <= Phase::Outcome || is_over || self.tpm.is_none()) {
+                self.say(phase);
+            }
         }
     }
 
@@ -265,6 +286,7 @@ impl AmqpTransport {
                 self.enter(Phase::Outcome);
                 Ok(())
             }
+            (sasl::CHALLENGE, Phase::Outcome, Some(Mechanism::Tpm)) => self.challenge(frame),
             (sasl::OUTCOME, Phase::Outcome, _) => {
                 sasl::judge(frame, &mut self.pace)?;
                 self.enter(Phase::AmqpHeader);
@@ -272,6 +294,23 @@ impl AmqpTransport {
             }
             (code, ..) => Err(Violation::Unexpected(code).at(self.stage)),
         }
+    }
+
+    fn challenge(&mut self, mut frame: Composite) -> Result<(), Error> {
+        let serde_amqp::Value::Binary(challenge) = frame.take(0) else {
+            return Err(Violation::Field("challenge").at(self.stage));
+        };
+        let Some(exchange) = &mut self.tpm else { return Ok(()) };
+        match exchange.challenge(&challenge)? {
+            Step::Respond(bytes) => {
+                let response = sasl::response(&[&bytes])?;
+                sasl::write(&mut self.output, &response);
+            }
+            Step::Prove(blob) => {
+                self.events.push_back(TransportEvent::Challenge(Challenge::new(blob)));
+            }
+        }
+        Ok(())
     }
 
     fn performative(
@@ -537,25 +576,35 @@ impl Transport for AmqpTransport {
         self.phase = Phase::Closed;
         self.address = sasl::address(&identity);
         self.container = format!("libdps-{}", identity.registration_id);
-        let (mechanism, token) = match &credentials {
-            Credentials::SasToken(token) => (Some(Mechanism::Plain), token.as_str()),
-            Credentials::ClientCertificate => (self.wants_sasl.then_some(Mechanism::External), ""),
+        self.tpm = None;
+        let (mechanism, init) = match &credentials {
+            Credentials::SasToken(token) => {
+                let response = sasl::plain(&self.address, token.as_str());
+                (Some(Mechanism::Plain), sasl::init(Mechanism::Plain, &response)?)
+            }
+            Credentials::ClientCertificate if self.wants_sasl => {
+                (Some(Mechanism::External), sasl::init(Mechanism::External, &[])?)
+            }
+            Credentials::ClientCertificate => (None, Zeroizing::default()),
+            // Every connection has a challenge of its own, so an earlier token is of no use.
+            Credentials::Tpm { keys, .. } => {
+                let (response, exchange) = Exchange::begin(&identity, keys)?;
+                self.tpm = Some(exchange);
+                (Some(Mechanism::Tpm), sasl::init(Mechanism::Tpm, &[&response])?)
+            }
             _ => {
                 return Err(Error::new(Stage::Authenticate, ErrorKind::InvalidConfig)
                     .with_detail("these credentials cannot be used with AMQP"));
             }
         };
         self.mechanism = mechanism;
-        self.init = match mechanism {
-            Some(mechanism) => sasl::init(mechanism, &self.address, token)?,
-            None => Zeroizing::default(),
-        };
+        self.init = init;
         // Room for the whole flight, since a buffer that grows leaves copies behind.
         self.output.reserve(2048 + self.init.len() + 3 * self.address.len() + self.host.len());
         let first = if mechanism.is_some() { Phase::SaslHeader } else { Phase::AmqpHeader };
         self.phase = first;
         if ahead {
-            PHASES.into_iter().filter(|&phase| phase >= first).for_each(|phase| self.say(phase));
+            self.say_all_from(first);
         } else {
             self.say(first);
         }
@@ -575,6 +624,20 @@ impl Transport for AmqpTransport {
         self.awaited = None;
         self.waiting = Some(request);
         self.pump();
+        self.note_sent(now);
+        Ok(())
+    }
+
+    fn authenticate(&mut self, now: Now, token: SasToken) -> Result<(), Error> {
+        let exchange = self.tpm.as_mut().filter(|_| self.phase == Phase::Outcome);
+        let Some(parts) = exchange.and_then(|exchange| exchange.prove(token.as_str().as_bytes()))
+        else {
+            return Err(Violation::NotChallenged.at(self.stage));
+        };
+        let response = sasl::response(&parts)?;
+        // A buffer that grows leaves copies behind.
+        self.output.reserve(frame::SASL_FRAME);
+        sasl::write(&mut self.output, &response);
         self.note_sent(now);
         Ok(())
     }
@@ -626,6 +689,7 @@ impl Transport for AmqpTransport {
     fn close(&mut self) {
         let phase = core::mem::replace(&mut self.phase, Phase::Closed);
         self.init.zeroize();
+        self.tpm = None;
         // Only what the server has opened, too; otherwise it may not even be reading yet.
         if phase > Phase::Begin {
             let end = p::end();

@@ -1,5 +1,7 @@
 //! The SASL layer (`wire-protocol.md` section 4.1).
 
+pub(crate) mod tpm;
+
 use crate::frame::{self, Layer};
 use crate::value::{self, Composite};
 use crate::violation::Violation;
@@ -9,7 +11,13 @@ use serde_amqp::Value;
 use zeroize::Zeroizing;
 
 pub(crate) const MECHANISMS: u64 = 0x40;
+pub(crate) const CHALLENGE: u64 = 0x42;
 pub(crate) const OUTCOME: u64 = 0x44;
+const INIT: u8 = 0x41;
+const RESPONSE: u8 = 0x43;
+
+/// The most bytes of a response in the mechanism `TPM`, whose frames must not have more than 512.
+const SEGMENT_LIMIT: usize = 470;
 
 /// How the device proves who it is on this layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +26,8 @@ pub(crate) enum Mechanism {
     Plain,
     /// With the certificate of the TLS handshake; for servers that insist on this layer.
     External,
+    /// With a token signed by a key that only the device's TPM can recover.
+    Tpm,
 }
 
 impl Mechanism {
@@ -25,6 +35,7 @@ impl Mechanism {
         match self {
             Self::Plain => "PLAIN",
             Self::External => "EXTERNAL",
+            Self::Tpm => "TPM",
         }
     }
 
@@ -46,33 +57,39 @@ pub(crate) fn address(identity: &Identity) -> String {
     format!("{}/registrations/{}", identity.id_scope, identity.registration_id)
 }
 
-/// The sasl-init frame. Written without the codec and without reallocation, so that no copy of
-/// the token stays behind. Without the optional host name, which TLS has named already: the
+/// The sasl-init frame, without the optional host name, which TLS has named already: the
 /// frame must not have more than 512 bytes, and a long registration id is in it twice.
 ///
 /// One that is larger for all that is refused: servers close on it without a word.
-pub(crate) fn init(
-    mechanism: Mechanism,
-    address: &str,
-    token: &str,
-) -> Result<Zeroizing<Vec<u8>>, Error> {
-    let mut fields = Zeroizing::new(Vec::with_capacity(64 + address.len() + token.len()));
+pub(crate) fn init(mechanism: Mechanism, response: &[&[u8]]) -> Result<Zeroizing<Vec<u8>>, Error> {
     let name = mechanism.name().as_bytes();
-    fields.push(0xa3);
-    fields.push(u8::try_from(name.len()).unwrap_or_default());
-    fields.extend_from_slice(name);
-    let response: [&[u8]; 4] = match mechanism {
-        // No authorization identity.
-        Mechanism::Plain => [b"\0", address.as_bytes(), b"\0", token.as_bytes()],
-        Mechanism::External => [b""; 4],
-    };
-    variable(&mut fields, 0xb0, &response);
-    let mut init = Zeroizing::new(Vec::with_capacity(16 + fields.len()));
-    init.extend_from_slice(&[0x00, 0x53, 0x41, 0xd0]);
-    init.extend_from_slice(&length(fields.len() + 4));
-    init.extend_from_slice(&[0, 0, 0, 2]);
-    init.extend_from_slice(&fields);
-    let size = frame::HEADER + init.len();
+    let symbol = [&[0xa3, u8::try_from(name.len()).unwrap_or_default()], name].concat();
+    performative(INIT, &symbol, response)
+}
+
+/// The initial response of PLAIN. No authorization identity.
+pub(crate) fn plain<'a>(address: &'a str, token: &'a str) -> [&'a [u8]; 4] {
+    [b"\0", address.as_bytes(), b"\0", token.as_bytes()]
+}
+
+/// The sasl-response frame.
+pub(crate) fn response(response: &[&[u8]]) -> Result<Zeroizing<Vec<u8>>, Error> {
+    performative(RESPONSE, &[], response)
+}
+
+/// A field, and the response as the next one. Written without the codec and without reallocation,
+/// so that no copy of a token stays behind.
+fn performative(code: u8, field: &[u8], response: &[&[u8]]) -> Result<Zeroizing<Vec<u8>>, Error> {
+    let bytes: usize = response.iter().map(|part| part.len()).sum();
+    let mut fields = Zeroizing::new(Vec::with_capacity(16 + field.len() + bytes));
+    fields.extend_from_slice(field);
+    variable(&mut fields, 0xb0, response);
+    let mut frame = Zeroizing::new(Vec::with_capacity(16 + fields.len()));
+    frame.extend_from_slice(&[0x00, 0x53, code, 0xd0]);
+    frame.extend_from_slice(&length(fields.len() + 4));
+    frame.extend_from_slice(&[0, 0, 0, if field.is_empty() { 1 } else { 2 }]);
+    frame.extend_from_slice(&fields);
+    let size = frame::HEADER + frame.len();
     if size > frame::SASL_FRAME {
         return Err(Error::new(Stage::Authenticate, ErrorKind::InvalidConfig).with_detail(format!(
             "id scope, registration id and token take {size} bytes in AMQP, which allows at most {}; \
@@ -80,7 +97,7 @@ pub(crate) fn init(
             frame::SASL_FRAME
         )));
     }
-    Ok(init)
+    Ok(frame)
 }
 
 /// A value with a size of four bytes.
@@ -125,7 +142,7 @@ mod tests {
 
     #[test]
     fn plain_init_has_an_empty_authzid_then_address_and_token() {
-        let init = init(Mechanism::Plain, "s/registrations/d", "t0ken").unwrap();
+        let init = init(Mechanism::Plain, &plain("s/registrations/d", "t0ken")).unwrap();
         let (init, length) = value::read(&init)
             .map(|(value, length)| (Composite::from_value(value).unwrap(), (length, init.len())))
             .unwrap();
@@ -154,7 +171,8 @@ mod tests {
     #[test]
     fn the_largest_init_fills_a_frame_of_512_bytes() {
         let framed = |token: usize| {
-            init(Mechanism::Plain, "s/registrations/d", &"t".repeat(token)).map(|init| {
+            let token = "t".repeat(token);
+            init(Mechanism::Plain, &plain("s/registrations/d", &token)).map(|init| {
                 let mut out = BytesMut::new();
                 write(&mut out, &init);
                 out.len()

@@ -8,6 +8,10 @@ pub(crate) enum Violation {
     NotAmqp,
     #[error("the server does not speak AMQP 1.0")]
     OtherVersion,
+    #[error("the service's challenge for the TPM does not fit: {0}")]
+    TpmChallenge(&'static str),
+    #[error("the service asks for a TPM's proof where none belongs")]
+    NotChallenged,
     #[error("the server has no SASL layer")]
     NoSasl,
     #[error("a frame of {0} bytes")]

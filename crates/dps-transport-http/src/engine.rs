@@ -4,6 +4,7 @@ use crate::HTTPS_PORT;
 use crate::reply::Incoming;
 use crate::request;
 use core::fmt;
+use dps_core::sas::SasToken;
 use dps_core::{
     Credentials, Error, ErrorKind, Identity, Now, Opening, Request, Stage, Timestamp, Transport,
     TransportEvent,
@@ -117,6 +118,20 @@ impl Transport for HttpTransport {
         }
         self.waiting = Some(request);
         Ok(())
+    }
+
+    /// A challenge is an ordinary reply here, and each request carries its proof
+    /// (`wire-protocol.md` section 3.5): the next ones carry this.
+    fn authenticate(&mut self, _: Now, new: SasToken) -> Result<(), Error> {
+        match &mut self.caller {
+            Some((_, Credentials::Tpm { token, .. })) => {
+                *token = Some(new);
+                Ok(())
+            }
+            Some(_) => Err(Error::new(self.stage, ErrorKind::Protocol)
+                .with_detail("the service asks for a TPM's proof, but the device has no TPM")),
+            None => Err(self.closed()),
+        }
     }
 
     fn receive(&mut self, now: Now, bytes: &[u8]) -> Result<(), Error> {

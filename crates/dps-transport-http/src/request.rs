@@ -39,6 +39,7 @@ pub(crate) fn write(
     }
     let token = match credentials {
         Credentials::SasToken(token) => Some(token.as_str()),
+        Credentials::Tpm { token, .. } => token.as_ref().map(|token| token.as_str()),
         Credentials::ClientCertificate => None,
         _ => return Err(refuse("these credentials cannot be used with HTTPS".into())),
     };

@@ -4,15 +4,19 @@ use crate::error::is_plain;
 use crate::wire::{
     DeviceRegistrationResult, RegistrationOperationStatus, RegistrationStatus, object,
 };
-use crate::{Assignment, Error, ErrorKind, Identity, Reply, ServiceError, Stage};
-use serde::Deserialize;
-use serde::de::IgnoredAny;
+use crate::{
+    ActivationBlob, Assignment, Attestation, Challenge, Error, ErrorKind, RegistrationConfig,
+    Reply, ServiceError, Stage,
+};
 
 /// The longest operation id taken; real ones have about 60 characters.
 const MAX_OPERATION_ID: usize = 512;
 
 pub(super) enum Verdict {
-    Assigned(Box<Assignment>),
+    /// For a TPM with the key for the hub.
+    Assigned(Box<Assignment>, Option<ActivationBlob>),
+    /// Prove first that you are the TPM.
+    Challenged(Challenge),
     Assigning {
         operation_id: String,
     },
@@ -22,9 +26,11 @@ pub(super) enum Verdict {
     Refused(Error),
 }
 
-pub(super) fn judge(stage: Stage, identity: &Identity, reply: &Reply) -> Verdict {
+pub(super) fn judge(stage: Stage, config: &RegistrationConfig, reply: &Reply) -> Verdict {
+    let is_tpm = config.attestation == Attestation::Tpm;
     match reply.status {
-        200..=299 => decide(stage, identity, reply).unwrap_or_else(Verdict::Refused),
+        200..=299 => decide(stage, config, reply).unwrap_or_else(Verdict::Refused),
+        401 if is_tpm && let Some(verdict) = challenged(stage, reply) => verdict,
         status @ (429 | 500..) => {
             let error = Error::new(stage, ErrorKind::Unavailable { status });
             Verdict::Unavailable(match service_error(reply) {
@@ -42,11 +48,14 @@ pub(super) fn judge(stage: Stage, identity: &Identity, reply: &Reply) -> Verdict
     }
 }
 
-/// What a service says that wants a TPM's proof (`wire-protocol.md` section 5).
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct Challenge {
-    authentication_key: Option<IgnoredAny>,
+/// Whether the service wants a TPM's proof (`wire-protocol.md` section 3.5).
+fn challenged(stage: Stage, reply: &Reply) -> Option<Verdict> {
+    Some(match Challenge::from_json(&reply.body)? {
+        Ok(challenge) => Verdict::Challenged(challenge),
+        Err(problem) => {
+            Verdict::Refused(malformed(stage, format!("a challenge for the TPM: {problem}")))
+        }
+    })
 }
 
 /// The error document of a reply, if its body is one.
@@ -62,7 +71,7 @@ fn incomplete(stage: Stage, detail: impl Into<String>) -> Error {
     Error::new(stage, ErrorKind::IncompleteReply).with_detail(detail)
 }
 
-fn decide(stage: Stage, identity: &Identity, reply: &Reply) -> Result<Verdict, Error> {
+fn decide(stage: Stage, config: &RegistrationConfig, reply: &Reply) -> Result<Verdict, Error> {
     let body: RegistrationOperationStatus = object(&reply.body)
         .map_err(|reason| malformed(stage, format!("not a registration status: {reason}")))?;
     let state = body.registration_state.unwrap_or_default();
@@ -82,20 +91,24 @@ fn decide(stage: Stage, identity: &Identity, reply: &Reply) -> Result<Verdict, E
             }
             Ok(Verdict::Assigning { operation_id })
         }
-        Some(RegistrationStatus::Assigned) => assigned(stage, identity, state)
-            .map(|assignment| Verdict::Assigned(Box::new(assignment))),
+        Some(RegistrationStatus::Assigned) => {
+            let key = match config.attestation {
+                Attestation::Tpm => Some(hub_key(stage, &state)?),
+                _ => None,
+            };
+            let assignment = assigned(stage, config, state)?;
+            Ok(Verdict::Assigned(Box::new(assignment), key))
+        }
         Some(RegistrationStatus::Disabled) => Err(Error::new(stage, ErrorKind::Disabled)),
         Some(RegistrationStatus::Blacklisted) => Err(Error::new(stage, ErrorKind::Blacklisted)),
-        Some(RegistrationStatus::Unassigned) => {
-            let challenge: Challenge = object(&reply.body).unwrap_or_default();
-            Err(match challenge.authentication_key {
-                None => incomplete(stage, "\"unassigned\" without authenticationKey"),
-                Some(_) => malformed(
-                    stage,
-                    "the service asks for a TPM proof, but the device proves itself in another way",
-                ),
-            })
-        }
+        Some(RegistrationStatus::Unassigned) => match challenged(stage, reply) {
+            None => Err(incomplete(stage, "\"unassigned\" without authenticationKey")),
+            Some(verdict) if config.attestation == Attestation::Tpm => Ok(verdict),
+            Some(_) => Err(malformed(
+                stage,
+                "the service asks for a TPM proof, but the device proves itself in another way",
+            )),
+        },
         Some(RegistrationStatus::Failed) => Err(failed(stage, reply.status, state)),
         Some(RegistrationStatus::Other(status)) => {
             Err(failed(stage, reply.status, state)
@@ -124,15 +137,26 @@ fn failed(stage: Stage, status: u16, state: DeviceRegistrationResult) -> Error {
     })
 }
 
+/// The key for the hub, without which a TPM could not speak with it.
+fn hub_key(stage: Stage, state: &DeviceRegistrationResult) -> Result<ActivationBlob, Error> {
+    let key = state.tpm.as_ref().and_then(|tpm| tpm.authentication_key.as_deref());
+    let key = key.ok_or_else(|| {
+        incomplete(stage, "\"assigned\" without the TPM's key for the hub (tpm.authenticationKey)")
+    })?;
+    ActivationBlob::from_base64(key).map_err(|problem| {
+        Error::new(stage, ErrorKind::MalformedHubKey).with_detail(problem.to_string())
+    })
+}
+
 fn assigned(
     stage: Stage,
-    identity: &Identity,
+    config: &RegistrationConfig,
     state: DeviceRegistrationResult,
 ) -> Result<Assignment, Error> {
     let hub = required(stage, "assignedHub", state.assigned_hub)?;
     let device_id = required(stage, "deviceId", state.device_id)?;
     Ok(Assignment {
-        registration_id: identity.registration_id.clone(),
+        registration_id: config.identity.registration_id.clone(),
         hub,
         device_id,
         substatus: plain(state.substatus),

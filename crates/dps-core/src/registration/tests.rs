@@ -94,6 +94,9 @@ impl Rig {
 fn describe(action: &Action) -> String {
     match action {
         Action::Sign(_) => "sign".into(),
+        Action::ReadTpmKeys | Action::Activate(_) | Action::Authenticate(_) => {
+            panic!("{action:?} without a TPM")
+        }
         Action::Connect(opening) => match &opening.request {
             Request::Register { .. } => "connect+register".into(),
             Request::Poll { operation_id } => format!("connect+poll {operation_id}"),

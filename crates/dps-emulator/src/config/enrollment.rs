@@ -3,6 +3,8 @@
 use super::placement::{
     AllocationPolicy, Capabilities, CustomAllocationDefinition, InitialTwin, ReprovisionPolicy,
 };
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use dps_core::{RegistrationId, SymmetricKey};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -161,6 +163,9 @@ pub struct AttestationConfig {
     /// The certificates, when the type is `x509`.
     #[serde(default)]
     pub x509: X509Config,
+    /// The TPM, when the type is `tpm`.
+    #[serde(default)]
+    pub tpm: TpmConfig,
 }
 
 impl AttestationConfig {
@@ -172,8 +177,14 @@ impl AttestationConfig {
                 primary_key: Some(primary),
                 secondary_key: Some(secondary),
             },
-            x509: X509Config::default(),
+            ..Self::default()
         }
+    }
+
+    /// The TPM with this endorsement key, a `TPM2B_PUBLIC` with its size.
+    pub fn with_endorsement_key(key: &[u8]) -> Self {
+        let tpm = TpmConfig { endorsement_key: Some(STANDARD.encode(key)) };
+        Self { kind: AttestationType::Tpm, tpm, ..Self::default() }
     }
 
     /// The certificate of one device, in PEM.
@@ -206,6 +217,18 @@ pub enum AttestationType {
     SymmetricKey,
     /// A client certificate.
     X509,
+    /// A TPM 2.0; for individual enrollments only.
+    Tpm,
+}
+
+/// A TPM, in the member of the service API.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[non_exhaustive]
+pub struct TpmConfig {
+    /// Its endorsement key: a `TPM2B_PUBLIC` in base64.
+    #[serde(default)]
+    pub endorsement_key: Option<String>,
 }
 
 /// Certificates, in the members of the service API.

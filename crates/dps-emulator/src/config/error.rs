@@ -71,6 +71,14 @@ pub enum ConfigError {
         /// What is wrong.
         problem: &'static str,
     },
+    /// An enrollment has no usable endorsement key.
+    #[error("{enrollment}: endorsementKey: {problem}")]
+    BadEndorsementKey {
+        /// The registration id or group name.
+        enrollment: String,
+        /// What is wrong.
+        problem: String,
+    },
     /// An enrollment names a hub that is not listed.
     #[error("{enrollment}: iotHubHostName or iotHubs: {hub:?} is not one of the hubs ({})", known.join(", "))]
     UnknownHub {

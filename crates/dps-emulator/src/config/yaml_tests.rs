@@ -101,7 +101,7 @@ fn errors_name_the_position_and_the_reason() {
         ("\n\nidScope: 0ne/1\n", &["ID scope has '/'", "line 3"]),
         ("enrollments:\n  - registrationId: has space\n", &["' ' at position 4", "line 2"]),
         ("enrollments:\n  - deviceId: a\n", &["registrationId", "line 2"]),
-        ("enrollments:\n  - registrationId: a\n    attestation: {type: tpm}\n", &["tpm", "line 3"]),
+        ("enrollments:\n  - registrationId: a\n    attestation: {type: pin}\n", &["pin", "line 3"]),
         ("enrollments:\n  - registrationId: a\n    deviceID: b\n", &["deviceID", "line 3"]),
         ("assignmentDelaySeconds: -1\n", &["seconds from 0", "line 1"]),
         ("assignmentDelaySeconds: .nan\n", &["line 1"]),

@@ -14,6 +14,8 @@
 //! certificate is known from the address of its first link; a certificate that is not good makes
 //! its requests be rejected with 401002, or with `reject_at_connect` its links.
 //!
+//! A device with a TPM is challenged by SASL (section 4.5), and refused by it, too.
+//!
 //! A link to another device than the connection's is refused with a detach.
 //!
 //! # Links without an api-version
@@ -36,12 +38,13 @@ use bytes::BytesMut;
 use core::net::IpAddr;
 use core::time::Duration;
 use message::Operation;
-use sasl::Choice;
+use sasl::{Choice, Exchange, Step};
 use serde_amqp::Value;
 use serde_amqp::primitives::{OrderedMap, Symbol};
 use session::{Attach, Out, Session};
 use std::sync::Arc;
 use wire::{Fields, Performative, Violation};
+use zeroize::Zeroizing;
 
 const OPEN: u64 = 0x10;
 const BEGIN: u64 = 0x11;
@@ -55,6 +58,8 @@ const CLOSE: u64 = 0x18;
 
 /// How long a new connection may take until its open is complete.
 const OPEN_PATIENCE: Duration = Duration::from_secs(10);
+/// How long an exchange with a TPM may take: hardware needs seconds for some of its steps.
+const TPM_PATIENCE: Duration = Duration::from_secs(60);
 /// What is announced: the client sends something at least this often.
 const IDLE_TIME_OUT: Duration = Duration::from_secs(240);
 /// When a silent client is given up: a little later, because heartbeats travel.
@@ -79,7 +84,9 @@ pub struct AmqpConnection {
     /// The client's certificates from the TLS handshake, in DER, its own first.
     peer_certificates: Vec<Vec<u8>>,
     peer: Option<IpAddr>,
-    /// Known from SASL PLAIN, or from the first link.
+    /// The exchange of a device with a TPM, while it lasts.
+    tpm: Exchange,
+    /// Known from SASL PLAIN or TPM, or from the first link.
     device: Option<DeviceIdentity>,
     credentials: Credentials,
     /// The largest frame that the client takes.
@@ -97,6 +104,8 @@ enum Phase {
     /// A header of SASL or AMQP.
     FirstHeader,
     SaslInit,
+    /// A response in the mechanism TPM.
+    SaslTpm,
     /// The header of AMQP, after SASL.
     SecondHeader,
     Open,
@@ -149,6 +158,7 @@ impl Connection for AmqpConnection {
                 let silence = self.heard_at.saturating_add(IDLE_PATIENCE);
                 Some(heartbeat.map_or(silence, |heartbeat| heartbeat.min(silence)))
             }
+            Phase::SaslTpm => Some(self.heard_at.saturating_add(TPM_PATIENCE)),
             // Bytes that lead nowhere do not help.
             _ => Some(self.heard_at.saturating_add(OPEN_PATIENCE)),
         }
@@ -189,6 +199,7 @@ impl AmqpConnection {
             phase: Phase::FirstHeader,
             peer_certificates: Vec::new(),
             peer: None,
+            tpm: Exchange::default(),
             device: None,
             credentials: Credentials::None,
             frame_size: wire::MIN_MAX_FRAME_SIZE,
@@ -243,6 +254,15 @@ impl AmqpConnection {
                 };
                 let performative = frame.performative.ok_or(Violation::Malformed)?;
                 self.sasl(now, sasl::choice(performative)?);
+                Ok(true)
+            }
+            Phase::SaslTpm => {
+                let Some(frame) = wire::read_frame(&mut self.input, true)? else {
+                    return Ok(false);
+                };
+                let performative = frame.performative.ok_or(Violation::Malformed)?;
+                let response = sasl::response(performative)?;
+                self.tpm(now, &response);
                 Ok(true)
             }
             Phase::Open | Phase::Established => {
@@ -305,16 +325,59 @@ impl AmqpConnection {
                 false
             }
             Choice::External | Choice::Anonymous => true,
+            Choice::Tpm(response) => {
+                self.heard_at = now;
+                self.phase = Phase::SaslTpm;
+                return self.tpm(now, &response);
+            }
             Choice::Unusable(problem) => {
                 tracing::warn!(reason = problem, "connection refused");
                 false
             }
         };
+        self.sasl_outcome(is_good);
+    }
+
+    fn sasl_outcome(&mut self, is_good: bool) {
         sasl::outcome(&mut self.output, is_good);
         if is_good {
             self.phase = Phase::SecondHeader;
         } else {
             self.close();
+        }
+    }
+
+    /// One message of a TPM's exchange (section 4.5).
+    fn tpm(&mut self, now: Duration, response: &[u8]) {
+        let content = match self.tpm.receive(response) {
+            Step::Challenge(content) => Ok(content),
+            Step::Make { identity, endorsement_key, storage_root_key } => self
+                .service
+                .challenge_tpm(&identity, &endorsement_key, &storage_root_key, now)
+                .map(|blob| self.tpm.segments(&blob))
+                .map_err(|refusal| refusal.to_string()),
+            Step::Judge(identity, token) => {
+                let token = Zeroizing::new(token);
+                let text = std::str::from_utf8(&token).unwrap_or_default();
+                match self.service.prove_tpm(&identity, text, now) {
+                    Ok(()) => {
+                        self.device = Some(identity);
+                        self.credentials = Credentials::ProvenTpm;
+                        // What a slow TPM has taken does not count.
+                        self.heard_at = now;
+                        return self.sasl_outcome(true);
+                    }
+                    Err(refusal) => Err(refusal.to_string()),
+                }
+            }
+            Step::Refuse(problem) => Err(problem.to_owned()),
+        };
+        match content {
+            Ok(content) => sasl::challenge(&mut self.output, content),
+            Err(reason) => {
+                tracing::warn!(reason, "connection refused");
+                self.sasl_outcome(false);
+            }
         }
     }
 

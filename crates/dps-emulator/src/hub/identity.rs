@@ -6,7 +6,7 @@ use crate::sas::{SasError, SasToken};
 use crate::service::Credentials;
 use crate::x509::{Certificate, ChainProblem, PresentedChain};
 use core::time::Duration;
-use dps_core::RegistrationId;
+use dps_core::{RegistrationId, SymmetricKey};
 
 /// The proof that a hub asks of a device.
 #[derive(Clone, Debug)]
@@ -40,22 +40,32 @@ pub(crate) enum Objection {
 }
 
 impl HubIdentity {
-    /// Of an individual enrollment: its keys or certificates are the hub's, too.
-    pub(crate) fn of_device(attestation: &Attestation) -> Self {
+    /// Of an individual enrollment: its keys or certificates are the hub's, too. A TPM is sent a
+    /// key for the hub, without which it has none.
+    pub(crate) fn of_device(
+        attestation: &Attestation,
+        hub_key: Option<&SymmetricKey>,
+    ) -> Option<Self> {
         match attestation {
-            Attestation::SymmetricKey(keys) => Self::Keys(keys.clone()),
-            Attestation::X509(given) => Self::Certificates(given.all().cloned().collect()),
+            Attestation::SymmetricKey(keys) => Some(Self::Keys(keys.clone())),
+            Attestation::X509(given) => Some(Self::Certificates(given.all().cloned().collect())),
+            Attestation::Tpm(_) => {
+                let (primary, secondary) = (hub_key?.clone(), hub_key?.clone());
+                Some(Self::Keys(SymmetricKeys { primary, secondary }))
+            }
         }
     }
 
     /// Of a group's device that states the registration id `id`.
-    pub(crate) fn of_group(attestation: &Attestation, id: &RegistrationId) -> Self {
+    pub(crate) fn of_group(attestation: &Attestation, id: &RegistrationId) -> Option<Self> {
         match attestation {
-            Attestation::SymmetricKey(keys) => Self::Keys(SymmetricKeys {
+            Attestation::SymmetricKey(keys) => Some(Self::Keys(SymmetricKeys {
                 primary: keys.primary.derive(id),
                 secondary: keys.secondary.derive(id),
-            }),
-            Attestation::X509(given) => Self::Authorities(given.all().cloned().collect()),
+            })),
+            Attestation::X509(given) => Some(Self::Authorities(given.all().cloned().collect())),
+            // Each TPM has an enrollment of its own.
+            Attestation::Tpm(_) => None,
         }
     }
 

@@ -9,7 +9,10 @@ use crate::config::{
     EmulatorConfig, EnrollmentGroupConfig, HubConfig, IndividualEnrollmentConfig,
 };
 use crate::random::Random;
+use crate::tpm::PublicKey;
 use crate::x509::Certificate;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use core::time::Duration;
 use dps_core::RegistrationId;
 use std::collections::HashSet;
@@ -207,7 +210,28 @@ fn attestation(
         AttestationType::X509 => {
             Attestation::X509(Box::new(certificates(config, enrollment, of_group)?))
         }
+        AttestationType::Tpm => {
+            Attestation::Tpm(Box::new(endorsement_key(config, enrollment, of_group)?))
+        }
     })
+}
+
+fn endorsement_key(
+    config: &AttestationConfig,
+    enrollment: &str,
+    of_group: bool,
+) -> Result<PublicKey, ConfigError> {
+    let refuse = |problem: &dyn std::fmt::Display| ConfigError::BadEndorsementKey {
+        enrollment: enrollment.to_owned(),
+        problem: problem.to_string(),
+    };
+    if of_group {
+        return Err(refuse(&"TPMs are enrolled one by one, and not in groups"));
+    }
+    let key = config.tpm.endorsement_key.as_deref();
+    let key = key.ok_or_else(|| refuse(&"it is needed, in base64"))?;
+    let bytes = STANDARD.decode(key.trim()).map_err(|_| refuse(&"it is not base64"))?;
+    PublicKey::parse(&bytes).map_err(|problem| refuse(&problem))
 }
 
 fn certificates(
@@ -314,6 +338,22 @@ mod tests {
             (
                 "enrollmentGroups: [{enrollmentGroupId: g, attestation: {type: x509, x509: {clientCertificates: {primary: {certificate: AAAA}}}}}]",
                 "g: signingCertificates: individual",
+            ),
+            (
+                "enrollments: [{registrationId: a, attestation: {type: tpm}}]",
+                "a: endorsementKey: it is needed",
+            ),
+            (
+                "enrollments: [{registrationId: a, attestation: {type: tpm, tpm: {endorsementKey: '*'}}}]",
+                "a: endorsementKey: it is not base64",
+            ),
+            (
+                "enrollments: [{registrationId: a, attestation: {type: tpm, tpm: {endorsementKey: AAAA}}}]",
+                "a: endorsementKey: it is not a TPM2B_PUBLIC",
+            ),
+            (
+                "enrollmentGroups: [{enrollmentGroupId: g, attestation: {type: tpm}}]",
+                "g: endorsementKey: TPMs are enrolled one by one",
             ),
             (
                 "enrollments: [{registrationId: a, iotHubHostName: x.y}]",

@@ -11,6 +11,8 @@ use crate::config::{
 use crate::summary::shown;
 use crate::timestamp::iso8601;
 use crate::x509::Certificate;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use core::time::Duration;
 use dps_core::wire::{DeviceRegistrationResult, X509CertificateInfo};
 use dps_core::{IdError, RegistrationId, SymmetricKey};
@@ -91,6 +93,16 @@ pub(crate) struct AttestationDocument {
     symmetric_key: Option<SymmetricKeyDocument>,
     #[serde(skip_serializing_if = "Option::is_none")]
     x509: Option<X509Document>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tpm: Option<TpmDocument>,
+}
+
+/// The storage root key is the device's to show when it registers: an enrolled one is passed over.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", default)]
+struct TpmDocument {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    endorsement_key: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -250,6 +262,13 @@ impl AttestationDocument {
                     });
                 }
             }
+            Attestation::Tpm(key) => {
+                document.kind = Some(AttestationType::Tpm);
+                if secrets != Secrets::Reduced {
+                    let endorsement_key = Some(STANDARD.encode(key.as_bytes()));
+                    document.tpm = Some(TpmDocument { endorsement_key });
+                }
+            }
             Attestation::X509(certificates) => {
                 document.kind = Some(AttestationType::X509);
                 if secrets != Secrets::Reduced {
@@ -269,6 +288,7 @@ impl AttestationDocument {
             config.symmetric_key.primary_key = keys.primary_key;
             config.symmetric_key.secondary_key = keys.secondary_key;
         }
+        config.tpm.endorsement_key = self.tpm.and_then(|tpm| tpm.endorsement_key);
         if let Some(x509) = self.x509 {
             if x509.ca_references.is_some_and(|references| !references.is_null()) {
                 return Err(DocumentError::CaReferences);

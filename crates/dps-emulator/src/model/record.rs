@@ -1,10 +1,12 @@
 //! Registration records: one per device that ever got in (`wire-protocol.md` section 7.6).
 
 use super::{EnrollmentRef, device_key};
+use crate::config::some_parsed;
+use crate::summary::shown;
 use core::ops::Bound;
 use core::time::Duration;
 use dps_core::wire::{RegistrationStatus, X509Result};
-use dps_core::{IdError, RegistrationId};
+use dps_core::{IdError, RegistrationId, SymmetricKey};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
@@ -39,6 +41,9 @@ pub struct RegistrationRecord {
     pub x509: Option<X509Result>,
     /// What the webhook of a custom allocation had to say to the device: JSON.
     pub payload: Option<Box<RawValue>>,
+    /// The device's primary key in its hub, which the service sends to its TPM; none when the
+    /// device has another proof.
+    pub hub_key: Option<SymmetricKey>,
 }
 
 impl RegistrationRecord {
@@ -118,6 +123,8 @@ pub(crate) struct RecordRow {
     etag: String,
     x509: Option<X509Result>,
     payload: Option<Box<RawValue>>,
+    #[serde(default, deserialize_with = "some_parsed", serialize_with = "shown")]
+    hub_key: Option<SymmetricKey>,
 }
 
 impl From<&RegistrationRecord> for RecordRow {
@@ -140,6 +147,7 @@ impl From<&RegistrationRecord> for RecordRow {
             etag: record.etag,
             x509: record.x509,
             payload: record.payload,
+            hub_key: record.hub_key,
         }
     }
 }
@@ -166,6 +174,7 @@ impl TryFrom<RecordRow> for RegistrationRecord {
             etag: row.etag,
             x509: row.x509,
             payload: row.payload,
+            hub_key: row.hub_key,
         })
     }
 }

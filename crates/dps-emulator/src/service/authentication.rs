@@ -12,8 +12,8 @@ use crate::model::{
 use crate::sas::{SasError, SasToken};
 use crate::x509::{Certificate, ChainProblem, PresentedChain};
 use core::time::Duration;
-use dps_core::RegistrationId;
 use dps_core::wire::X509Result;
+use dps_core::{RegistrationId, SymmetricKey};
 use std::sync::Arc;
 
 /// The enrollment that recognises a device. It may be disabled.
@@ -63,11 +63,25 @@ impl Match {
     }
 
     /// What proves the device to its hub, by the registration id as it states it: it is the keys
-    /// derived with that one that have let it in.
-    pub(super) fn hub_identity(&self, id: &RegistrationId) -> HubIdentity {
+    /// derived with that one that have let it in. `None` for a TPM without a `hub_key`.
+    pub(super) fn hub_identity(
+        &self,
+        id: &RegistrationId,
+        hub_key: Option<&SymmetricKey>,
+    ) -> Option<HubIdentity> {
         match &self.enrollment {
-            Enrollment::Individual(enrollment) => HubIdentity::of_device(&enrollment.attestation),
+            Enrollment::Individual(enrollment) => {
+                HubIdentity::of_device(&enrollment.attestation, hub_key)
+            }
             Enrollment::Group(group) => HubIdentity::of_group(&group.attestation, id),
+        }
+    }
+
+    /// Whether the device proves itself with a TPM.
+    pub(super) fn is_tpm(&self) -> bool {
+        match &self.enrollment {
+            Enrollment::Individual(item) => item.attestation.endorsement_key().is_some(),
+            Enrollment::Group(_) => false,
         }
     }
 
@@ -120,9 +134,17 @@ impl Service {
             Credentials::Certificates(chain) => {
                 return find_by_chain(&self.model(), identity, chain, now);
             }
+            Credentials::ProvenTpm => return find_tpm(&self.model(), identity),
             Credentials::SasToken(token) => SasToken::parse(token)?,
         };
-        let enrollment = find_by_token(&self.model(), identity, &token)?;
+        let own = self.model().enrollment(&identity.registration_id).cloned();
+        let enrollment = match own.filter(|own| own.attestation.endorsement_key().is_some()) {
+            Some(own) => {
+                self.check_accepted(identity, &token)?;
+                Enrollment::Individual(own)
+            }
+            None => find_by_token(&self.model(), identity, &token)?,
+        };
         token.verify_device(&self.settings.id_scope, identity.registration_id.as_str())?;
         if let Expiry::Checked = expiry {
             token.verify_expiry(now, self.settings.clock_skew)?;
@@ -163,6 +185,15 @@ fn find_by_token(
         }
     }
     disabled.cloned().map(Enrollment::Group).ok_or(refusal)
+}
+
+/// The individual enrollment, which must still be by TPM.
+fn find_tpm(model: &Model, identity: &DeviceIdentity) -> Result<Match, Refusal> {
+    let enrollment = model.enrollment(&identity.registration_id).ok_or(Refusal::NoEnrollment)?;
+    match enrollment.attestation.endorsement_key() {
+        Some(_) => Ok(Match { enrollment: Enrollment::Individual(enrollment.clone()), x509: None }),
+        None => Err(Refusal::OtherAttestation),
+    }
 }
 
 /// The individual enrollment alone decides when there is one: its certificate must be the

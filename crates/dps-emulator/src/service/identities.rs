@@ -53,22 +53,24 @@ pub(super) fn move_in(
 }
 
 /// Makes the identities that an earlier service has left, as far as their enrollments are still
-/// there: they know the proof.
+/// there, which know the proof.
 pub(super) fn move_back(hubs: &hub::Hubs, model: &Model, records: &Records, devices: &HubDevices) {
     for device in devices.all() {
         let Ok(id) = RegistrationId::new(device.registration_id.as_str()) else { continue };
-        let enrollment = records.get(&id).map(|record| &record.enrollment);
-        let identity = match enrollment {
-            Some(EnrollmentRef::Individual(id)) => {
-                model.enrollment(id).map(|found| HubIdentity::of_device(&found.attestation))
-            }
+        let record = records.get(&id);
+        let hub_key = record.and_then(|record| record.hub_key.as_ref());
+        let own = |id: &RegistrationId| {
+            HubIdentity::of_device(&model.enrollment(id)?.attestation, hub_key)
+        };
+        let identity = match record.map(|record| &record.enrollment) {
+            Some(EnrollmentRef::Individual(id)) => own(id),
             Some(EnrollmentRef::Group(name)) => {
                 let mut groups = model.groups();
                 let found = groups.find(|group| group.enrollment_group_id == *name);
-                found.map(|group| HubIdentity::of_group(&group.attestation, &id))
+                found.and_then(|group| HubIdentity::of_group(&group.attestation, &id))
             }
             // Its record was deleted, which is no reason to shut it out.
-            None => model.enrollment(&id).map(|found| HubIdentity::of_device(&found.attestation)),
+            None => own(&id),
         };
         match identity {
             Some(identity) => {

@@ -43,6 +43,8 @@ pub enum Credentials {
     SasToken(Zeroizing<String>),
     /// With a client certificate whose key it has shown to have: DER, the device's own first.
     Certificates(Vec<Vec<u8>>),
+    /// With a TPM, on a connection on which it has answered this service's challenge.
+    ProvenTpm,
 }
 
 impl Credentials {
@@ -59,6 +61,7 @@ impl fmt::Debug for Credentials {
         f.write_str(match self {
             Self::None => "None",
             Self::SasToken(_) => "SasToken(secret)",
+            Self::ProvenTpm => "ProvenTpm",
             Self::Certificates(chain) => return write!(f, "Certificates({})", chain.len()),
         })
     }

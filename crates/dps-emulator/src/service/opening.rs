@@ -2,6 +2,7 @@
 
 use super::operations::Operations;
 use super::policies::Policies;
+use super::tpm::Tpms;
 use super::{Service, Settings, State, identities};
 use crate::config::{ConfigError, EmulatorConfig};
 use crate::model::{
@@ -117,6 +118,7 @@ impl Service {
                 waiting: HashMap::new(),
                 calls: VecDeque::new(),
                 random,
+                tpms: Tpms::default(),
             }),
             store,
             call_waiting: Notify::new(),

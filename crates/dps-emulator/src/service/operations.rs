@@ -6,6 +6,7 @@ use crate::random::Random;
 use crate::store::Ticket;
 use core::time::Duration;
 use dps_core::RegistrationId;
+use dps_core::wire::TpmResult;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use std::collections::{HashMap, VecDeque};
@@ -33,6 +34,8 @@ pub(super) struct Outcome {
     pub(super) ready_at: Duration,
     /// The record it led to.
     pub(super) record: RegistrationRecord,
+    /// The key for the hub, for a device with a TPM.
+    pub(super) tpm: Option<TpmResult>,
     /// Known only when this is kept.
     pub(super) ticket: Ticket,
 }
@@ -122,6 +125,7 @@ mod tests {
         let id = RegistrationId::new("dev1").unwrap();
         let outcome = Outcome {
             ready_at: Duration::from_secs(ready_at),
+            tpm: None,
             ticket: Ticket::default(),
             record: RegistrationRecord {
                 registration_id: id.clone(),
@@ -137,6 +141,7 @@ mod tests {
                 etag: String::new(),
                 x509: None,
                 payload: None,
+                hub_key: None,
             },
         };
         let device = RegistrationId::new("dev1").unwrap();

@@ -48,6 +48,7 @@ pub(super) fn conclude(
         etag: reply::etag(&mut state.random),
         x509: found.x509(),
         payload: None,
+        hub_key: before.and_then(|record| record.hub_key.clone()),
     };
     let mut changes = Vec::new();
     match verdict {
@@ -69,6 +70,10 @@ pub(super) fn conclude(
             record.assigned_hub = Some(place.hub);
             record.device_id = Some(place.device_id);
             record.payload = payload;
+            record.hub_key = match found.is_tpm() {
+                true => record.hub_key.or_else(|| Some(state.random.tpm_key())),
+                false => None,
+            };
         }
         Verdict::Fail { error_code, message } => {
             record.status = RegistrationStatus::Failed;

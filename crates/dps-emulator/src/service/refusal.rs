@@ -1,6 +1,7 @@
 //! Why a request is answered with an error, and with which (`wire-protocol.md` section 6.3).
 
 use crate::sas::SasError;
+use crate::tpm::PublicKeyError;
 use crate::x509::ChainProblem;
 
 /// `Display` is for the log of the person who runs the emulator and says what is wrong; the
@@ -17,6 +18,12 @@ pub(crate) enum Refusal {
     Certificate(#[from] ChainProblem),
     #[error("the enrollment asks for a proof of another kind than the device gave")]
     OtherAttestation,
+    #[error("the enrollment is for another TPM: its endorsement key is not the device's")]
+    OtherEndorsementKey,
+    #[error("the request has neither a token nor the keys of the TPM that is enrolled")]
+    NoTpm,
+    #[error("the TPM's {0} cannot be used: {1}")]
+    BadTpmKey(&'static str, PublicKeyError),
     #[error("the ID scope is not this service's")]
     UnknownScope,
     #[error("no enrollment has this registration id, and there is no group that could match")]
@@ -56,13 +63,17 @@ impl Refusal {
             | Self::Sas(_)
             | Self::Disabled
             | Self::Certificate(_)
+            | Self::OtherEndorsementKey
+            | Self::NoTpm
             | Self::OtherAttestation => 401,
             Self::UnknownScope
             | Self::NoEnrollment
             | Self::UnknownOperation
             | Self::NoRegistration
             | Self::NoSuchPath => 404,
-            Self::BadBody | Self::OtherDevice | Self::InvalidRequest(_) => 400,
+            Self::BadBody | Self::OtherDevice | Self::BadTpmKey(..) | Self::InvalidRequest(_) => {
+                400
+            }
             Self::WrongMethod => 405,
             Self::TooSlow => 408,
             Self::TooLarge => 413,
@@ -80,11 +91,13 @@ impl Refusal {
             | Self::Sas(_)
             | Self::Disabled
             | Self::Certificate(_)
+            | Self::OtherEndorsementKey
+            | Self::NoTpm
             | Self::OtherAttestation => 401_002,
             Self::UnknownScope | Self::NoEnrollment | Self::NoRegistration => 404_201,
             Self::UnknownOperation => 404_203,
             Self::InvalidRequest(_) => 400_002,
-            Self::BadBody | Self::OtherDevice => 400_004,
+            Self::BadBody | Self::OtherDevice | Self::BadTpmKey(..) => 400_004,
             // Of these only the status is known.
             Self::NoSuchPath
             | Self::WrongMethod
@@ -98,9 +111,14 @@ impl Refusal {
     /// The words for the device.
     pub(crate) fn message(&self) -> &'static str {
         match self {
-            Self::NoCredentials | Self::Sas(_) | Self::Disabled | Self::OtherAttestation => {
-                "Unauthorized"
-            }
+            Self::NoCredentials
+            | Self::Sas(_)
+            | Self::Disabled
+            | Self::OtherEndorsementKey
+            | Self::NoTpm
+            | Self::OtherAttestation => "Unauthorized",
+            Self::BadTpmKey("endorsementKey", _) => "The TPM's endorsementKey is not valid.",
+            Self::BadTpmKey(..) => "The TPM's storageRootKey is not valid.",
             // `wire-protocol.md` section 4.1.
             Self::Connection => "IotHubUnauthorizedAccess",
             // `wire-protocol.md` section 2.6.

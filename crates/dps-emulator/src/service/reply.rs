@@ -11,7 +11,7 @@ use core::time::Duration;
 use dps_core::RegistrationId;
 use dps_core::wire::{
     DeviceRegistrationResult, ErrorDocument, RegistrationOperationStatus, RegistrationStatus,
-    SymmetricKeyResult,
+    SymmetricKeyResult, TpmResult,
 };
 use serde::Serialize;
 
@@ -56,11 +56,14 @@ impl Reply {
     }
 
     /// Poll: decided, whichever way.
-    pub(super) fn terminal(id: &str, record: &RegistrationRecord) -> Self {
+    pub(super) fn terminal(id: &str, record: &RegistrationRecord, tpm: Option<&TpmResult>) -> Self {
         let document = RegistrationOperationStatus {
             operation_id: Some(id.to_owned()),
             status: Some(record.status.clone()),
-            registration_state: Some(result(record)),
+            registration_state: Some(DeviceRegistrationResult {
+                tpm: tpm.cloned(),
+                ..result(record)
+            }),
         };
         Self::new(200, None, &document)
     }
@@ -68,6 +71,21 @@ impl Reply {
     /// Lookup: what is known of the device.
     pub(super) fn lookup(record: &RegistrationRecord) -> Self {
         Self::new(200, None, &result(record))
+    }
+
+    /// Register: prove first that you are the TPM whose keys you show (`wire-protocol.md` section
+    /// 3.5).
+    pub(super) fn challenge(blob: &[u8]) -> Self {
+        Self::new(
+            401,
+            None,
+            &ChallengeDocument {
+                message: "Authorization required, resend request using supplied key",
+                authentication_key: STANDARD.encode(blob),
+                unencrypted_authentication_key: None,
+                key_name: "registration",
+            },
+        )
     }
 
     /// Either: refused.
@@ -98,6 +116,16 @@ impl Reply {
     }
 }
 
+/// A challenge, with all members that were seen of the service's.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ChallengeDocument {
+    message: &'static str,
+    authentication_key: String,
+    unencrypted_authentication_key: Option<String>,
+    key_name: &'static str,
+}
+
 /// A record as devices see it.
 fn result(record: &RegistrationRecord) -> DeviceRegistrationResult {
     let symmetric_key = match &record.enrollment {
@@ -113,6 +141,7 @@ fn result(record: &RegistrationRecord) -> DeviceRegistrationResult {
 pub(super) fn state(record: &RegistrationRecord) -> DeviceRegistrationResult {
     let is_assigned = record.status == RegistrationStatus::Assigned;
     DeviceRegistrationResult {
+        tpm: None,
         symmetric_key: None,
         x509: None,
         registration_id: Some(record.registration_id.to_string()),

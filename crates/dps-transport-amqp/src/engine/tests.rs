@@ -10,6 +10,8 @@ use dps_core::{
 };
 use serde_amqp::Value;
 
+mod tpm;
+
 const BODY: &str = r#"{"registrationId":"dev1"}"#;
 const ASSIGNING: &str = r#"{"operationId":"4.a.b","status":"assigning"}"#;
 const TAGGED: u64 = 0x73;
@@ -687,6 +689,7 @@ fn a_service_that_throttles_by_closing_is_asked_again_on_a_new_connection() {
                             match event {
                                 TransportEvent::Connected => Event::Connected,
                                 TransportEvent::Reply(reply) => Event::Reply(reply),
+                                TransportEvent::Challenge(challenge) => Event::Challenge(challenge),
                                 TransportEvent::Closing => Event::Closed,
                             },
                         );

@@ -4,7 +4,7 @@ use super::*;
 use core::time::Duration;
 use dps_core::sas::UnsignedToken;
 use dps_core::wire::MAX_MESSAGE_BYTES;
-use dps_core::{IdScope, RegistrationId, Reply, SymmetricKey};
+use dps_core::{IdScope, RegistrationId, Reply, SymmetricKey, TpmKeys};
 
 const BODY: &str = r#"{"registrationId":"dev1"}"#;
 const ASSIGNING: &str = r#"{"operationId":"4.a.b","status":"assigning"}"#;
@@ -499,4 +499,52 @@ fn debug_shows_no_token() {
     let mut engine = HttpTransport::new("dps.example", HTTPS_PORT);
     engine.open(now(), opening()).unwrap();
     assert!(!format!("{engine:?}").contains("sig"));
+}
+
+fn with_tpm(token: Option<SasToken>) -> Opening {
+    let keys = TpmKeys { endorsement_key: vec![1], storage_root_key: vec![2] };
+    Opening { credentials: Credentials::Tpm { keys, token }, ..opening() }
+}
+
+fn token() -> SasToken {
+    UnsignedToken::new("t", 1).sign(&SymmetricKey::from_bytes(&[7; 32]).unwrap())
+}
+
+#[test]
+fn a_tpm_asks_without_a_token_until_it_has_one() {
+    const CHALLENGE: &str = r#"{"authenticationKey":"AAEC","keyName":"registration"}"#;
+    let mut engine = HttpTransport::new("dps.example", HTTPS_PORT);
+    engine.open(now(), with_tpm(None)).unwrap();
+    assert!(!sent(&mut engine).contains("authorization"));
+    engine.receive(now(), sized("401 Unauthorized", "", CHALLENGE).as_bytes()).unwrap();
+    assert_eq!(events(&mut engine), [reply(401, None, CHALLENGE)]);
+    engine.authenticate(now(), token()).unwrap();
+    assert_eq!(sent(&mut engine), "", "only the next request carries it");
+    let register = Request::Register { body: BODY.into() };
+    engine.send(now(), register).unwrap();
+    let text = sent(&mut engine);
+    assert!(
+        text.starts_with("PUT ") && text.contains("\r\nauthorization: SharedAccessSignature sr=t&")
+    );
+    engine.receive(now(), sized("202 Accepted", "", ASSIGNING).as_bytes()).unwrap();
+    engine.send(now(), poll()).unwrap();
+    let text = sent(&mut engine);
+    assert!(
+        text.starts_with("GET ") && text.contains("\r\nauthorization: SharedAccessSignature sr=t&")
+    );
+
+    // The next connection may have it from the start.
+    engine.open(now(), with_tpm(Some(token()))).unwrap();
+    assert!(sent(&mut engine).contains("\r\nauthorization: SharedAccessSignature sr=t&"));
+}
+
+#[test]
+fn a_proof_is_only_taken_from_a_tpm_on_an_open_connection() {
+    let error = opened().authenticate(now(), token()).unwrap_err();
+    assert_eq!(*error.kind(), ErrorKind::Protocol);
+    let mut engine = HttpTransport::new("dps.example", HTTPS_PORT);
+    engine.open(now(), with_tpm(None)).unwrap();
+    engine.close();
+    let error = engine.authenticate(now(), token()).unwrap_err();
+    assert_eq!(*error.kind(), ErrorKind::ConnectionLost);
 }

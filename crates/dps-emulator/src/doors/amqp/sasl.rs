@@ -1,5 +1,9 @@
 //! The SASL layer (`wire-protocol.md` section 4.1): what is offered and what a client answers.
 
+mod tpm;
+
+pub(super) use tpm::{Exchange, Step};
+
 use super::address;
 use super::wire::{self, Performative, Violation};
 use crate::service::{Credentials, DeviceIdentity};
@@ -10,10 +14,12 @@ use zeroize::Zeroizing;
 
 const MECHANISMS: u64 = 0x40;
 const INIT: u64 = 0x41;
+const CHALLENGE: u64 = 0x42;
+const RESPONSE: u64 = 0x43;
 const OUTCOME: u64 = 0x44;
 
 /// Offered in this order.
-const OFFERED: [&str; 3] = ["EXTERNAL", "ANONYMOUS", "PLAIN"];
+const OFFERED: [&str; 4] = ["EXTERNAL", "ANONYMOUS", "PLAIN", "TPM"];
 
 /// What a client chose.
 pub(super) enum Choice {
@@ -23,6 +29,8 @@ pub(super) enum Choice {
     External,
     /// Nothing; what the TLS handshake showed must do.
     Anonymous,
+    /// A TPM, with the first message of its exchange.
+    Tpm(Vec<u8>),
     /// Nothing that can be taken. Why, for the log.
     Unusable(&'static str),
 }
@@ -36,6 +44,21 @@ pub(super) fn offer(out: &mut BytesMut) {
 pub(super) fn outcome(out: &mut BytesMut, is_good: bool) {
     let outcome = wire::list(OUTCOME, vec![Value::Ubyte(if is_good { 0 } else { 1 })]);
     wire::write_frame(out, true, 0, &[&outcome]);
+}
+
+pub(super) fn challenge(out: &mut BytesMut, content: Vec<u8>) {
+    let challenge = wire::list(CHALLENGE, vec![Value::Binary(content.into())]);
+    wire::write_frame(out, true, 0, &[&challenge]);
+}
+
+/// Reads the answer to a challenge.
+pub(super) fn response(frame: Performative) -> Result<Zeroizing<Vec<u8>>, Violation> {
+    let mut fields = frame.fields;
+    match (frame.code, fields.0.first_mut().map(core::mem::take)) {
+        (RESPONSE, Some(Value::Binary(response))) => Ok(Zeroizing::new(response.into_vec())),
+        (RESPONSE, _) => Err(Violation::Field("response")),
+        _ => Err(Violation::Unexpected("something else than sasl-response")),
+    }
 }
 
 /// Reads the answer to the offer.
@@ -53,6 +76,7 @@ pub(super) fn choice(frame: Performative) -> Result<Choice, Violation> {
         "PLAIN" => plain(&response),
         "EXTERNAL" => Choice::External,
         "ANONYMOUS" => Choice::Anonymous,
+        "TPM" => Choice::Tpm(response.to_vec()),
         _ => Choice::Unusable("a SASL mechanism that was not offered"),
     })
 }

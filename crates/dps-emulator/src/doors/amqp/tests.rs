@@ -281,7 +281,7 @@ fn a_device_registers_and_polls() {
     let got = client.send(&opening(DEVICE, &token));
     assert_eq!(codes(&got), [0x103, 0x40, 0x44, 0x100, OPEN, BEGIN]);
     let Value::Array(offered) = got[1].fields().get(0) else { panic!("no array") };
-    assert_eq!(offered.0, ["EXTERNAL", "ANONYMOUS", "PLAIN"].map(symbol).to_vec());
+    assert_eq!(offered.0, ["EXTERNAL", "ANONYMOUS", "PLAIN", "TPM"].map(symbol).to_vec());
     assert_eq!(*got[2].fields().get(0), Value::Ubyte(0));
     let open = got[4].fields();
     assert!(open.text(0).unwrap().starts_with("IoTDPSGW_") && open.text(0).unwrap().len() == 41);

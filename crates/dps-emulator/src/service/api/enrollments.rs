@@ -6,7 +6,7 @@ use crate::config::ReprovisionPolicy;
 use crate::model::{AttestationDocument, EnrollmentDocument, Entity, Secrets, Version};
 use crate::service::opening::kept_as;
 use crate::service::{Service, Ticket, reply};
-use crate::store::Change;
+use crate::store::{Change, Table};
 use core::ops::Bound;
 use core::time::Duration;
 use dps_core::RegistrationId;
@@ -85,6 +85,12 @@ impl Service {
             Some(existing) => existing.version().next(&mut state.random, now),
             None => Version::first(&mut state.random, now),
         };
+        let endorsement_key = entity.attestation().endorsement_key();
+        let is_same_tpm =
+            existing.is_some_and(|old| old.attestation().endorsement_key() == endorsement_key);
+        if T::TABLE == Table::Enrollments && !is_same_tpm {
+            state.tpms.forget(&entity.key());
+        }
         drop(state);
         let entity = Arc::new(entity.with_version(version));
         all.insert(entity.key(), entity.clone());
@@ -104,6 +110,9 @@ impl Service {
         let all = T::all_mut(&mut model);
         check(condition, all.get(&key).map(|existing| existing.version()))?;
         all.remove(&key);
+        if T::TABLE == Table::Enrollments {
+            self.state().tpms.forget(&key);
+        }
         tracing::info!(kind = T::ITEM_TYPE, name, "enrollment deleted");
         Ok(self.store.append([Change::removed(T::TABLE, key)]))
     }
