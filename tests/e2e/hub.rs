@@ -8,10 +8,10 @@ use dps_client::{
     Assignment, CertificateProblem, Endpoint, ErrorKind, Hsm, Proxy, RegistrationId, Stage,
     SymmetricKey, Transport, TrustAnchors,
 };
-use dps_emulator::{Hub, Message as CloudMessage};
+use dps_emulator::{AttestationConfig, Hub, IndividualEnrollmentConfig, Message as CloudMessage};
 use dps_hsm_symm_key::SymmetricKeyHsm;
 use dps_hsm_x509::X509Hsm;
-use dps_tests::{Authority, ConnectProxy, Fleet, KeyKind, Proof};
+use dps_tests::{Authority, ConnectProxy, Fleet, KeyKind, Proof, SoftwareTpm};
 use serde_json::{Value, json};
 use std::net::{SocketAddr, TcpListener};
 use std::thread;
@@ -110,14 +110,13 @@ fn a_device_works_at_its_hub_with_every_proof_and_transport() {
     let line = root.intermediate("line 7");
     let own = dps_tests::self_signed("own-certificate", KeyKind::Rsa);
     let fleet = Fleet::start_with(|config| {
-        let mut one = dps_emulator::IndividualEnrollmentConfig::new(
-            RegistrationId::new("own-certificate").unwrap(),
-        );
-        one.attestation = dps_emulator::AttestationConfig::with_client_certificate(own.as_str());
+        let mut one =
+            IndividualEnrollmentConfig::new(RegistrationId::new("own-certificate").unwrap());
+        one.attestation = AttestationConfig::with_client_certificate(own.as_str());
         one.device_id = Some("renamed".into());
         config.enrollments.push(one);
         let mut many = dps_emulator::EnrollmentGroupConfig::new("line");
-        many.attestation = dps_emulator::AttestationConfig::with_signing_certificate(root.pem());
+        many.attestation = AttestationConfig::with_signing_certificate(root.pem());
         config.enrollment_groups.push(many);
     });
     let hub = fleet.emulator.hub(HUB).unwrap();
@@ -151,6 +150,28 @@ fn a_device_works_at_its_hub_with_every_proof_and_transport() {
         for device in ["key-device", "renamed"] {
             hub.remove(device);
         }
+    }
+}
+
+#[test]
+fn a_device_with_a_tpm_works_at_its_hub_with_the_key_that_it_was_sent() {
+    let tpm = SoftwareTpm::new(3);
+    let fleet = Fleet::start_with(|config| {
+        let mut own = IndividualEnrollmentConfig::new(tpm.id());
+        own.attestation = AttestationConfig::with_endorsement_key(&tpm.keys().endorsement_key);
+        own.device_id = Some("tpm-device".to_owned());
+        config.enrollments.push(own);
+    });
+    let hub = fleet.emulator.hub(HUB).unwrap();
+    for transport in TRANSPORTS {
+        let mut provisioning = fleet.client(Transport::Http, tpm.clone()).build().unwrap();
+        let assignment = provisioning.register().unwrap();
+        works(
+            &hub,
+            "tpm-device",
+            client(&fleet, transport, &assignment, tpm.clone()).build().unwrap(),
+        );
+        hub.remove("tpm-device");
     }
 }
 

@@ -137,6 +137,13 @@ fn the_client_has_no_tokio_of_its_own() {
 }
 
 #[test]
+fn the_c_library_has_no_session_with_the_hub() {
+    let tree = cargo(&["tree", "--locked", "-e", "normal", "-p", "dps-ffi", "--prefix", "none"]);
+    assert!(tree.contains("dps-transport-mqtt"), "{tree}");
+    assert!(!tree.contains("dps-hub-mqtt"), "{tree}");
+}
+
+#[test]
 fn no_dependency_needs_a_newer_rust_than_we_state() {
     let version = |text: &str| -> Vec<u32> {
         let mut parts: Vec<u32> = text.split('.').map(|part| part.parse().unwrap()).collect();

@@ -352,7 +352,9 @@ fn a_new_connection_takes_the_place_of_the_old_one() {
     let woken = Arc::new(AtomicUsize::new(0));
     let count = woken.clone();
     let mut watched = MqttConnection::new(service.clone(), NOW);
-    watched.set_wake(Arc::new(move || drop(count.fetch_add(1, Ordering::SeqCst))));
+    watched.set_wake(Arc::new(move || {
+        count.fetch_add(1, Ordering::SeqCst);
+    }));
     exchange(&mut watched, &connect("line-1", "line-1", &good_token(), false));
     assert!(old.transmit().is_empty());
     assert!(old.is_closed());
