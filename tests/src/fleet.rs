@@ -155,7 +155,8 @@ impl Fleet {
     pub fn group_keys(&self) -> [SymmetricKey; 2] {
         let mut groups = self.emulator.groups().into_iter();
         let found = groups.find(|group| group.enrollment_group_id == "key-group");
-        let keys = found.unwrap().symmetric_keys().unwrap();
+        let group = found.unwrap();
+        let keys = group.symmetric_keys().unwrap();
         [keys.primary.clone(), keys.secondary.clone()]
     }
 }

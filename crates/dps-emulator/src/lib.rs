@@ -30,13 +30,14 @@
 //! * [`serve_https`]: the HTTPS door, with WebSockets, over any stream of bytes
 //! * [`AmqpConnection`]: the AMQP 1.0 door, likewise
 //! * [`tpm`]: what the service makes for TPMs
+//! * the service API, behind the HTTPS door, and a state file (`EmulatorConfig::state_file`)
 //! * [`sas`]: verification of SAS tokens; parsing and checks are independent of the code that makes them
 //!
 //! # Out of scope
 //!
 //! * anything the client side shares: of dps-core only keys, ids and wire types are used, so
 //!   that a mistake in the client is not mirrored here
-//! * IoT hubs: a hub is a name
+//! * IoT hubs: a hub is a name, and the identities and twins that provisioning has put there
 //! * being safe to expose to a network: the certificate authority is made up at every start
 #![forbid(unsafe_code)]
 
