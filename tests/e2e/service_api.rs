@@ -2,6 +2,8 @@
 // A helper of a test may stop the test where it stands.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use dps_client::{ErrorKind, RegistrationId, SymmetricKey, Transport};
 use dps_emulator::{AllocationPolicy, EmulatorConfig, HubConfig};
 use dps_hsm_symm_key::SymmetricKeyHsm;
@@ -9,7 +11,7 @@ use dps_service::{
     AttestationMechanism, BulkMode, ConnectionString, CustomAllocationDefinition, EnrollmentGroup,
     Error, IndividualEnrollment, ServiceClient,
 };
-use dps_tests::{Authority, Fleet, KeyKind};
+use dps_tests::{Authority, Fleet, KeyKind, SoftwareTpm};
 use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
@@ -276,4 +278,25 @@ deviceNetworks: [{network: 127.0.0.0/8, latencyMs: {mars: 900, here: 1}}]
             assert_eq!(assigned.hub, "near.localhost", "{name}");
         }
     }
+}
+
+#[test]
+fn a_tpm_that_is_enrolled_over_the_api_gets_in_and_the_one_before_it_no_more() {
+    let fleet = Fleet::start();
+    let client = operator(&fleet);
+    let (first, second) = (SoftwareTpm::new(1).named("tpm-1"), SoftwareTpm::new(2).named("tpm-1"));
+    let mechanism =
+        |tpm: &SoftwareTpm| AttestationMechanism::tpm(STANDARD.encode(tpm.keys().endorsement_key));
+    let register =
+        |tpm: &SoftwareTpm| fleet.client(Transport::Http, tpm.clone()).build().unwrap().register();
+    let enrollments = client.enrollments();
+    let wanted = IndividualEnrollment::new("tpm-1", mechanism(&first));
+    let mut created = enrollments.create(&wanted).unwrap();
+    assert_eq!(created.attestation.tpm, mechanism(&first).tpm);
+    assert_eq!(register(&first).unwrap().device_id, "tpm-1");
+    assert!(register(&second).is_err());
+    created.attestation = mechanism(&second);
+    enrollments.update(&created).unwrap();
+    assert!(register(&first).is_err());
+    assert_eq!(register(&second).unwrap().device_id, "tpm-1");
 }
