@@ -89,8 +89,8 @@ impl Rig {
     }
 
     fn key(&self, id: &str) -> SymmetricKey {
-        let group = self.emulator.groups()[0].symmetric_keys().unwrap();
-        group.primary.derive(&RegistrationId::new(id).unwrap())
+        let group = &self.emulator.groups()[0];
+        group.symmetric_keys().unwrap().primary.derive(&RegistrationId::new(id).unwrap())
     }
 
     fn address(&self, transport: &str) -> SocketAddr {

@@ -40,6 +40,7 @@ fn arrows_run_as_designed() {
         ("dps-transport-amqp", &["dps-core"]),
         ("dps-transport-http", &["dps-core"]),
         ("dps-transport-mqtt", &["dps-core"]),
+        ("dps-hub-mqtt", &["dps-core"]),
         ("dps-hsm-custom", &["dps-core", "dps-hsm-x509"]),
         ("dps-hsm-openssl", &["dps-core", "dps-hsm-x509"]),
         ("dps-hsm-pkcs11", &["dps-core", "dps-hsm-x509"]),
@@ -51,6 +52,7 @@ fn arrows_run_as_designed() {
             "dps-client",
             &[
                 "dps-core",
+                "dps-hub-mqtt",
                 "dps-transport",
                 "dps-transport-amqp",
                 "dps-transport-http",
@@ -58,6 +60,7 @@ fn arrows_run_as_designed() {
             ],
         ),
         ("dps-emulator", &["dps-core"]),
+        ("dps-service", &["dps-core"]),
         (
             "dps-ffi",
             &["dps-client", "dps-hsm-custom", "dps-hsm-pkcs11", "dps-hsm-symm-key", "dps-hsm-x509"],
@@ -72,6 +75,7 @@ fn arrows_run_as_designed() {
                 "dps-hsm-symm-key",
                 "dps-hsm-tpm",
                 "dps-hsm-x509",
+                "dps-service",
             ],
         ),
         (
@@ -110,7 +114,7 @@ fn only_one_crate_of_the_device_side_names_rustls() {
             .unwrap()
             .iter()
             .any(|d| d["name"] == "rustls" && d["kind"].is_null());
-        let may = ["dps-transport", "dps-emulator", "dps-tests"].contains(&name);
+        let may = ["dps-transport", "dps-emulator", "dps-service", "dps-tests"].contains(&name);
         assert!(!uses || may, "{name} depends on rustls");
     }
 }
@@ -138,6 +142,13 @@ fn the_client_has_no_tokio_of_its_own() {
     assert!(direct.contains("rumqttc"), "{tree}");
     let from_rumqttc = ["rumqttc", "tokio-stream", "tokio-util"];
     assert!(direct.iter().all(|name| from_rumqttc.contains(name)), "{direct:?}\n{tree}");
+}
+
+#[test]
+fn the_c_library_has_no_session_with_the_hub() {
+    let tree = cargo(&["tree", "--locked", "-e", "normal", "-p", "dps-ffi", "--prefix", "none"]);
+    assert!(tree.contains("dps-transport-mqtt"), "{tree}");
+    assert!(!tree.contains("dps-hub-mqtt"), "{tree}");
 }
 
 #[test]

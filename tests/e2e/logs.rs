@@ -41,8 +41,8 @@ fn nothing_secret_is_logged_by_any_transport() {
     let running = RunningProxy::start(Some(("operator", "s3cretive")));
     let proxy = Proxy::parse(&format!("http://operator:s3cretive@{}", running.address())).unwrap();
     let key = {
-        let groups = fleet.emulator.groups().iter();
-        let mut keys = groups.filter_map(|group| group.symmetric_keys());
+        let groups = fleet.emulator.groups();
+        let mut keys = groups.iter().filter_map(|group| group.symmetric_keys());
         keys.next().unwrap().primary.to_base64().as_str().to_owned()
     };
     for transport in Transport::ALL {

@@ -46,7 +46,7 @@ fn builder(emulator: &Emulator, id: &str, key: &SymmetricKey) -> Builder {
 fn key_of(emulator: &Emulator, id: &str) -> SymmetricKey {
     let enrollment = emulator
         .enrollments()
-        .iter()
+        .into_iter()
         .find(|enrollment| enrollment.registration_id.as_str() == id)
         .unwrap();
     enrollment.symmetric_keys().unwrap().primary.clone()

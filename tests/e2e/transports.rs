@@ -92,7 +92,7 @@ fn each_refusal_has_its_reason() {
     });
     let stranger = SymmetricKey::from_bytes(&[1; 32]).unwrap();
     let key = {
-        let mut all = fleet.emulator.enrollments().iter();
+        let mut all = fleet.emulator.enrollments().into_iter();
         let found = all.find(|one| one.registration_id.as_str() == "shut-out");
         found.unwrap().symmetric_keys().unwrap().primary.clone()
     };

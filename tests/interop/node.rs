@@ -100,8 +100,8 @@ impl Service {
     }
 
     fn device_key(&self) -> String {
-        let keys = self.emulator.enrollments()[0].symmetric_keys().unwrap();
-        keys.primary.to_base64().to_string()
+        let enrollment = &self.emulator.enrollments()[0];
+        enrollment.symmetric_keys().unwrap().primary.to_base64().to_string()
     }
 }
 

@@ -105,10 +105,14 @@ disabledReply: failed
     fs::write(folder.join("ca.pem"), emulator.ca_pem()).unwrap();
     let scope = emulator.id_scope().to_owned();
     let peer = Peer { folder: folder.clone(), scope, web_sockets };
-    let enrolled = |index: usize| emulator.enrollments()[index].symmetric_keys().unwrap().clone();
+    let enrolled = |id: &str| {
+        let all = emulator.enrollments();
+        let found = all.iter().find(|found| found.registration_id.as_str() == id);
+        found.unwrap().symmetric_keys().unwrap().clone()
+    };
 
     // An individual enrollment, with either of its keys.
-    for key in [enrolled(0).primary, enrolled(0).secondary] {
+    for key in [enrolled("my-symkey-device").primary, enrolled("my-symkey-device").secondary] {
         let (finished, value) = peer.register("my-symkey-device", &key, None);
         finished.success();
         assert_eq!(value["status"], "assigned");
@@ -136,7 +140,8 @@ disabledReply: failed
     }
 
     // Disabled, in the form that this client can understand: it raises an error.
-    let (finished, value) = peer.register("disabled-device", &enrolled(1).primary, None);
+    let (finished, value) =
+        peer.register("disabled-device", &enrolled("disabled-device").primary, None);
     assert_eq!(finished.code, Some(3));
     let chain = value["chain"].to_string();
     assert!(chain.contains("failed registration status"), "{chain}");

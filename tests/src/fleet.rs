@@ -132,7 +132,7 @@ impl Fleet {
 
     /// The security module of the device with a key of its own.
     pub fn key_device(&self) -> SymmetricKeyHsm {
-        let mut enrollments = self.emulator.enrollments().iter();
+        let mut enrollments = self.emulator.enrollments().into_iter();
         let found = enrollments.find(|found| found.registration_id.as_str() == "key-device");
         let key = found.unwrap().symmetric_keys().unwrap().primary.clone();
         SymmetricKeyHsm::new(RegistrationId::new("key-device").unwrap(), key)
@@ -158,9 +158,10 @@ impl Fleet {
     ///
     /// Never: the fleet has that group.
     pub fn group_keys(&self) -> [SymmetricKey; 2] {
-        let mut groups = self.emulator.groups().iter();
+        let mut groups = self.emulator.groups().into_iter();
         let found = groups.find(|group| group.enrollment_group_id == "key-group");
-        let keys = found.unwrap().symmetric_keys().unwrap();
+        let group = found.unwrap();
+        let keys = group.symmetric_keys().unwrap();
         [keys.primary.clone(), keys.secondary.clone()]
     }
 }

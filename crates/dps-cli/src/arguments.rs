@@ -1,10 +1,13 @@
 //! The command line.
 
 mod derive_key;
+pub(crate) mod service;
+mod simulate;
 mod tpm;
 mod x509;
 
 pub(crate) use derive_key::DeriveKey;
+pub(crate) use simulate::{SimulateDevice, Work};
 pub(crate) use tpm::{Tpm, TpmOptions};
 #[cfg(feature = "tpm")]
 pub(crate) use tpm::{TpmClearIdentity, TpmCreateKey, TpmInfo};
@@ -37,9 +40,12 @@ impl Arguments {
     pub(crate) fn read() -> Self {
         let matches = Self::command().get_matches();
         let mut arguments = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-        if let (Command::Register(options), Some(given)) =
-            (&mut arguments.command, matches.subcommand_matches("register"))
-        {
+        let registering = match &mut arguments.command {
+            Command::Register(options) => Some(&mut **options),
+            Command::Simulate(options) => Some(&mut options.register),
+            _ => None,
+        };
+        if let (Some(options), Some((_, given))) = (registering, matches.subcommand()) {
             let is_option = |name| given.value_source(name) == Some(ValueSource::CommandLine);
             options.key_given = is_option("key");
             options.endpoint_given = is_option("endpoint");
@@ -67,9 +73,13 @@ impl Command {
         match self {
             Command::Demo(options) => options.json,
             Command::Register(options) => options.output == OutputFormat::Json,
+            Command::Simulate(options) => options.register.output == OutputFormat::Json,
             Command::Doctor(options) => options.output == OutputFormat::Json,
             Command::Pkcs11(Pkcs11::List(options)) => options.json,
             Command::Tpm(Tpm::Info(options)) => options.json,
+            Command::Enrollment(command) => command.wants_json(),
+            Command::EnrollmentGroup(command) => command.wants_json(),
+            Command::Registration(command) => command.wants_json(),
             Command::Cert(_)
             | Command::DeriveKey(_)
             | Command::Emulator(_)
@@ -87,6 +97,8 @@ pub(crate) enum Command {
     DeriveKey(DeriveKey),
     /// Register a device and print the hub it is assigned to
     Register(Box<Register>),
+    /// Register a device, connect it to its hub, send telemetry, and print its twin
+    Simulate(Box<SimulateDevice>),
     /// Find out what stands between this machine and the service
     Doctor(Doctor),
     /// Make certificates for trying out X.509: authorities and devices
@@ -101,6 +113,15 @@ pub(crate) enum Command {
     /// Devices that do not exist, with certificates that do
     #[command(subcommand)]
     X509(X509),
+    /// Manage the enrollments of single devices
+    #[command(subcommand)]
+    Enrollment(service::Enrollment),
+    /// Manage the enrollments of groups of devices
+    #[command(subcommand)]
+    EnrollmentGroup(service::EnrollmentGroup),
+    /// See which devices have registered
+    #[command(subcommand)]
+    Registration(service::Registration),
     /// Run the local service until it is interrupted
     Emulator(Emulator),
 }
@@ -291,6 +312,14 @@ pub(crate) struct Pkcs11List {
     /// Print one JSON document instead of text
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+impl Register {
+    /// The transport that was asked for, or the usual one.
+    pub(crate) fn transport(&self) -> Transport {
+        let usual = if self.tpm { Transport::Amqp } else { Transport::Mqtt };
+        self.transport.unwrap_or(usual)
+    }
 }
 
 /// Which proxy to go through.
@@ -509,9 +538,30 @@ pub(crate) enum OutputFormat {
     Json,
 }
 
+#[derive(Subcommand, Debug)]
+pub(crate) enum EmulatorCommand {
+    /// Print the lines that other clients on this machine need in /etc/hosts to find the service
+    /// and its hubs by their names
+    Hosts(EmulatorHosts),
+}
+
 #[derive(Args, Debug)]
-#[command(after_help = exit::HELP)]
+pub(crate) struct EmulatorHosts {
+    /// The service's YAML file, for its hubs and names
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Address by which the clients reach the service
+    #[arg(long)]
+    pub(crate) address: Option<IpAddr>,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = exit::HELP, args_conflicts_with_subcommands = true)]
 pub(crate) struct Emulator {
+    #[command(subcommand)]
+    pub(crate) command: Option<EmulatorCommand>,
+
     /// YAML file with enrollments, hubs and behaviour; without it there is one enrollment group
     /// with new keys, and one hub
     #[arg(long, value_name = "FILE")]
@@ -537,6 +587,11 @@ pub(crate) struct Emulator {
     /// be given several times
     #[arg(long, value_name = "NAME")]
     pub(crate) server_name: Vec<String>,
+
+    /// Keep enrollments and registrations in this file, and find them there again; without it they
+    /// are gone when the service ends
+    #[arg(long, value_name = "FILE")]
+    pub(crate) state: Option<PathBuf>,
 
     /// Write the service's CA certificate to this file, for clients to trust
     #[arg(long, value_name = "FILE")]

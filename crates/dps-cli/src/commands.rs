@@ -7,4 +7,6 @@ pub(crate) mod doctor;
 pub(crate) mod emulator;
 mod made;
 pub(crate) mod register;
+pub(crate) mod service;
+pub(crate) mod simulate;
 pub(crate) mod tpm;

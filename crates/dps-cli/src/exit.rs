@@ -11,15 +11,19 @@ Exit codes:
   4  the service could not be reached (name, TCP, lost connection)
   5  TLS failed (certificate, handshake)
   6  the service refused the credentials
-  7  the service refused the device (disabled, not assigned, other refusals)
+  7  the service refused the device or the request (disabled, not assigned, not found, ...)
   8  the time allowed ran out, and nothing had failed before
   9  the service is throttling or has a fault
  10  the server does not speak the protocol";
 
 pub(crate) const OTHER: u8 = 1;
 pub(crate) const CONFIG: u8 = 2;
+pub(crate) const UNREACHABLE: u8 = 4;
+pub(crate) const TLS: u8 = 5;
 pub(crate) const CREDENTIALS: u8 = 6;
 pub(crate) const HSM: u8 = 3;
+pub(crate) const REFUSED: u8 = 7;
+pub(crate) const UNAVAILABLE: u8 = 9;
 pub(crate) const PROTOCOL: u8 = 10;
 
 /// The exit code of a failed registration.

@@ -45,15 +45,30 @@ impl Failure {
         self
     }
 
-    /// The part of a registration that failed.
-    #[cfg(feature = "tpm")]
+    /// Where it failed.
     pub(crate) fn at(mut self, stage: &'static str) -> Self {
         self.stage = Some(stage);
         self
     }
 
+    /// What the service says, on a line of its own; what was said of it before goes.
+    pub(crate) fn service(mut self, service: impl fmt::Display) -> Self {
+        self.service = Some(service.to_string());
+        self.why = None;
+        self
+    }
+
     /// A registration that failed.
     pub(crate) fn registration(error: &Error) -> Self {
+        Self::of(error, "the device is not registered")
+    }
+
+    /// A registered device that could not work with its hub.
+    pub(crate) fn hub(error: &Error) -> Self {
+        Self::of(error, "the device is registered, but could not work with its hub")
+    }
+
+    fn of(error: &Error, what: &str) -> Self {
         // The service's words get a line of their own.
         let text = error.to_string();
         let stage = error.stage().as_str();
@@ -66,7 +81,7 @@ impl Failure {
         };
         Self {
             code: exit::of(error),
-            what: "the device is not registered".into(),
+            what: what.into(),
             why: Some(why),
             stage: Some(stage),
             service,
@@ -92,7 +107,7 @@ impl Failure {
 
     /// For scripts that asked for JSON: the same members as for a failed registration.
     pub(crate) fn to_json(&self) -> serde_json::Value {
-        let message = match &self.why {
+        let message = match self.why.as_ref().or(self.service.as_ref()) {
             Some(why) => format!("{}: {why}", self.what),
             None => self.what.clone(),
         };

@@ -5,11 +5,13 @@
 //! * `dps demo`: the whole way, from key to assignment, on one machine
 //! * `dps derive-key`: device keys of an enrollment group
 //! * `dps register`: a device's registration
+//! * `dps simulate`: a registered device at work at its hub
 //! * `dps doctor`: what stands between this machine and the service
 //! * `dps cert`: certificates for trying out X.509, and for the proof of possession
 //! * `dps pkcs11`: what there is on PKCS#11 tokens
 //! * `dps tpm`: a TPM's keys, for enrollments and certificates
 //! * `dps x509 simulate`: certificates of simulated devices
+//! * `dps enrollment`, `dps enrollment-group`, `dps registration`: managing the service
 //! * `dps emulator`: the local service
 //!
 //! # Out of scope
@@ -30,7 +32,7 @@ mod report;
 mod secrets;
 mod tpm;
 
-use arguments::{Arguments, Command, Pkcs11, X509};
+use arguments::{Arguments, Command, EmulatorCommand, Pkcs11, X509};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -41,12 +43,19 @@ fn main() -> ExitCode {
         Command::Demo(options) => commands::demo::run(&options),
         Command::DeriveKey(options) => commands::derive_key::run(&options),
         Command::Register(options) => commands::register::run(*options),
+        Command::Simulate(options) => commands::simulate::run(*options),
         Command::Cert(command) => commands::cert::run(&command),
         Command::X509(X509::Simulate(options)) => commands::cert::simulate::run(&options),
         Command::Doctor(options) => commands::doctor::run(&options),
         Command::Pkcs11(Pkcs11::List(options)) => pkcs11::list(&options),
         Command::Tpm(command) => commands::tpm::run(&command),
-        Command::Emulator(options) => commands::emulator::run(&options),
+        Command::Emulator(options) => match &options.command {
+            Some(EmulatorCommand::Hosts(options)) => commands::emulator::hosts::run(options),
+            None => commands::emulator::run(&options),
+        },
+        Command::Enrollment(command) => commands::service::enrollment::run(&command),
+        Command::EnrollmentGroup(command) => commands::service::enrollment_group::run(&command),
+        Command::Registration(command) => commands::service::registration::run(&command),
     };
     match outcome.and_then(|()| output::check()) {
         Ok(()) => ExitCode::SUCCESS,

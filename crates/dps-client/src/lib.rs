@@ -4,6 +4,8 @@
 //!
 //! * [`ProvisioningClient`]: one device's registration, driven by [`poll`](ProvisioningClient::poll),
 //!   by the blocking [`register`](ProvisioningClient::register), or on tokio (feature `tokio`)
+//! * `HubClient` (feature `hub`): a small session with the assigned hub, to prove that the
+//!   assignment works: telemetry, twin, messages
 //! * [`Session`]: the same without any I/O, for those who bring their own
 //! * sockets, name resolution and the system's clocks and trust anchors: the only place on the
 //!   device's side that has them
@@ -36,6 +38,8 @@ mod builder;
 mod client;
 mod clock;
 mod connector;
+#[cfg(feature = "hub")]
+pub mod hub;
 mod preparation;
 mod random;
 mod session;

@@ -5,7 +5,7 @@ use crate::anchors;
 use crate::wake::Interrupter;
 use dps_core::{Error, ErrorKind, Stage};
 use dps_transport::{Endpoint, SystemAnchors};
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
 
 /// What a connection needs to know.
@@ -34,18 +34,19 @@ impl Preparation {
     /// Starts it. `done` is interrupted when the answer is there.
     pub(crate) fn start(endpoint: &Endpoint, port: u16, system: bool, done: Interrupter) -> Self {
         let anchors = if system { anchors::cached() } else { None };
-        if let Some(address) = endpoint.address()
-            && (!system || anchors.is_some())
-        {
-            let addresses = vec![SocketAddr::new(address, port)];
+        let known = known_addresses(endpoint);
+        if !known.is_empty() && (!system || anchors.is_some()) {
+            let addresses =
+                known.into_iter().map(|address| SocketAddr::new(address, port)).collect();
             return Self::of(State::Ready(Some(Prepared { addresses, anchors })));
         }
         let (sender, receiver) = channel();
-        let host = endpoint.host().to_owned();
+        let endpoint = endpoint.clone();
         let failed = sender.clone();
         let thread = std::thread::Builder::new().name("dps-resolve".into()).spawn(move || {
             let anchors = system.then(anchors::load);
-            let prepared = resolve(&host, port).map(|addresses| Prepared { addresses, anchors });
+            let prepared =
+                resolve(&endpoint, port).map(|addresses| Prepared { addresses, anchors });
             // Nobody listens any more when the client is gone; that is fine.
             let _ = sender.send(prepared);
             done.interrupt();
@@ -84,8 +85,27 @@ impl Preparation {
     }
 }
 
+/// Addresses that need no look-up: one that stands in the endpoint, and those of names below
+/// `localhost`, which lead to this machine whatever a resolver may say (RFC 6761 section 6.3; not
+/// every system's resolver knows them).
+fn known_addresses(endpoint: &Endpoint) -> Vec<IpAddr> {
+    let name = endpoint.host().trim_end_matches('.').to_ascii_lowercase();
+    match endpoint.address() {
+        Some(address) => vec![address],
+        None if name.ends_with(".localhost") => {
+            vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]
+        }
+        None => Vec::new(),
+    }
+}
+
 /// Asks the system's resolver. Blocks.
-fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, Error> {
+fn resolve(endpoint: &Endpoint, port: u16) -> Result<Vec<SocketAddr>, Error> {
+    let known = known_addresses(endpoint);
+    if !known.is_empty() {
+        return Ok(known.into_iter().map(|address| SocketAddr::new(address, port)).collect());
+    }
+    let host = endpoint.host();
     let failed =
         |detail: String| Error::new(Stage::Resolve, ErrorKind::NameResolution).with_detail(detail);
     let found =
@@ -97,4 +117,20 @@ fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, Error> {
         }
     }
     if addresses.is_empty() { Err(failed(format!("{host} has no address"))) } else { Ok(addresses) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_below_localhost_are_this_machine() {
+        for name in ["contoso-hub.localhost", "A.B.LOCALHOST", "hub.localhost."] {
+            let addresses = resolve(&Endpoint::parse(name).unwrap(), 7).unwrap();
+            assert_eq!(addresses, ["127.0.0.1:7", "[::1]:7"].map(|text| text.parse().unwrap()));
+        }
+        for name in ["localhost", "notlocalhost", "localhost.example"] {
+            assert_eq!(known_addresses(&Endpoint::parse(name).unwrap()), Vec::<IpAddr>::new());
+        }
+    }
 }

@@ -43,7 +43,7 @@ pub(crate) fn ask(
     None
 }
 
-fn sign(hsm: &mut dyn Hsm, text: &str) -> Result<Mac, HsmError> {
+pub(crate) fn sign(hsm: &mut dyn Hsm, text: &str) -> Result<Mac, HsmError> {
     guarded("sign", || hsm.sign(text.as_bytes()))
 }
 

@@ -33,6 +33,8 @@ pub enum Stage {
     Register,
     /// Asking for the outcome.
     Poll,
+    /// The connection to the assigned hub.
+    Hub,
     /// The time allowed ran out.
     Deadline,
 }
@@ -51,6 +53,7 @@ impl Stage {
             Stage::Authenticate => "authenticate",
             Stage::Register => "register",
             Stage::Poll => "poll",
+            Stage::Hub => "hub",
             Stage::Deadline => "deadline",
         }
     }
@@ -67,6 +70,7 @@ impl Stage {
             Stage::Authenticate => "the service to accept the connection",
             Stage::Register => "a reply to the register request",
             Stage::Poll => "the assignment",
+            Stage::Hub => "the hub to answer",
         }
     }
 }
@@ -376,6 +380,9 @@ impl Error {
                 "check the endpoint's host and port, and that the service is running there"
             }
             ErrorKind::ConnectFailed => "check the network and any firewall on the way",
+            ErrorKind::ConnectionLost if self.0.stage == Stage::Hub => {
+                "connect again; a hub lets each device in once only, so another program with this device's identity may have taken its place"
+            }
             ErrorKind::ConnectionLost => {
                 "something closed the connection: check proxies and firewalls, then try again"
             }
@@ -407,6 +414,9 @@ impl Error {
             }
             ErrorKind::Tls => "check that the endpoint's port speaks TLS 1.2 or 1.3",
             ErrorKind::ConnectRejected { code: 3 } => "the service is unavailable: try later",
+            ErrorKind::ConnectRejected { .. } if self.0.stage == Stage::Hub => {
+                "check that the hub still knows the device (register again if not), that the key or certificate is the one it registered with, and this machine's clock"
+            }
             ErrorKind::SaslRejected { code: 1 } if self.0.attestation == Some(Attestation::Tpm) => {
                 TPM_ENROLLMENT
             }
@@ -436,6 +446,14 @@ impl Error {
             ErrorKind::SubscribeRejected
             | ErrorKind::Protocol
             | ErrorKind::MalformedReply
+            | ErrorKind::IncompleteReply
+                if self.0.stage == Stage::Hub =>
+            {
+                "check that the host is an IoT hub and that nothing on the way changes its data"
+            }
+            ErrorKind::SubscribeRejected
+            | ErrorKind::Protocol
+            | ErrorKind::MalformedReply
             | ErrorKind::IncompleteReply => {
                 "check that the endpoint is a provisioning service and that nothing on the way changes its data"
             }
@@ -446,6 +464,9 @@ impl Error {
                 "the device has a hub, but cannot speak with it: check that the TPM is present, that nothing else uses it, and that it has room for a key, then register again"
             }
             ErrorKind::TooLarge { .. } => "make the payload smaller",
+            ErrorKind::Service { .. } if self.0.stage == Stage::Hub => {
+                "check that the reported properties are a JSON object of less than 32 KB"
+            }
             ErrorKind::Service { .. } => self.service_hint(),
             ErrorKind::Unavailable { status: 429 } => {
                 "the service limits the rate of requests: try later"

@@ -99,6 +99,8 @@ fn server_params(
         names.push(config.address.to_string());
     }
     names.extend(config.server_names.iter().cloned());
+    // Devices go on to their hub by its own name.
+    names.extend(config.hubs.iter().map(|hub| hub.host_name.clone()));
     let mut seen = std::collections::HashSet::new();
     names.retain(|name| seen.insert(name.to_ascii_lowercase()));
 

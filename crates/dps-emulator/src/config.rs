@@ -6,19 +6,30 @@
 
 mod enrollment;
 mod error;
+mod hubs;
+mod placement;
+mod policy;
 mod yaml;
 
+pub(crate) use enrollment::some_parsed;
 pub use enrollment::{
     AttestationConfig, AttestationType, CertificateConfig, CertificatesConfig,
     EnrollmentGroupConfig, IndividualEnrollmentConfig, ProvisioningStatus, SymmetricKeyConfig,
     TpmConfig, X509Config,
 };
 pub use error::ConfigError;
+pub use hubs::{DeviceNetworkConfig, HubConfig, Network, NetworkError};
+pub use placement::{
+    AllocationPolicy, Capabilities, CustomAllocationDefinition, InitialTwin, InitialTwinProperties,
+    ReprovisionPolicy,
+};
+pub use policy::{Permission, SharedAccessPolicyConfig};
 
 use core::net::{IpAddr, Ipv4Addr};
 use core::time::Duration;
 use dps_core::IdScope;
 use serde::Deserialize;
+use std::path::PathBuf;
 
 /// The ID scope when none is configured.
 const DEFAULT_ID_SCOPE: &str = "0ne00111111";
@@ -49,8 +60,15 @@ pub struct EmulatorConfig {
     pub server_names: Vec<String>,
     /// The ID scope. Default `0ne00111111`.
     pub id_scope: IdScope,
-    /// Host names of the hubs that devices are assigned to. At least one, each with a dot.
-    pub hubs: Vec<String>,
+    /// The hubs that devices are assigned to. At least one, each name with a dot.
+    pub hubs: Vec<HubConfig>,
+    /// How a hub is chosen for enrollments that do not say. Default `hashed`.
+    pub allocation_policy: AllocationPolicy,
+    /// How far devices are from the hubs, for the policy `geoLatency`.
+    pub device_networks: Vec<DeviceNetworkConfig>,
+    /// Who may use the service API. When empty: `provisioningserviceowner`, who may do everything,
+    /// with fresh keys.
+    pub shared_access_policies: Vec<SharedAccessPolicyConfig>,
     /// Enrollments of single devices.
     pub enrollments: Vec<IndividualEnrollmentConfig>,
     /// Enrollments of groups of devices. Default: one, `mylegacydevices`, with fresh keys.
@@ -69,6 +87,15 @@ pub struct EmulatorConfig {
     pub reject_at_connect: bool,
     /// How a device with a disabled enrollment is answered.
     pub disabled_reply: DisabledReply,
+    /// How long the webhook of a custom allocation may take. Default 10 s: some clients give up
+    /// after 30 s (`wire-protocol.md` section 9).
+    pub webhook_timeout: Duration,
+    /// Certificates in PEM that an https webhook may lead to, besides those that the system
+    /// trusts.
+    pub webhook_trusted_certificates: Option<String>,
+    /// Where enrollments and registrations are kept, so that they outlive the service; in memory
+    /// only when absent. Enrollments of the configuration go into a new file only.
+    pub state_file: Option<PathBuf>,
 }
 
 impl Default for EmulatorConfig {
@@ -84,7 +111,10 @@ impl Default for EmulatorConfig {
             amqp_port: None,
             server_names: Vec::new(),
             id_scope,
-            hubs: vec![DEFAULT_HUB.to_owned()],
+            hubs: vec![HubConfig::new(DEFAULT_HUB)],
+            allocation_policy: AllocationPolicy::Hashed,
+            device_networks: Vec::new(),
+            shared_access_policies: Vec::new(),
             enrollments: Vec::new(),
             enrollment_groups: vec![EnrollmentGroupConfig::new(DEFAULT_GROUP)],
             retry_after_seconds: 2,
@@ -92,6 +122,9 @@ impl Default for EmulatorConfig {
             clock_skew: Duration::from_secs(300),
             reject_at_connect: false,
             disabled_reply: DisabledReply::Disabled,
+            webhook_timeout: Duration::from_secs(10),
+            webhook_trusted_certificates: None,
+            state_file: None,
         }
     }
 }

@@ -6,6 +6,11 @@ pub(crate) mod https;
 pub(crate) mod mqtt;
 
 use core::time::Duration;
+use std::sync::Arc;
+
+/// Called when a connection has something to [transmit](Connection::transmit) that the client did
+/// not ask for. May be called from any thread, and must not block.
+pub type Wake = Arc<dyn Fn() + Send + Sync>;
 
 /// A door of the service: a port and what is spoken there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,4 +43,11 @@ pub trait Connection: Send {
 
     /// Does what is due at `now`: closes the connection when the client was silent too long.
     fn handle_timeout(&mut self, now: Duration);
+
+    /// Tells the connection whom to call when there is something to transmit that no byte of the
+    /// client's is the reason for: a hub's message, or that its place was taken. Without it, such
+    /// things wait for the next [`transmit`](Self::transmit). Most connections only answer.
+    fn set_wake(&mut self, wake: Wake) {
+        let _ = wake;
+    }
 }

@@ -3,13 +3,16 @@
 use crate::certificates::{CertificateError, Certificates};
 use crate::config::{ConfigError, EmulatorConfig};
 use crate::doors::Door;
+use crate::hub::Hub;
 use crate::model::{EnrollmentGroup, IndividualEnrollment, RegistrationRecord};
 use crate::random::{Random, RandomError};
 use crate::server;
-use crate::service::Service;
+use crate::service::{OpenError, Service};
+use crate::store::StoreError;
 use crate::summary::{
     EndpointSummary, EnrollmentGroupSummary, IndividualEnrollmentSummary, Summary,
 };
+use crate::webhook;
 use core::fmt;
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -19,6 +22,7 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use zeroize::Zeroizing;
 
 /// How long [`Emulator::stop`] waits at most for connections to close.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
@@ -30,6 +34,9 @@ pub enum EmulatorError {
     /// The configuration contradicts itself.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// The state file cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// The server certificate could not be made.
     #[error(transparent)]
     Certificate(#[from] CertificateError),
@@ -51,6 +58,15 @@ pub enum EmulatorError {
     /// The threads could not be started.
     #[error("cannot start the emulator's threads: {0}")]
     Runtime(#[source] io::Error),
+}
+
+impl From<OpenError> for EmulatorError {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Config(error) => Self::Config(error),
+            OpenError::Store(error) => Self::Store(error),
+        }
+    }
 }
 
 fn remedy(error: &io::Error, setting: &str) -> String {
@@ -137,7 +153,8 @@ impl Emulator {
     pub fn start(config: EmulatorConfig) -> Result<Self, EmulatorError> {
         let mut random = Random::from_os()?;
         let certificates = Certificates::generate(&config, &mut random, server::now())?;
-        let service = Arc::new(Service::new(&config, random)?);
+        let caller = webhook::Caller::new(&config)?;
+        let service = Arc::new(Service::open(&config, random, server::now())?);
 
         let mqtt = SocketAddr::new(config.address, config.mqtt_port);
         let mqtt = OpenDoor::open(Door::Mqtt, mqtt)?;
@@ -169,6 +186,11 @@ impl Emulator {
             }));
             tracing::info!(?door, %address, "listening");
         }
+        let calls = webhook::serve(service.clone(), caller, stopping);
+        runtime.spawn(async move {
+            calls.await;
+            drop(alive);
+        });
         Ok(Self {
             service,
             ca_pem: certificates.ca_pem,
@@ -213,19 +235,24 @@ impl Emulator {
         self.service.id_scope()
     }
 
-    /// The enrollment groups, with their keys.
-    pub fn groups(&self) -> &[EnrollmentGroup] {
+    /// The enrollment groups as they are now, with their keys, sorted by name.
+    pub fn groups(&self) -> Vec<Arc<EnrollmentGroup>> {
         self.service.groups()
     }
 
-    /// The individual enrollments, with their keys.
-    pub fn enrollments(&self) -> &[IndividualEnrollment] {
+    /// The individual enrollments as they are now, with their keys, sorted by registration id.
+    pub fn enrollments(&self) -> Vec<Arc<IndividualEnrollment>> {
         self.service.enrollments()
     }
 
     /// The hubs' host names.
     pub fn hubs(&self) -> &[String] {
         self.service.hubs()
+    }
+
+    /// One of the hubs, with its devices; `None` when there is none of this name.
+    pub fn hub(&self, name: &str) -> Option<Hub> {
+        Hub::new(self.service.iot_hubs(), name)
     }
 
     /// The registration records as they stand now, sorted by registration id.
@@ -238,6 +265,17 @@ impl Emulator {
         &self.service
     }
 
+    /// With what, and under which name, the service API is used on this machine: a connection
+    /// string, which holds a key. Its host has a port unless that is the usual one.
+    pub fn connection_string(&self) -> Zeroizing<String> {
+        let EndpointSummary { host, port } = EndpointSummary::new(self.https_address);
+        let host = if host.contains(':') { format!("[{host}]") } else { host };
+        match port {
+            443 => self.service.connection_string(&host),
+            port => self.service.connection_string(&format!("{host}:{port}")),
+        }
+    }
+
     /// Everything a device or test needs, keys included, for printing as JSON.
     pub fn summary(&self) -> Summary {
         Summary {
@@ -246,8 +284,17 @@ impl Emulator {
             https: EndpointSummary::new(self.https_address),
             amqp: EndpointSummary::new(self.amqp_address),
             ca_pem: self.ca_pem.clone(),
-            enrollment_groups: self.groups().iter().map(EnrollmentGroupSummary::new).collect(),
-            enrollments: self.enrollments().iter().map(IndividualEnrollmentSummary::new).collect(),
+            enrollment_groups: self
+                .groups()
+                .iter()
+                .map(|group| EnrollmentGroupSummary::new(group))
+                .collect(),
+            enrollments: self
+                .enrollments()
+                .iter()
+                .map(|enrollment| IndividualEnrollmentSummary::new(enrollment))
+                .collect(),
+            connection_string: self.connection_string().to_string(),
             hubs: self.hubs().to_vec(),
         }
     }

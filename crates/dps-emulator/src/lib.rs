@@ -29,14 +29,17 @@
 //! * [`MqttConnection`]: the MQTT 3.1.1 door as a sans-I/O state machine
 //! * [`serve_https`]: the HTTPS door, with WebSockets, over any stream of bytes
 //! * [`AmqpConnection`]: the AMQP 1.0 door, likewise
+//! * [`Hub`]: the hubs that devices are assigned to, behind the MQTT door, too
 //! * [`tpm`]: what the service makes for TPMs
+//! * the service API, behind the HTTPS door, and a state file (`EmulatorConfig::state_file`)
 //! * [`sas`]: verification of SAS tokens; parsing and checks are independent of the code that makes them
 //!
 //! # Out of scope
 //!
 //! * anything the client side shares: of dps-core only keys, ids and wire types are used, so
 //!   that a mistake in the client is not mirrored here
-//! * IoT hubs: a hub is a name
+//! * of IoT hubs, everything but what a device needs to be at work: telemetry, messages, twin and
+//!   methods over MQTT
 //! * being safe to expose to a network: the certificate authority is made up at every start
 #![forbid(unsafe_code)]
 
@@ -44,32 +47,41 @@ mod certificates;
 mod config;
 mod doors;
 mod emulator;
+mod hub;
 mod model;
 mod random;
 pub mod sas;
 mod server;
 mod service;
+mod store;
 mod summary;
 mod timestamp;
 pub mod tpm;
+mod webhook;
 mod x509;
 
 pub use certificates::CertificateError;
 pub use config::{
-    AttestationConfig, AttestationType, CertificateConfig, CertificatesConfig, ConfigError,
-    DisabledReply, EmulatorConfig, EnrollmentGroupConfig, IndividualEnrollmentConfig,
-    ProvisioningStatus, SymmetricKeyConfig, TpmConfig, X509Config,
+    AllocationPolicy, AttestationConfig, AttestationType, Capabilities, CertificateConfig,
+    CertificatesConfig, ConfigError, CustomAllocationDefinition, DeviceNetworkConfig,
+    DisabledReply, EmulatorConfig, EnrollmentGroupConfig, HubConfig, IndividualEnrollmentConfig,
+    InitialTwin, InitialTwinProperties, Network, NetworkError, Permission, ProvisioningStatus,
+    ReprovisionPolicy, SharedAccessPolicyConfig, SymmetricKeyConfig, TpmConfig, X509Config,
 };
-pub use doors::Connection;
 pub use doors::amqp::AmqpConnection;
 pub use doors::https::serve_https;
 pub use doors::mqtt::MqttConnection;
+pub use doors::{Connection, Wake};
 pub use emulator::{Emulator, EmulatorError};
+pub use hub::{Hub, HubError, Message, MethodReply, Properties, Telemetry, Twin};
 pub use model::{
-    Attestation, EnrollmentGroup, EnrollmentRef, IndividualEnrollment, RegistrationRecord,
-    SymmetricKeys, X509Certificates,
+    Attestation, EnrollmentGroup, EnrollmentRef, HubDevice, IndividualEnrollment, Placement,
+    RegistrationRecord, SymmetricKeys, Version, X509Certificates,
 };
 pub use random::{Random, RandomError};
-pub use service::{Credentials, DeviceIdentity, Reply, Service};
+pub use service::{
+    Credentials, DeviceIdentity, OpenError, Reply, Service, WebhookAnswer, WebhookCall,
+};
+pub use store::StoreError;
 pub use summary::{EndpointSummary, EnrollmentGroupSummary, IndividualEnrollmentSummary, Summary};
 pub use x509::Certificate;

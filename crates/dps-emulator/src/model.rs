@@ -2,16 +2,30 @@
 //! (`wire-protocol.md` sections 7.3, 7.4 and 7.6).
 
 mod build;
+mod document;
+mod entity;
+mod hub;
 mod record;
 
-pub(crate) use record::Records;
+pub(crate) use document::{AttestationDocument, DocumentError, EnrollmentDocument, Row, Secrets};
+pub(crate) use entity::Entity;
+pub use hub::HubDevice;
+pub(crate) use hub::{HubDevices, Hubs};
 pub use record::RegistrationRecord;
+pub(crate) use record::{RecordRow, Records};
 
-use crate::config::ProvisioningStatus;
+use crate::config::{
+    AllocationPolicy, Capabilities, CustomAllocationDefinition, InitialTwin, ProvisioningStatus,
+    ReprovisionPolicy,
+};
+use crate::random::Random;
 use crate::tpm::PublicKey;
 use crate::x509::Certificate;
+use core::time::Duration;
 use dps_core::{RegistrationId, SymmetricKey};
-use std::collections::HashMap;
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// The enrollment of one device.
 #[derive(Clone, Debug)]
@@ -25,8 +39,12 @@ pub struct IndividualEnrollment {
     pub attestation: Attestation,
     /// Whether the device may register.
     pub provisioning_status: ProvisioningStatus,
-    /// The hub the device is assigned to; any by hash when absent.
-    pub iot_hub_host_name: Option<String>,
+    /// Which hub, and with what.
+    pub placement: Placement,
+    /// What the enrollment's owner wants to know of the device.
+    pub optional_device_information: Option<Map<String, Value>>,
+    /// Which state of the enrollment this is.
+    pub version: Version,
 }
 
 impl IndividualEnrollment {
@@ -46,8 +64,10 @@ pub struct EnrollmentGroup {
     pub attestation: Attestation,
     /// Whether the group's devices may register.
     pub provisioning_status: ProvisioningStatus,
-    /// The hub the devices are assigned to; any by hash when absent.
-    pub iot_hub_host_name: Option<String>,
+    /// Which hub, and with what.
+    pub placement: Placement,
+    /// Which state of the enrollment this is.
+    pub version: Version,
 }
 
 impl EnrollmentGroup {
@@ -104,6 +124,8 @@ pub struct X509Certificates {
     pub primary: Certificate,
     /// The secondary certificate.
     pub secondary: Option<Certificate>,
+    /// Whether they are authorities', not a device's own.
+    pub(crate) of_group: bool,
 }
 
 impl X509Certificates {
@@ -140,37 +162,72 @@ pub enum EnrollmentRef {
     Group(String),
 }
 
-/// Enrollments and hubs. Registration ids and group names compare without regard to case.
-#[derive(Debug)]
+/// Where an enrollment sends its devices, and with what.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Placement {
+    /// The hub, whatever the policy.
+    pub iot_hub_host_name: Option<String>,
+    /// The hubs to choose from; all that are linked when empty.
+    pub iot_hubs: Vec<String>,
+    /// How to choose; as the service's settings say when absent.
+    pub allocation_policy: Option<AllocationPolicy>,
+    /// The webhook of the policy `custom`.
+    pub custom_allocation_definition: Option<CustomAllocationDefinition>,
+    /// What happens when a device registers again; it keeps its hub when absent.
+    pub reprovision_policy: Option<ReprovisionPolicy>,
+    /// What a device's twin holds at first.
+    pub initial_twin: Option<InitialTwin>,
+    /// What devices can do.
+    pub capabilities: Capabilities,
+}
+
+/// Which state of something that changes this is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Version {
+    /// Another one after each change: a GUID in quotes.
+    pub etag: String,
+    /// Since 1970-01-01T00:00:00Z.
+    pub created: Duration,
+    /// Since 1970-01-01T00:00:00Z.
+    pub last_updated: Duration,
+}
+
+impl Version {
+    /// Of something new.
+    pub(crate) fn first(random: &mut Random, now: Duration) -> Self {
+        Self { etag: format!("\"{}\"", random.guid()), created: now, last_updated: now }
+    }
+
+    /// After a change.
+    pub(crate) fn next(&self, random: &mut Random, now: Duration) -> Self {
+        Self { created: self.created, ..Self::first(random, now) }
+    }
+}
+
+/// Enrollments, by their names in lower case: registration ids and group names compare without
+/// regard to case.
+#[derive(Debug, Default)]
 pub(crate) struct Model {
-    hubs: Vec<String>,
-    /// In the order of configuration, for those who list them.
-    enrollments: Vec<IndividualEnrollment>,
-    /// Lower-case registration id to place in `enrollments`.
-    enrollment_index: HashMap<String, usize>,
-    groups: Vec<EnrollmentGroup>,
+    enrollments: BTreeMap<String, Arc<IndividualEnrollment>>,
+    groups: BTreeMap<String, Arc<EnrollmentGroup>>,
 }
 
 impl Model {
-    /// The hubs' host names.
-    pub(crate) fn hubs(&self) -> &[String] {
-        &self.hubs
+    /// All individual enrollments, sorted.
+    pub(crate) fn enrollments(&self) -> impl Iterator<Item = &Arc<IndividualEnrollment>> {
+        self.enrollments.values()
     }
 
-    /// All individual enrollments.
-    pub(crate) fn enrollments(&self) -> &[IndividualEnrollment] {
-        &self.enrollments
-    }
-
-    /// All enrollment groups.
-    pub(crate) fn groups(&self) -> &[EnrollmentGroup] {
-        &self.groups
+    /// All enrollment groups, sorted.
+    pub(crate) fn groups(&self) -> impl Iterator<Item = &Arc<EnrollmentGroup>> {
+        self.groups.values()
     }
 
     /// The individual enrollment of a device, enabled or not.
-    pub(crate) fn enrollment(&self, id: &RegistrationId) -> Option<&IndividualEnrollment> {
-        let index = self.enrollment_index.get(&device_key(id))?;
-        self.enrollments.get(*index)
+    pub(crate) fn enrollment(&self, id: &RegistrationId) -> Option<&Arc<IndividualEnrollment>> {
+        self.enrollments.get(&device_key(id))
     }
 }
 

@@ -44,10 +44,13 @@ pub struct SasToken {
     expires_at: Duration,
     /// `sig` after percent-decoding: base64 text, if the token is good.
     signature: Vec<u8>,
+    /// `skn` after percent-decoding.
+    key_name: Option<String>,
 }
 
 impl SasToken {
-    /// Takes a token apart. Order, `skn` and unknown parameters do not matter.
+    /// Takes a token apart. Order and unknown parameters do not matter, nor does `skn` for a
+    /// device's token.
     ///
     /// # Errors
     ///
@@ -61,12 +64,17 @@ impl SasToken {
             .strip_prefix("SharedAccessSignature ")
             .ok_or(SasError::Malformed("it does not start with \"SharedAccessSignature \""))?;
         let (mut resource, mut signature, mut expiry) = (None, None, None);
+        let mut key_name = None;
         for parameter in parameters.split('&') {
             let Some((name, value)) = parameter.split_once('=') else { continue };
             let seen = match name {
                 "sr" => resource.replace(value),
                 "sig" => signature.replace(value),
                 "se" => expiry.replace(value),
+                "skn" => {
+                    key_name = percent_decode(value).and_then(|name| String::from_utf8(name).ok());
+                    None
+                }
                 _ => None,
             };
             if seen.is_some() {
@@ -88,6 +96,7 @@ impl SasToken {
             expires_at: Duration::from_secs(seconds),
             signature: percent_decode(signature)
                 .ok_or(SasError::Malformed("sig has a broken % escape"))?,
+            key_name,
         })
     }
 
@@ -120,6 +129,47 @@ impl SasToken {
         }
     }
 
+    /// The shared access policy whose key is said to have signed it (`skn`).
+    pub fn key_name(&self) -> Option<&str> {
+        self.key_name.as_deref()
+    }
+
+    /// Whether this token is for the service API of `host` (section 7.1). Case does not matter, nor
+    /// does a port.
+    ///
+    /// # Errors
+    ///
+    /// [`SasError::Audience`] when it is not.
+    pub fn verify_host(&self, host: &str) -> Result<(), SasError> {
+        let resource = percent_decode(&self.resource).ok_or(SasError::Audience)?;
+        let bare = |host: &[u8]| -> Vec<u8> {
+            let port = host.iter().rposition(|byte| *byte == b':');
+            let digits = |at: usize| host.iter().skip(at + 1).all(u8::is_ascii_digit);
+            host.get(..port.filter(|at| digits(*at)).unwrap_or(host.len()))
+                .unwrap_or_default()
+                .to_ascii_lowercase()
+        };
+        match bare(&resource) == bare(host.as_bytes()) && !resource.is_empty() {
+            true => Ok(()),
+            false => Err(SasError::Audience),
+        }
+    }
+
+    /// Whether this token is for the device `device_id` of `hub` (`wire-protocol.md` section
+    /// 1.3). The case of the host name does not matter, that of the device id does.
+    ///
+    /// # Errors
+    ///
+    /// [`SasError::Audience`] when it is not.
+    pub fn verify_hub_device(&self, hub: &str, device_id: &str) -> Result<(), SasError> {
+        let resource = percent_decode(&self.resource).and_then(|text| String::from_utf8(text).ok());
+        let named = resource.as_deref().and_then(|resource| resource.split_once("/devices/"));
+        match named {
+            Some((host, device)) if host.eq_ignore_ascii_case(hub) && device == device_id => Ok(()),
+            _ => Err(SasError::Audience),
+        }
+    }
+
     /// Whether this token is still good at `now` (since 1970-01-01T00:00:00Z), or was within
     /// the last `skew`.
     ///
@@ -145,7 +195,7 @@ impl fmt::Debug for SasToken {
 
 /// Undoes percent-encoding with hex digits of either case. A `+` stays one: base64 has it, and
 /// a client that failed to encode sends it raw. `None` when an escape is broken.
-fn percent_decode(text: &str) -> Option<Vec<u8>> {
+pub(crate) fn percent_decode(text: &str) -> Option<Vec<u8>> {
     let mut decoded = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {

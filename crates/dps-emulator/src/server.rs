@@ -2,7 +2,7 @@
 //! door's state machine.
 
 use crate::doors::amqp::AmqpConnection;
-use crate::doors::https::serve_https;
+use crate::doors::https::serve_https_to;
 use crate::doors::mqtt::MqttConnection;
 use crate::doors::{Connection, Door};
 use crate::service::Service;
@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
@@ -83,6 +83,7 @@ async fn serve_connection(
 ) -> io::Result<()> {
     // Replies are small, and each is awaited.
     socket.set_nodelay(true)?;
+    let peer = socket.peer_addr().ok().map(|address| address.ip());
     let stream = timeout(HANDSHAKE_PATIENCE, tls.accept(socket))
         .await
         .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "no TLS handshake in time"))?
@@ -91,14 +92,16 @@ async fn serve_connection(
     let certificates = certificates.iter().map(|der| der.to_vec()).collect();
     match door {
         Door::Mqtt => {
-            let connection =
-                MqttConnection::new(service, now()).with_peer_certificates(certificates);
+            let connection = MqttConnection::new(service, now())
+                .with_peer_certificates(certificates)
+                .with_peer_address(peer);
             converse(stream, connection).await
         }
-        Door::Https => serve_https(stream, service, certificates).await,
+        Door::Https => serve_https_to(stream, service, certificates, peer).await,
         Door::Amqp => {
-            let connection =
-                AmqpConnection::new(service, now()).with_peer_certificates(certificates);
+            let connection = AmqpConnection::new(service, now())
+                .with_peer_certificates(certificates)
+                .with_peer_address(peer);
             converse(stream, connection).await
         }
     }
@@ -125,6 +128,9 @@ async fn exchange(
     mut connection: impl Connection,
 ) -> io::Result<()> {
     let mut buffer = vec![0; 16 * 1024];
+    let pushed = Arc::new(Notify::new());
+    let notify = pushed.clone();
+    connection.set_wake(Arc::new(move || notify.notify_one()));
     loop {
         let output = connection.transmit();
         if !output.is_empty() {
@@ -154,6 +160,7 @@ async fn exchange(
                     connection.receive(now(), bytes);
                 }
             },
+            () = pushed.notified() => {}
             () = silence => connection.handle_timeout(now()),
         }
     }

@@ -2,39 +2,60 @@
 //! replies go as values (`wire-protocol.md` sections 3.3, 3.4, 6 and 7.6).
 
 mod allocation;
+pub(crate) mod api;
 mod authentication;
+mod custom;
+mod identities;
 mod identity;
+mod opening;
 mod operations;
+mod policies;
+mod provision;
 mod refusal;
 mod reply;
 mod tpm;
 
+pub(crate) use api::{ApiAnswer, ApiRequest, MAX_BODY_BYTES};
+pub use custom::{WebhookAnswer, WebhookCall};
 pub use identity::{Credentials, DeviceIdentity};
+pub use opening::OpenError;
 pub(crate) use refusal::Refusal;
 pub use reply::Reply;
 
-use crate::config::{ConfigError, DisabledReply, EmulatorConfig, ProvisioningStatus};
+use crate::config::{DisabledReply, ProvisioningStatus};
+use crate::hub;
 use crate::model::{
-    EnrollmentGroup, IndividualEnrollment, Model, Records, RegistrationRecord, device_key,
+    EnrollmentGroup, HubDevice, HubDevices, Hubs, IndividualEnrollment, Model, Records,
+    RegistrationRecord, device_key,
 };
 use crate::random::Random;
-use authentication::{Enrollment, Expiry, Match};
+use crate::store::{Durability, Store, Ticket};
+use allocation::Choice;
+use authentication::{Expiry, Match};
 use core::time::Duration;
-use dps_core::wire::RegistrationStatus;
-use operations::{Operation, Operations};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
-/// The substatus of a first registration, and of each later one to the same hub
-/// (`wire-protocol.md` section 6.2).
-const INITIAL_ASSIGNMENT: &str = "initialAssignment";
+use custom::Waiting;
+use operations::{Operation, Operations, Outcome, Verdict};
+use policies::Policies;
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use tokio::sync::Notify;
+use zeroize::Zeroizing;
 
 /// The provisioning service without any protocol. Reads no clock: `now` is always the time
 /// since 1970-01-01T00:00:00Z.
 #[derive(Debug)]
 pub struct Service {
     settings: Settings,
-    model: Model,
+    hubs: Hubs,
+    /// The same hubs with their devices, where assigned devices connect.
+    iot_hubs: Arc<hub::Hubs>,
+    policies: Policies,
+    /// Enrollments. Whoever needs this lock and that of the state takes this one first.
+    model: RwLock<Model>,
     state: Mutex<State>,
+    store: Store,
+    /// Wakes the one who makes the calls of webhooks.
+    call_waiting: Notify,
 }
 
 /// How it behaves.
@@ -52,39 +73,17 @@ struct Settings {
 #[derive(Debug)]
 struct State {
     records: Records,
+    devices: HubDevices,
     operations: Operations,
+    /// Registrations that wait for a webhook, by operation id.
+    waiting: HashMap<String, Waiting>,
+    /// Webhooks to be called.
+    calls: VecDeque<WebhookCall>,
     random: Random,
     tpms: tpm::Tpms,
 }
 
 impl Service {
-    /// A service with the enrollments and hubs of `config`. Keys that `config` leaves out, ids
-    /// and etags come from `random`.
-    ///
-    /// # Errors
-    ///
-    /// [`ConfigError`] when parts of the configuration contradict each other.
-    pub fn new(config: &EmulatorConfig, mut random: Random) -> Result<Self, ConfigError> {
-        let model = Model::new(config, &mut random)?;
-        Ok(Self {
-            settings: Settings {
-                id_scope: config.id_scope.as_str().to_owned(),
-                retry_after_seconds: config.retry_after_seconds,
-                assignment_delay: config.assignment_delay,
-                clock_skew: config.clock_skew,
-                reject_at_connect: config.reject_at_connect,
-                disabled_reply: config.disabled_reply,
-            },
-            model,
-            state: Mutex::new(State {
-                records: Records::default(),
-                operations: Operations::default(),
-                random,
-                tpms: tpm::Tpms::default(),
-            }),
-        })
-    }
-
     /// The ID scope.
     pub fn id_scope(&self) -> &str {
         &self.settings.id_scope
@@ -92,17 +91,33 @@ impl Service {
 
     /// The hubs' host names.
     pub fn hubs(&self) -> &[String] {
-        self.model.hubs()
+        self.hubs.names()
     }
 
-    /// The individual enrollments, with their keys.
-    pub fn enrollments(&self) -> &[IndividualEnrollment] {
-        self.model.enrollments()
+    /// The individual enrollments as they are now, with their keys, sorted by registration id.
+    pub fn enrollments(&self) -> Vec<Arc<IndividualEnrollment>> {
+        self.model().enrollments().cloned().collect()
     }
 
-    /// The enrollment groups, with their keys.
-    pub fn groups(&self) -> &[EnrollmentGroup] {
-        self.model.groups()
+    /// The enrollment groups as they are now, with their keys, sorted by name.
+    pub fn groups(&self) -> Vec<Arc<EnrollmentGroup>> {
+        self.model().groups().cloned().collect()
+    }
+
+    /// The hubs with their devices.
+    pub(crate) fn iot_hubs(&self) -> &Arc<hub::Hubs> {
+        &self.iot_hubs
+    }
+
+    /// A device's identity in a hub, as provisioning has left it there.
+    pub fn hub_device(&self, hub: &str, device_id: &str) -> Option<HubDevice> {
+        self.state().devices.get(hub, device_id).cloned()
+    }
+
+    /// The connection string of the first shared access policy that the service API can be used
+    /// with at `host`. It holds a key.
+    pub fn connection_string(&self, host: &str) -> Zeroizing<String> {
+        self.policies.connection_string(host)
     }
 
     /// The registration records as they stand at `now`, sorted by registration id.
@@ -182,7 +197,7 @@ impl Service {
         now: Duration,
     ) -> Result<Reply, Refusal> {
         self.authenticate(identity, credentials, now, Expiry::Checked)?;
-        identity::check_body(identity, body)?;
+        identity::read_body(identity, body)?;
         // A certificate request belongs to registering (`wire-protocol.md` section 6.5).
         let member =
             |name| serde_json::from_slice::<serde_json::Value>(body).ok()?.get(name).cloned();
@@ -205,80 +220,105 @@ impl Service {
             return Ok(challenge);
         }
         let found = self.authenticate(identity, credentials, now, Expiry::Checked)?;
-        identity::check_body(identity, body)?;
+        let registration = identity::read_body(identity, body)?;
         let is_disabled = found.provisioning_status() == ProvisioningStatus::Disabled;
         if is_disabled && self.settings.disabled_reply == DisabledReply::Unauthorized {
             return Err(Refusal::Disabled);
         }
 
         let mut state = self.state();
-        let ready_at = now.saturating_add(self.settings.assignment_delay);
-        let record = self.decide(&mut state, identity, &found, ready_at, now);
+        let before = state.records.get(&identity.registration_id);
+        let current_hub = before.and_then(|record| record.assigned_hub.clone());
+        let stays = found.placement().reprovision_policy.is_none_or(|p| !p.update_hub_assignment);
+        let id = identity.registration_id.as_str();
+        let verdict = match current_hub.filter(|_| stays) {
+            _ if is_disabled => Ok(Verdict::Disabled {
+                as_failure: self.settings.disabled_reply == DisabledReply::Failed,
+            }),
+            Some(hub) => Ok(Verdict::Assign { hub, twin: None, payload: None }),
+            None => match allocation::choose(id, found.placement(), &self.hubs, identity.source) {
+                Choice::Hub(hub) => Ok(Verdict::Assign { hub, twin: None, payload: None }),
+                Choice::None => Ok(custom::no_hub()),
+                Choice::Ask(webhook, linked_hubs) => {
+                    let payload = registration.payload.as_deref();
+                    let body = custom::question(identity, &found, before, &linked_hubs, payload);
+                    Err((webhook.webhook_url.clone(), body, linked_hubs))
+                }
+            },
+        };
+        let operation_id = operations::new_id(&identity.registration_id, &mut state.random);
+        let mut operation =
+            Operation { device: identity.registration_id.clone(), begun: now, outcome: None };
+        match verdict {
+            Ok(verdict) => {
+                let outcome = self.conclude(&mut state, identity, &found, verdict, now, now);
+                if self.store.durability(outcome.ticket) == Durability::Failed {
+                    return Err(Refusal::Storage);
+                }
+                operation.device = outcome.record.registration_id.clone();
+                operation.outcome = Some(outcome);
+            }
+            Err((url, body, linked_hubs)) => {
+                let operation_id = operation_id.clone();
+                let identity = identity.clone();
+                let waiting = Waiting { identity, found, linked_hubs, begun: now };
+                state.waiting.insert(operation_id.clone(), waiting);
+                state.calls.push_back(WebhookCall { operation_id, url, body });
+                self.call_waiting.notify_one();
+            }
+        }
+        state.operations.insert(operation_id.clone(), operation);
+        Ok(Reply::accepted(operation_id, self.settings.retry_after_seconds))
+    }
+
+    /// Makes a verdict come true.
+    fn conclude(
+        &self,
+        state: &mut State,
+        identity: &DeviceIdentity,
+        found: &Match,
+        verdict: Verdict,
+        begun: Duration,
+        now: Duration,
+    ) -> Outcome {
+        let ready_at = begun.saturating_add(self.settings.assignment_delay).max(now);
+        let before = state.records.get(&identity.registration_id).and_then(identities::place);
+        let (record, changes) = provision::conclude(state, identity, found, verdict, ready_at, now);
+        let proof = found.hub_identity(&identity.registration_id, record.hub_key.as_ref());
+        if let Some(proof) = proof {
+            identities::move_in(&self.iot_hubs, &state.devices, before, &record, proof);
+        }
         tracing::info!(
             registration_id = %record.registration_id,
             status = %String::from(record.status.clone()),
             hub = record.assigned_hub.as_deref(),
-            "registration accepted"
+            error_code = record.error_code,
+            "registration decided"
         );
-        state.records.put(record.clone());
-        let operation_id = operations::new_id(&identity.registration_id, &mut state.random);
-        let device = device_key(&identity.registration_id);
-        let State { operations, random, tpms, .. } = &mut *state;
+        let State { random, tpms, .. } = state;
         let tpm = Self::hub_key_for_tpm(tpms, &record, random);
-        operations.insert(operation_id.clone(), Operation { device, ready_at, record, tpm });
-        Ok(Reply::accepted(operation_id, self.settings.retry_after_seconds))
+        Outcome { ready_at, record, tpm, ticket: self.store.append(changes) }
     }
 
-    /// The registration record that a device's request leads to.
-    fn decide(
-        &self,
-        state: &mut State,
-        identity: &DeviceIdentity,
-        found: &Match<'_>,
-        decided: Duration,
-        now: Duration,
-    ) -> RegistrationRecord {
-        let before = state.records.get(&identity.registration_id);
-        let registration_id = match (&found.enrollment, before) {
-            (Enrollment::Individual(enrollment), _) => enrollment.registration_id.clone(),
-            (Enrollment::Group(_), Some(record)) => record.registration_id.clone(),
-            (Enrollment::Group(_), None) => identity.registration_id.clone(),
-        };
-        let mut record = RegistrationRecord {
-            registration_id,
-            enrollment: found.reference(),
-            status: RegistrationStatus::Assigned,
-            assigned_hub: None,
-            device_id: None,
-            substatus: None,
-            error_code: None,
-            error_message: None,
-            created: before.map_or(now, |record| record.created),
-            last_updated: decided,
-            etag: reply::etag(&mut state.random),
-            x509: found.x509(),
-            hub_key: None,
-        };
-        match (found.provisioning_status(), self.settings.disabled_reply) {
-            (ProvisioningStatus::Enabled, _) => {
-                let id = record.registration_id.as_str();
-                let hub = found.iot_hub_host_name();
-                record.assigned_hub = hub.or_else(|| allocation::hub_for(id, self.hubs()));
-                record.device_id = Some(found.device_id().unwrap_or(id).to_owned());
-                record.substatus = Some(INITIAL_ASSIGNMENT.to_owned());
-                if found.is_tpm() {
-                    let kept = before.and_then(|record| record.hub_key.clone());
-                    record.hub_key = Some(kept.unwrap_or_else(|| state.random.tpm_key()));
-                }
-            }
-            (ProvisioningStatus::Disabled, DisabledReply::Failed) => {
-                record.status = RegistrationStatus::Failed;
-                record.error_code = Some(Refusal::Disabled.error_code());
-                record.error_message = Some("The enrollment is disabled.".to_owned());
-            }
-            (ProvisioningStatus::Disabled, _) => record.status = RegistrationStatus::Disabled,
-        }
-        record
+    /// The next webhook to be called, if there is one. Whoever takes it must hand in an answer.
+    pub fn next_webhook_call(&self) -> Option<WebhookCall> {
+        self.state().calls.pop_front()
+    }
+
+    /// Waits until there may be a webhook to call.
+    pub(crate) async fn webhook_call_waiting(&self) {
+        self.call_waiting.notified().await;
+    }
+
+    /// Takes the answer of a webhook: decides about the device that waits for it. An answer that
+    /// nobody waits for is passed over.
+    pub fn answer_webhook_call(&self, operation_id: &str, answer: &WebhookAnswer, now: Duration) {
+        let mut state = self.state();
+        let Some(waiting) = state.waiting.remove(operation_id) else { return };
+        let Waiting { identity, found, linked_hubs, begun } = waiting;
+        let verdict = custom::verdict(answer, &linked_hubs, &state.random.guid());
+        let outcome = self.conclude(&mut state, &identity, &found, verdict, begun, now);
+        state.operations.decide(operation_id, outcome);
     }
 
     fn try_poll(
@@ -289,14 +329,13 @@ impl Service {
         now: Duration,
     ) -> Result<Reply, Refusal> {
         self.authenticate(identity, credentials, now, Expiry::Ignored)?;
+        let is_own = |operation: &&Operation| {
+            device_key(&operation.device) == device_key(&identity.registration_id)
+        };
         let begun = {
             let mut state = self.state();
-            let operation = state
-                .operations
-                .get(operation_id, now)
-                .filter(|operation| operation.device == device_key(&identity.registration_id));
-            operation
-                .map(|operation| operation.ready_at.saturating_sub(self.settings.assignment_delay))
+            let operation = state.operations.get(operation_id, now).filter(is_own);
+            operation.map(|operation| operation.begun)
         };
         if let Some(begun) = begun {
             // A token may run out while the device polls, but must have been good once.
@@ -306,13 +345,23 @@ impl Service {
         let operation = state
             .operations
             .get(operation_id, now)
-            .filter(|operation| operation.device == device_key(&identity.registration_id))
+            .filter(is_own)
             .ok_or(Refusal::UnknownOperation)?;
-        if operation.ready_at > now {
-            let retry_after = self.settings.retry_after_seconds;
-            return Ok(Reply::assigning(operation_id, &operation.record, retry_after));
+        match &operation.outcome {
+            Some(outcome) if outcome.ready_at <= now => {
+                match self.store.durability(outcome.ticket) {
+                    Durability::Durable => {
+                        let tpm = outcome.tpm.as_ref();
+                        return Ok(Reply::terminal(operation_id, &outcome.record, tpm));
+                    }
+                    Durability::Failed => return Err(Refusal::Storage),
+                    Durability::Underway => {}
+                }
+            }
+            _ => {}
         }
-        Ok(Reply::terminal(operation_id, &operation.record, operation.tpm.as_ref()))
+        let retry_after = self.settings.retry_after_seconds;
+        Ok(Reply::assigning(operation_id, &operation.device, retry_after))
     }
 
     /// Logs why for the person who runs this, and tells the device what the service would.
@@ -359,6 +408,15 @@ impl Service {
             true => Ok(()),
             false => Err(Refusal::UnknownScope),
         }
+    }
+
+    /// A panic elsewhere cannot leave the model half-changed: every change is one insertion.
+    fn model(&self) -> RwLockReadGuard<'_, Model> {
+        self.model.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn model_mut(&self) -> RwLockWriteGuard<'_, Model> {
+        self.model.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A panic elsewhere cannot leave the state half-changed: every change is one insertion.

@@ -4,6 +4,7 @@ use crate::config::ProvisioningStatus;
 use crate::model::{Attestation, EnrollmentGroup, IndividualEnrollment};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use core::fmt;
 use core::net::SocketAddr;
 use dps_core::SymmetricKey;
 use dps_core::wire::X509CertificateInfo;
@@ -11,7 +12,7 @@ use serde::{Serialize, Serializer};
 
 /// Everything a device or test needs, for printing as JSON. Serializing shows the keys, because
 /// an emulator's keys are there to be used; `Debug` does not.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Summary {
@@ -31,6 +32,22 @@ pub struct Summary {
     pub enrollments: Vec<IndividualEnrollmentSummary>,
     /// The hubs' host names.
     pub hubs: Vec<String>,
+    /// How to use the service API, with a key.
+    pub connection_string: String,
+}
+
+impl fmt::Debug for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Summary")
+            .field("id_scope", &self.id_scope)
+            .field("mqtt", &self.mqtt)
+            .field("https", &self.https)
+            .field("amqp", &self.amqp)
+            .field("enrollment_groups", &self.enrollment_groups)
+            .field("enrollments", &self.enrollments)
+            .field("hubs", &self.hubs)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A door's address.
@@ -135,8 +152,11 @@ fn certificates(attestation: &Attestation) -> Vec<X509CertificateInfo> {
     certificates.flat_map(|given| given.all()).map(|certificate| certificate.info()).collect()
 }
 
-/// Writes a key in base64: the one place where the emulator shows keys.
-fn shown<S: Serializer>(key: &Option<SymmetricKey>, output: S) -> Result<S::Ok, S::Error> {
+/// Writes a key in base64. Only documents that are there to show keys, or to keep them, use it.
+pub(crate) fn shown<S: Serializer>(
+    key: &Option<SymmetricKey>,
+    output: S,
+) -> Result<S::Ok, S::Error> {
     key.as_ref().map(|key| key.to_base64()).as_deref().serialize(output)
 }
 

@@ -103,6 +103,11 @@ impl Certificate {
         &self.der
     }
 
+    /// The certificate as the service API gives it: DER in base64.
+    pub(crate) fn base64(&self) -> String {
+        STANDARD.encode(&self.der)
+    }
+
     /// Subject, issuer, thumbprints, dates.
     pub fn info(&self) -> X509CertificateInfo {
         self.info.clone()

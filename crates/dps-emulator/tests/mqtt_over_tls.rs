@@ -124,8 +124,8 @@ fn provision(emulator: &Emulator, name: &'static str, id: &str, key: &SymmetricK
 }
 
 fn group_key(emulator: &Emulator, id: &str) -> SymmetricKey {
-    let keys = emulator.groups()[0].symmetric_keys().unwrap();
-    keys.primary.derive(&RegistrationId::new(id).unwrap())
+    let group = &emulator.groups()[0];
+    group.symmetric_keys().unwrap().primary.derive(&RegistrationId::new(id).unwrap())
 }
 
 #[test]

@@ -14,12 +14,13 @@ pub struct LinkSettings {
     tls: TlsSettings,
     proxy: Option<(Proxy, TlsSettings)>,
     web_socket: Option<WebSocketProtocol>,
+    route: Option<(Endpoint, u16)>,
 }
 
 impl LinkSettings {
     /// TLS and nothing else.
     pub fn new(tls: TlsSettings) -> Self {
-        Self { tls, proxy: None, web_socket: None }
+        Self { tls, proxy: None, web_socket: None, route: None }
     }
 
     /// Goes through `proxy`. `tls` is for an https proxy; it should not have the device's
@@ -27,6 +28,14 @@ impl LinkSettings {
     #[must_use]
     pub fn proxy(mut self, proxy: Proxy, tls: TlsSettings) -> Self {
         self.proxy = Some((proxy, tls));
+        self
+    }
+
+    /// Has the proxy lead to `endpoint` at `port`, where the host of the later
+    /// [`link`](Self::link) is to be found if not by its name.
+    #[must_use]
+    pub fn route(mut self, endpoint: Endpoint, port: u16) -> Self {
+        self.route = Some((endpoint, port));
         self
     }
 
@@ -48,7 +57,11 @@ impl LinkSettings {
             if proxy.scheme() == ProxyScheme::Https {
                 link = link.with(tls.session(now, proxy.endpoint(), Stage::Proxy)?);
             }
-            link = link.with(Tunnel::new(proxy, endpoint, port));
+            let (target, target_port) = match &self.route {
+                Some((endpoint, port)) => (endpoint, *port),
+                None => (endpoint, port),
+            };
+            link = link.with(Tunnel::new(proxy, target, target_port));
         }
         link = link.with(self.tls.session(now, endpoint, Stage::Tls)?);
         if let Some(protocol) = self.web_socket {

@@ -1,5 +1,7 @@
 //! `dps emulator`.
 
+pub(crate) mod hosts;
+
 use crate::arguments;
 use crate::exit;
 use crate::failure::Failure;
@@ -28,6 +30,9 @@ pub(crate) fn run(options: &arguments::Emulator) -> Result<(), Failure> {
     }
     if options.amqp_port.is_some() {
         config.amqp_port = options.amqp_port;
+    }
+    if options.state.is_some() {
+        config.state_file = options.state.clone();
     }
     config.server_names.extend(options.server_name.iter().cloned());
     // Scripts wait for this file to appear: one of an earlier run must not deceive them.
@@ -125,6 +130,7 @@ fn print_text(summary: &Summary, ca_out: Option<&Path>) {
             output::line(format_args!("    SHA-256         {}", certificate.sha256_thumbprint));
         }
     }
+    output::line(format_args!("  Service API       {}", summary.connection_string));
     match ca_out {
         Some(path) => output::line(format_args!("  CA certificate    {}", path.display())),
         None => output::line(format_args!("\n{}", summary.ca_pem.trim_end())),

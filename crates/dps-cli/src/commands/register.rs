@@ -10,7 +10,7 @@ use crate::proxy::Choice;
 use crate::{key_source, output, pkcs11, report, tpm};
 use dps_client::{
     Assignment, Builder, Endpoint, Error, IdScope, Policy, ProvisioningClient, RegistrationId,
-    SymmetricKey, TlsVersions, Transport, TrustAnchors,
+    SymmetricKey, TlsVersions, TrustAnchors,
 };
 use dps_hsm_symm_key::SymmetricKeyHsm;
 use dps_hsm_x509::{X509Error, X509Hsm};
@@ -19,18 +19,34 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 pub(crate) fn run(options: Register) -> Result<(), Failure> {
+    register(options, tell).map(drop)
+}
+
+/// A device that is registered: with which options, and how it proves its identity.
+pub(super) struct Registered {
+    pub(super) options: Register,
+    pub(super) proof: Proof,
+    pub(super) assignment: Assignment,
+}
+
+/// Registers, with the progress on standard output; `tell` is to tell the result.
+pub(super) fn register(
+    options: Register,
+    tell: impl FnOnce(&Registered),
+) -> Result<Registered, Failure> {
     let options = match options.config.clone() {
         Some(path) => edge_config::fill(options, &path)?,
         None => options,
     };
     match options.secrets.clone() {
-        Some(path) => secrets::run(options, &path),
+        Some(path) => secrets::run(options, &path, tell),
         None => {
             let proof = proof(&options)?;
             let assignment =
                 attempt(&options, &proof)?.map_err(|error| refused(&options, &error))?;
-            tell(&options, &proof, &assignment);
-            Ok(())
+            let registered = Registered { options, proof, assignment };
+            tell(&registered);
+            Ok(registered)
         }
     }
 }
@@ -61,14 +77,17 @@ fn refused(options: &Register, error: &Error) -> Failure {
     failure.reported()
 }
 
-fn tell(options: &Register, proof: &Proof, assignment: &Assignment) {
-    let connection_string = match proof {
-        Proof::Key(_, key) if options.show_connection_string => {
-            Some(assignment.connection_string(key))
-        }
-        _ => None,
-    };
-    if options.output == OutputFormat::Text {
+fn tell(registered: &Registered) {
+    match registered.options.output {
+        OutputFormat::Text => registered.print(),
+        OutputFormat::Json => output::line(registered.document()),
+    }
+}
+
+impl Registered {
+    /// The result as text, for people.
+    pub(super) fn print(&self) {
+        let assignment = &self.assignment;
         output::line(format_args!(
             "Registration Information received from service: {}, deviceId: {}",
             assignment.hub, assignment.device_id
@@ -76,20 +95,32 @@ fn tell(options: &Register, proof: &Proof, assignment: &Assignment) {
         if let Some(payload) = &assignment.payload {
             output::line(format_args!("Payload: {payload}"));
         }
-        if let Some(secret) = connection_string {
+        if let Some(secret) = self.connection_string() {
             output::line(format_args!("Connection string: {}", secret.as_str()));
         }
-    } else {
-        let mut value = report::assignment(assignment);
-        if let (Some(secret), Some(members)) = (connection_string, value.as_object_mut()) {
+    }
+
+    /// The result as JSON, for scripts.
+    pub(super) fn document(&self) -> serde_json::Value {
+        let mut value = report::assignment(&self.assignment);
+        if let (Some(secret), Some(members)) = (self.connection_string(), value.as_object_mut()) {
             members.insert("connectionString".into(), secret.as_str().into());
         }
-        output::line(value);
+        value
+    }
+
+    fn connection_string(&self) -> Option<Zeroizing<String>> {
+        match &self.proof {
+            Proof::Key(_, key) if self.options.show_connection_string => {
+                Some(self.assignment.connection_string(key))
+            }
+            _ => None,
+        }
     }
 }
 
 /// What proves the device's identity.
-enum Proof {
+pub(super) enum Proof {
     Key(RegistrationId, SymmetricKey),
     Certificate(Box<X509Hsm>),
     /// A symmetric key in a PKCS#11 token.
@@ -168,14 +199,12 @@ fn unusable(error: &X509Error) -> Failure {
 
 fn builder(options: &Register, proof: &Proof) -> Result<Builder, Failure> {
     let config = |error: &dyn std::fmt::Display| Failure::new(exit::CONFIG, error.to_string());
-    let versions = TlsVersions::new(options.tls_min.into(), options.tls_max.into());
-    let usual = if options.tpm { Transport::Amqp } else { Transport::Mqtt };
-    let transport = options.transport.unwrap_or(usual);
+    let transport = options.transport();
     let endpoint = endpoint(&options.endpoint).map_err(|error| config(&error))?;
     let choice = Choice::from(&options.proxy);
     let mut builder = ProvisioningClient::builder()
         .transport(transport)
-        .tls_versions(versions.ok_or_else(|| config(&"--tls-min is newer than --tls-max"))?)
+        .tls_versions(tls_versions(options)?)
         .proxy(choice.proxy(&endpoint, transport.default_port())?)
         .endpoint(endpoint)
         .id_scope(IdScope::new(options.id_scope.as_deref().unwrap_or_default())?)
@@ -194,9 +223,7 @@ fn builder(options: &Register, proof: &Proof) -> Result<Builder, Failure> {
     if let Some(id) = &options.registration_id {
         builder = builder.registration_id(RegistrationId::new(id.as_str())?);
     }
-    if let Some(path) = &options.trusted_cert {
-        builder = builder.trust_anchors(TrustAnchors::pem(certificates(path)?));
-    }
+    builder = builder.trust_anchors(trust_anchors(options)?);
     if let Some(payload) = &options.payload {
         let json = match payload.strip_prefix('@') {
             Some(path) => String::from_utf8(read(Path::new(path))?)
@@ -208,8 +235,20 @@ fn builder(options: &Register, proof: &Proof) -> Result<Builder, Failure> {
     Ok(builder)
 }
 
+pub(super) fn tls_versions(options: &Register) -> Result<TlsVersions, Failure> {
+    TlsVersions::new(options.tls_min.into(), options.tls_max.into())
+        .ok_or_else(|| Failure::new(exit::CONFIG, "--tls-min is newer than --tls-max"))
+}
+
+pub(super) fn trust_anchors(options: &Register) -> Result<TrustAnchors, Failure> {
+    match &options.trusted_cert {
+        Some(path) => Ok(TrustAnchors::pem(certificates(path)?)),
+        None => Ok(TrustAnchors::system()),
+    }
+}
+
 /// An empty setting, as from a variable that is set to nothing, is none.
-fn endpoint(text: &str) -> Result<Endpoint, dps_client::EndpointError> {
+pub(super) fn endpoint(text: &str) -> Result<Endpoint, dps_client::EndpointError> {
     if text.is_empty() { Ok(Endpoint::global()) } else { Endpoint::parse(text) }
 }
 

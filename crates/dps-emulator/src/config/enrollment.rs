@@ -1,10 +1,14 @@
 //! Enrollments as a configuration file states them (`wire-protocol.md` section 7.3).
 
+use super::placement::{
+    AllocationPolicy, Capabilities, CustomAllocationDefinition, InitialTwin, ReprovisionPolicy,
+};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use dps_core::{RegistrationId, SymmetricKey};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
 use std::fmt::Display;
 use std::str::FromStr;
 use zeroize::Zeroizing;
@@ -26,9 +30,30 @@ pub struct IndividualEnrollmentConfig {
     /// Whether the device may register.
     #[serde(default)]
     pub provisioning_status: ProvisioningStatus,
-    /// The hub the device is assigned to; any by hash when absent.
+    /// The hub the device is assigned to; any by the policy when absent.
     #[serde(default)]
     pub iot_hub_host_name: Option<String>,
+    /// The hubs to choose from; all that are linked when empty.
+    #[serde(default)]
+    pub iot_hubs: Vec<String>,
+    /// How the hub is chosen; as the service's settings say when absent.
+    #[serde(default)]
+    pub allocation_policy: Option<AllocationPolicy>,
+    /// The webhook, when the policy is `custom`.
+    #[serde(default)]
+    pub custom_allocation_definition: Option<CustomAllocationDefinition>,
+    /// What happens when the device registers again. When absent, it keeps its hub for ever.
+    #[serde(default = "usual_reprovisioning")]
+    pub reprovision_policy: Option<ReprovisionPolicy>,
+    /// What the device's twin holds at first.
+    #[serde(default)]
+    pub initial_twin: Option<InitialTwin>,
+    /// Whether it is an IoT Edge device.
+    #[serde(default)]
+    pub capabilities: Capabilities,
+    /// What the enrollment's owner wants to know of the device; the service only keeps it.
+    #[serde(default)]
+    pub optional_device_information: Option<Map<String, Value>>,
 }
 
 impl IndividualEnrollmentConfig {
@@ -40,6 +65,13 @@ impl IndividualEnrollmentConfig {
             attestation: AttestationConfig::default(),
             provisioning_status: ProvisioningStatus::Enabled,
             iot_hub_host_name: None,
+            iot_hubs: Vec::new(),
+            allocation_policy: None,
+            custom_allocation_definition: None,
+            reprovision_policy: usual_reprovisioning(),
+            initial_twin: None,
+            capabilities: Capabilities::default(),
+            optional_device_information: None,
         }
     }
 
@@ -64,9 +96,27 @@ pub struct EnrollmentGroupConfig {
     /// Whether the group's devices may register.
     #[serde(default)]
     pub provisioning_status: ProvisioningStatus,
-    /// The hub the devices are assigned to; any by hash when absent.
+    /// The hub the devices are assigned to; any by the policy when absent.
     #[serde(default)]
     pub iot_hub_host_name: Option<String>,
+    /// The hubs to choose from; all that are linked when empty.
+    #[serde(default)]
+    pub iot_hubs: Vec<String>,
+    /// How the hub is chosen; as the service's settings say when absent.
+    #[serde(default)]
+    pub allocation_policy: Option<AllocationPolicy>,
+    /// The webhook, when the policy is `custom`.
+    #[serde(default)]
+    pub custom_allocation_definition: Option<CustomAllocationDefinition>,
+    /// What happens when a device registers again. When absent, it keeps its hub for ever.
+    #[serde(default = "usual_reprovisioning")]
+    pub reprovision_policy: Option<ReprovisionPolicy>,
+    /// What a device's twin holds at first.
+    #[serde(default)]
+    pub initial_twin: Option<InitialTwin>,
+    /// Whether they are IoT Edge devices.
+    #[serde(default)]
+    pub capabilities: Capabilities,
 }
 
 impl EnrollmentGroupConfig {
@@ -77,6 +127,12 @@ impl EnrollmentGroupConfig {
             attestation: AttestationConfig::default(),
             provisioning_status: ProvisioningStatus::Enabled,
             iot_hub_host_name: None,
+            iot_hubs: Vec::new(),
+            allocation_policy: None,
+            custom_allocation_definition: None,
+            reprovision_policy: usual_reprovisioning(),
+            initial_twin: None,
+            capabilities: Capabilities::default(),
         }
     }
 
@@ -86,6 +142,11 @@ impl EnrollmentGroupConfig {
         self.attestation = AttestationConfig::with_keys(primary, secondary);
         self
     }
+}
+
+/// What enrollments have since 2018 unless they say otherwise (`wire-protocol.md` section 7.6).
+fn usual_reprovisioning() -> Option<ReprovisionPolicy> {
+    Some(ReprovisionPolicy::default())
 }
 
 /// How devices prove who they are. The default is symmetric keys, generated.
@@ -246,7 +307,7 @@ where
 }
 
 /// As [`parsed`]; an explicit `null` is an absent value.
-pub(super) fn some_parsed<'de, D, T>(input: D) -> Result<Option<T>, D::Error>
+pub(crate) fn some_parsed<'de, D, T>(input: D) -> Result<Option<T>, D::Error>
 where
     D: Deserializer<'de>,
     T: FromStr<Err: Display>,

@@ -80,7 +80,7 @@ pub enum ConfigError {
         problem: String,
     },
     /// An enrollment names a hub that is not listed.
-    #[error("{enrollment}: iotHubHostName {hub:?} is not one of the hubs ({})", known.join(", "))]
+    #[error("{enrollment}: iotHubHostName or iotHubs: {hub:?} is not one of the hubs ({})", known.join(", "))]
     UnknownHub {
         /// The registration id or group name.
         enrollment: String,
@@ -88,5 +88,30 @@ pub enum ConfigError {
         hub: String,
         /// The hubs there are.
         known: Vec<String>,
+    },
+    /// An enrollment's allocation contradicts itself.
+    #[error("{enrollment}: {problem}")]
+    BadAllocation {
+        /// The registration id or group name.
+        enrollment: String,
+        /// What is wrong.
+        problem: &'static str,
+    },
+    /// A shared access policy cannot be used.
+    #[error("sharedAccessPolicies: {key_name:?}: {problem}")]
+    BadPolicy {
+        /// The policy's name.
+        key_name: String,
+        /// What is wrong.
+        problem: &'static str,
+    },
+    /// The certificates that webhooks may lead to cannot be read.
+    #[error("webhookTrustedCertificates: there is no certificate in PEM, or one is broken")]
+    BadWebhookTrust,
+    /// A table of latencies names a hub or region that there is not.
+    #[error("deviceNetworks: {name:?} is neither a hub's host name nor a hub's region")]
+    UnknownRegion {
+        /// The name.
+        name: String,
     },
 }

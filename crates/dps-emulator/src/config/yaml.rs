@@ -2,7 +2,8 @@
 
 use super::enrollment::some_parsed;
 use super::{
-    ConfigError, DisabledReply, EmulatorConfig, EnrollmentGroupConfig, IndividualEnrollmentConfig,
+    AllocationPolicy, ConfigError, DeviceNetworkConfig, DisabledReply, EmulatorConfig,
+    EnrollmentGroupConfig, HubConfig, IndividualEnrollmentConfig, SharedAccessPolicyConfig,
 };
 use core::net::IpAddr;
 use core::time::Duration;
@@ -10,6 +11,7 @@ use dps_core::IdScope;
 use serde::{Deserialize, Deserializer};
 use serde_saphyr::{Error, MessageFormatter, UserMessageFormatter};
 use std::borrow::Cow;
+use std::path::PathBuf;
 
 /// The longest time that a configuration may state, in seconds.
 const LONGEST_SECONDS: f64 = 86_400.0;
@@ -25,7 +27,10 @@ struct Document {
     server_names: Option<Vec<String>>,
     #[serde(deserialize_with = "some_parsed")]
     id_scope: Option<IdScope>,
-    hubs: Option<Vec<String>>,
+    hubs: Option<Vec<HubConfig>>,
+    allocation_policy: Option<AllocationPolicy>,
+    device_networks: Option<Vec<DeviceNetworkConfig>>,
+    shared_access_policies: Option<Vec<SharedAccessPolicyConfig>>,
     enrollments: Option<Vec<IndividualEnrollmentConfig>>,
     enrollment_groups: Option<Vec<EnrollmentGroupConfig>>,
     retry_after_seconds: Option<u32>,
@@ -35,6 +40,10 @@ struct Document {
     clock_skew_seconds: Option<Duration>,
     reject_at_connect: Option<bool>,
     disabled_reply: Option<DisabledReply>,
+    #[serde(deserialize_with = "some_seconds")]
+    webhook_timeout_seconds: Option<Duration>,
+    webhook_trusted_certificates: Option<String>,
+    state_file: Option<PathBuf>,
 }
 
 /// Reads a document and fills in the defaults.
@@ -58,6 +67,11 @@ pub(super) fn read(text: &str) -> Result<EmulatorConfig, ConfigError> {
         server_names: document.server_names.unwrap_or(default.server_names),
         id_scope: document.id_scope.unwrap_or(default.id_scope),
         hubs: document.hubs.unwrap_or(default.hubs),
+        allocation_policy: document.allocation_policy.unwrap_or(default.allocation_policy),
+        device_networks: document.device_networks.unwrap_or(default.device_networks),
+        shared_access_policies: document
+            .shared_access_policies
+            .unwrap_or(default.shared_access_policies),
         enrollments: document.enrollments.unwrap_or(default.enrollments),
         enrollment_groups: document.enrollment_groups.unwrap_or(built_in_groups),
         retry_after_seconds: document.retry_after_seconds.unwrap_or(default.retry_after_seconds),
@@ -65,6 +79,11 @@ pub(super) fn read(text: &str) -> Result<EmulatorConfig, ConfigError> {
         clock_skew: document.clock_skew_seconds.unwrap_or(default.clock_skew),
         reject_at_connect: document.reject_at_connect.unwrap_or(default.reject_at_connect),
         disabled_reply: document.disabled_reply.unwrap_or(default.disabled_reply),
+        webhook_timeout: document.webhook_timeout_seconds.unwrap_or(default.webhook_timeout),
+        webhook_trusted_certificates: document
+            .webhook_trusted_certificates
+            .or(default.webhook_trusted_certificates),
+        state_file: document.state_file.or(default.state_file),
     })
 }
 

@@ -35,6 +35,7 @@ mod wire;
 use crate::doors::Connection;
 use crate::service::{Credentials, DeviceIdentity, Reply, Service};
 use bytes::BytesMut;
+use core::net::IpAddr;
 use core::time::Duration;
 use message::Operation;
 use sasl::{Choice, Exchange, Step};
@@ -82,6 +83,7 @@ pub struct AmqpConnection {
     phase: Phase,
     /// The client's certificates from the TLS handshake, in DER, its own first.
     peer_certificates: Vec<Vec<u8>>,
+    peer: Option<IpAddr>,
     /// The exchange of a device with a TPM, while it lasts.
     tpm: Exchange,
     /// Known from SASL PLAIN or TPM, or from the first link.
@@ -196,6 +198,7 @@ impl AmqpConnection {
             output: BytesMut::new(),
             phase: Phase::FirstHeader,
             peer_certificates: Vec::new(),
+            peer: None,
             tpm: Exchange::default(),
             device: None,
             credentials: Credentials::None,
@@ -213,6 +216,13 @@ impl AmqpConnection {
     #[must_use]
     pub fn with_peer_certificates(mut self, chain: Vec<Vec<u8>>) -> Self {
         self.peer_certificates = chain;
+        self
+    }
+
+    /// The address that the client connects from, by which a near hub can be chosen for it.
+    #[must_use]
+    pub fn with_peer_address(mut self, address: Option<IpAddr>) -> Self {
+        self.peer = address;
         self
     }
 
@@ -306,7 +316,7 @@ impl AmqpConnection {
         let is_good = match choice {
             Choice::Plain(identity, credentials) => {
                 let is_good = self.service.admits(&identity, &credentials, now);
-                self.device = Some(identity);
+                self.device = Some(identity.at(self.peer));
                 self.credentials = credentials;
                 is_good
             }
@@ -513,7 +523,7 @@ impl AmqpConnection {
                 "link refused: it is not for the device of this connection");
             return Err(self.service.refuse_connection(now));
         }
-        self.device.get_or_insert(identity);
+        self.device.get_or_insert(identity.at(self.peer));
         Ok(())
     }
 

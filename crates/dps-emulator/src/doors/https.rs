@@ -5,6 +5,7 @@ mod answer;
 mod devices;
 mod handshake;
 mod host;
+mod management;
 mod patience;
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,7 @@ use axum::handler::Handler;
 use axum::middleware;
 use axum::response::Response;
 use axum::routing::{MethodRouter, get, post, put};
+use core::net::IpAddr;
 use handshake::{Handshake, Subprotocol};
 use http::{HeaderValue, header};
 use hyper::server::conn::http1;
@@ -40,6 +42,7 @@ const MAX_HEAD_BYTES: usize = 16 * 1024;
 struct Caller {
     service: Arc<Service>,
     peer_certificates: Vec<Vec<u8>>,
+    peer: Option<IpAddr>,
     patience: Patience,
     /// What becomes of the connection once the switch to WebSocket is answered.
     upgrade: Mutex<Option<(OnUpgrade, Subprotocol)>>,
@@ -59,10 +62,21 @@ pub async fn serve_https(
     service: Arc<Service>,
     peer_certificates: Vec<Vec<u8>>,
 ) -> io::Result<()> {
+    serve_https_to(stream, service, peer_certificates, None).await
+}
+
+/// As [`serve_https`], for a client at an address.
+pub(crate) async fn serve_https_to(
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    service: Arc<Service>,
+    peer_certificates: Vec<Vec<u8>>,
+    peer: Option<IpAddr>,
+) -> io::Result<()> {
     let patience = Patience::new();
     let caller = Arc::new(Caller {
         service,
         peer_certificates,
+        peer,
         patience: patience.clone(),
         upgrade: Mutex::new(None),
     });
@@ -88,13 +102,15 @@ pub async fn serve_https(
     let (service, certificates) = (caller.service.clone(), caller.peer_certificates.clone());
     match subprotocol {
         Subprotocol::Mqtt => {
-            let connection =
-                MqttConnection::new(service, now()).with_peer_certificates(certificates);
+            let connection = MqttConnection::new(service, now())
+                .with_peer_certificates(certificates)
+                .with_peer_address(caller.peer);
             converse(tunnel, connection).await
         }
         Subprotocol::Amqp => {
-            let connection =
-                AmqpConnection::new(service, now()).with_peer_certificates(certificates);
+            let connection = AmqpConnection::new(service, now())
+                .with_peer_certificates(certificates)
+                .with_peer_address(caller.peer);
             converse(tunnel, connection).await
         }
     }
@@ -111,6 +127,7 @@ fn router(caller: Arc<Caller>) -> Router {
     router
         .fallback(no_such_path)
         .method_not_allowed_fallback(wrong_method)
+        .layer(middleware::from_fn_with_state(caller.clone(), management::divert))
         .layer(middleware::from_fn_with_state(caller.clone(), host::check))
         .with_state(caller)
 }

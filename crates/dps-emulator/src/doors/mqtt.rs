@@ -1,14 +1,20 @@
-//! The MQTT 3.1.1 door (`wire-protocol.md` section 2): one connection's server side.
+//! The MQTT 3.1.1 door (`wire-protocol.md` section 2): one connection's server side. The user name
+//! decides whether the client speaks with the provisioning service, which is here, or with a hub,
+//! which is [`HubSession`]'s.
 
-mod packet;
+pub(crate) mod packet;
 #[cfg(test)]
 mod tests;
 mod topic;
 mod username;
 
-use crate::doors::Connection;
+use crate::doors::{Connection, Wake};
+use crate::hub::session::{self, HubSession};
+use crate::hub::username::is_for_hub;
 use crate::service::{Credentials, DeviceIdentity, Reply, Service};
 use bytes::{BufMut as _, BytesMut};
+use core::fmt;
+use core::net::IpAddr;
 use core::time::Duration;
 use dps_core::wire::MAX_MESSAGE_BYTES;
 use packet::{Incoming, Violation};
@@ -34,7 +40,6 @@ const RESPONSES: &str = "$dps/registrations/res/#";
 /// no clock, so tests can drive it byte by byte.
 ///
 /// `now` is always the time since 1970-01-01T00:00:00Z.
-#[derive(Debug)]
 pub struct MqttConnection {
     service: Arc<Service>,
     input: BytesMut,
@@ -46,14 +51,18 @@ pub struct MqttConnection {
     patience: Option<Duration>,
     /// The client's certificates from the TLS handshake, in DER, its own first.
     peer_certificates: Vec<Vec<u8>>,
+    /// Whom to call when a hub has something for the client.
+    wake: Wake,
+    peer: Option<IpAddr>,
 }
 
-#[derive(Debug)]
 enum Phase {
     /// Nothing but CONNECT may come.
     AwaitingConnect,
     /// CONNECT was accepted.
     Connected(Session),
+    /// So it was, for a hub.
+    Hub(Box<HubSession>),
     /// Nothing more is read; output may still wait for [`MqttConnection::transmit`].
     Closed,
 }
@@ -75,7 +84,11 @@ impl Connection for MqttConnection {
         }
         self.input.put_slice(bytes);
         while !self.is_closed() {
-            let result = match packet::read(&mut self.input) {
+            let limit = match self.phase {
+                Phase::Hub(_) => session::MAX_PACKET_BYTES,
+                _ => packet::MAX_PACKET_BYTES,
+            };
+            let result = match packet::read(&mut self.input, limit) {
                 Ok(None) => return,
                 Ok(Some(incoming)) => {
                     self.heard_at = now;
@@ -91,6 +104,7 @@ impl Connection for MqttConnection {
     }
 
     fn transmit(&mut self) -> Vec<u8> {
+        self.push();
         self.output.split().to_vec()
     }
 
@@ -110,6 +124,10 @@ impl Connection for MqttConnection {
             self.close();
         }
     }
+
+    fn set_wake(&mut self, wake: Wake) {
+        self.wake = wake;
+    }
 }
 
 impl MqttConnection {
@@ -123,6 +141,8 @@ impl MqttConnection {
             heard_at: now,
             patience: Some(CONNECT_PATIENCE),
             peer_certificates: Vec::new(),
+            wake: Arc::new(|| {}),
+            peer: None,
         }
     }
 
@@ -132,6 +152,13 @@ impl MqttConnection {
     #[must_use]
     pub fn with_peer_certificates(mut self, chain: Vec<Vec<u8>>) -> Self {
         self.peer_certificates = chain;
+        self
+    }
+
+    /// The address that the client connects from, by which a near hub can be chosen for it.
+    #[must_use]
+    pub fn with_peer_address(mut self, address: Option<IpAddr>) -> Self {
+        self.peer = address;
         self
     }
 
@@ -156,6 +183,10 @@ impl MqttConnection {
             }
             (Phase::AwaitingConnect, _) => return Err(Violation::Unexpected("not CONNECT first")),
             (Phase::Closed, _) => return Ok(()),
+            (Phase::Hub(session), packet) => {
+                let answers = session.handle(now, packet)?;
+                return self.answer(answers);
+            }
             (Phase::Connected(session), packet) => (session, packet),
         };
         match session {
@@ -187,8 +218,8 @@ impl MqttConnection {
     }
 
     /// Sections 2.1 and 2.6.
-    fn connect(&mut self, now: Duration, connect: Connect) -> Result<(), Violation> {
-        let (username, password) = match connect.login {
+    fn connect(&mut self, now: Duration, mut connect: Connect) -> Result<(), Violation> {
+        let (username, password) = match connect.login.take() {
             Some(login) => (login.username, login.password),
             None => Default::default(),
         };
@@ -198,8 +229,11 @@ impl MqttConnection {
             }
             credentials => credentials,
         };
+        if is_for_hub(&username) {
+            return self.enter_hub(now, &username, &connect, &credentials);
+        }
         let identity = match username::parse(&username) {
-            Ok(identity) => identity,
+            Ok(identity) => identity.at(self.peer),
             Err(problem) => {
                 tracing::warn!(reason = problem, "connection refused: unusable MQTT user name");
                 return self.refuse(ConnectReturnCode::NotAuthorized);
@@ -213,14 +247,49 @@ impl MqttConnection {
         if !self.service.admits(&identity, &credentials, now) {
             return self.refuse(ConnectReturnCode::NotAuthorized);
         }
-        self.patience = match connect.keep_alive {
-            // Devices that lose their power never say goodbye, and must not hold a place for ever.
-            0 => Some(IDLE_PATIENCE),
-            seconds => Some(Duration::from_millis(u64::from(seconds) * 1500)),
-        };
+        self.patience = Some(patience(connect.keep_alive));
         self.phase =
             Phase::Connected(Session { identity, credentials, responses: None, last_packet_id: 0 });
         self.send(&Packet::ConnAck(ConnAck::new(ConnectReturnCode::Success, false)))
+    }
+
+    /// Section 8.1: a bad token and an unknown device are refused at once.
+    fn enter_hub(
+        &mut self,
+        now: Duration,
+        username: &str,
+        connect: &Connect,
+        credentials: &Credentials,
+    ) -> Result<(), Violation> {
+        let (hubs, wake) = (self.service.iot_hubs(), self.wake.clone());
+        let entered = HubSession::open(hubs, username, connect, credentials, wake, now);
+        let Some((session, goes_on)) = entered else {
+            return self.refuse(ConnectReturnCode::NotAuthorized);
+        };
+        self.patience = Some(patience(connect.keep_alive));
+        self.phase = Phase::Hub(Box::new(session));
+        self.send(&Packet::ConnAck(ConnAck::new(ConnectReturnCode::Success, goes_on)))
+    }
+
+    /// What a hub has for its device goes out, or the connection ends: its place is taken.
+    fn push(&mut self) {
+        let Phase::Hub(session) = &mut self.phase else { return };
+        let pushes = session.pushes();
+        if let Err(violation) = self.answer(pushes) {
+            tracing::warn!(reason = %violation, "MQTT connection closed");
+            self.close();
+        }
+    }
+
+    /// Sends a hub's packets; none at all ends the connection.
+    fn answer(&mut self, packets: Option<Vec<Packet>>) -> Result<(), Violation> {
+        match packets {
+            Some(packets) => packets.iter().try_for_each(|packet| self.send(packet)),
+            None => {
+                self.close();
+                Ok(())
+            }
+        }
     }
 
     fn refuse(&mut self, code: ConnectReturnCode) -> Result<(), Violation> {
@@ -280,6 +349,27 @@ impl MqttConnection {
     fn send(&mut self, packet: &Packet) -> Result<(), Violation> {
         // The limit is the client's: MQTT's own.
         packet.write(&mut self.output, usize::MAX).map(drop).map_err(Violation::Codec)
+    }
+}
+
+/// How long a client with this keep-alive may be silent (MQTT 3.1.1, 3.1.2.10).
+fn patience(keep_alive: u16) -> Duration {
+    match keep_alive {
+        // Devices that lose their power never say goodbye, and must not hold a place for ever.
+        0 => IDLE_PATIENCE,
+        seconds => Duration::from_millis(u64::from(seconds) * 1500),
+    }
+}
+
+impl fmt::Debug for MqttConnection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let phase = match &self.phase {
+            Phase::AwaitingConnect => "AwaitingConnect",
+            Phase::Connected(_) => "Connected",
+            Phase::Hub(_) => "Hub",
+            Phase::Closed => "Closed",
+        };
+        f.debug_struct("MqttConnection").field("phase", &phase).finish_non_exhaustive()
     }
 }
 

@@ -1,56 +1,76 @@
 //! From a configuration to a model: everything is checked, and absent keys are generated.
 
 use super::{
-    Attestation, EnrollmentGroup, IndividualEnrollment, Model, SymmetricKeys, X509Certificates,
-    device_key,
+    Attestation, EnrollmentGroup, Entity as _, Hubs, IndividualEnrollment, Model, Placement,
+    SymmetricKeys, Version, X509Certificates,
 };
 use crate::config::{
-    AttestationConfig, AttestationType, CertificateConfig, ConfigError, EmulatorConfig,
-    EnrollmentGroupConfig, IndividualEnrollmentConfig,
+    AllocationPolicy, AttestationConfig, AttestationType, CertificateConfig, ConfigError,
+    EmulatorConfig, EnrollmentGroupConfig, HubConfig, IndividualEnrollmentConfig,
 };
 use crate::random::Random;
 use crate::tpm::PublicKey;
 use crate::x509::Certificate;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use core::time::Duration;
 use dps_core::RegistrationId;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
+use std::sync::Arc;
 
 impl Model {
-    /// Checks the parts of `config` against each other.
-    pub(crate) fn new(config: &EmulatorConfig, random: &mut Random) -> Result<Self, ConfigError> {
-        check_hubs(&config.hubs)?;
-        let mut enrollments = Vec::with_capacity(config.enrollments.len());
-        let mut enrollment_index = HashMap::new();
+    /// Checks the enrollments of `config` against each other and against the hubs.
+    pub(crate) fn new(
+        config: &EmulatorConfig,
+        hubs: &Hubs,
+        random: &mut Random,
+        now: Duration,
+    ) -> Result<Self, ConfigError> {
+        let mut model = Self::default();
         for item in &config.enrollments {
-            let item = enrollment(item, &config.hubs, random)?;
-            let key = device_key(&item.registration_id);
-            if enrollment_index.insert(key, enrollments.len()).is_some() {
-                let registration_id = item.registration_id.to_string();
+            let mut item = enrollment(item, Some(hubs), random)?;
+            item.version = Version::first(random, now);
+            if let Some(same) = model.enrollments.insert(item.key(), Arc::new(item)) {
+                let registration_id = same.registration_id.to_string();
                 return Err(ConfigError::DuplicateEnrollment { registration_id });
             }
-            enrollments.push(item);
         }
-        let mut groups = Vec::with_capacity(config.enrollment_groups.len());
-        let mut group_names = HashSet::new();
         for item in &config.enrollment_groups {
-            let item = group(item, &config.hubs, random)?;
-            if !group_names.insert(item.enrollment_group_id.to_ascii_lowercase()) {
-                let enrollment_group_id = item.enrollment_group_id;
+            let mut item = group(item, Some(hubs), random)?;
+            item.version = Version::first(random, now);
+            if let Some(same) = model.groups.insert(item.key(), Arc::new(item)) {
+                let enrollment_group_id = same.enrollment_group_id.clone();
                 return Err(ConfigError::DuplicateGroup { enrollment_group_id });
             }
-            groups.push(item);
         }
-        Ok(Self { hubs: config.hubs.clone(), enrollments, enrollment_index, groups })
+        Ok(model)
     }
 }
 
-fn check_hubs(hubs: &[String]) -> Result<(), ConfigError> {
+impl Hubs {
+    /// Checks the hubs of `config`, and what is said about the way to them.
+    pub(crate) fn new(config: &EmulatorConfig) -> Result<Self, ConfigError> {
+        check_hubs(&config.hubs)?;
+        let is_known = |name: &str| {
+            config.hubs.iter().any(|hub| {
+                hub.host_name.eq_ignore_ascii_case(name)
+                    || hub.region.as_deref().is_some_and(|region| region.eq_ignore_ascii_case(name))
+            })
+        };
+        let mut named = config.device_networks.iter().flat_map(|item| item.latency_ms.keys());
+        match named.find(|name| !is_known(name)) {
+            Some(name) => Err(ConfigError::UnknownRegion { name: name.clone() }),
+            None => Ok(Self::linked(config)),
+        }
+    }
+}
+
+fn check_hubs(hubs: &[HubConfig]) -> Result<(), ConfigError> {
     if hubs.is_empty() {
         return Err(ConfigError::NoHub);
     }
     let mut seen = HashSet::new();
-    for name in hubs {
+    for name in hubs.iter().map(|hub| &hub.host_name) {
         if !is_hub_name(name) {
             return Err(ConfigError::BadHubName { name: name.clone() });
         }
@@ -72,9 +92,10 @@ fn is_hub_name(name: &str) -> bool {
     name.len() <= 253 && name.contains('.') && name.split('.').all(is_label)
 }
 
-fn enrollment(
+/// An individual enrollment without a version.
+pub(super) fn enrollment(
     config: &IndividualEnrollmentConfig,
-    hubs: &[String],
+    hubs: Option<&Hubs>,
     random: &mut Random,
 ) -> Result<IndividualEnrollment, ConfigError> {
     let registration_id = &config.registration_id;
@@ -82,13 +103,23 @@ fn enrollment(
         let (registration_id, device_id) = (registration_id.to_string(), device_id.clone());
         return Err(ConfigError::BadDeviceId { registration_id, device_id });
     }
-    let hub = known_hub(config.iot_hub_host_name.as_deref(), hubs, registration_id.as_str())?;
+    let placement = Placement {
+        iot_hub_host_name: config.iot_hub_host_name.clone(),
+        iot_hubs: config.iot_hubs.clone(),
+        allocation_policy: config.allocation_policy,
+        custom_allocation_definition: config.custom_allocation_definition.clone(),
+        reprovision_policy: config.reprovision_policy,
+        initial_twin: config.initial_twin.clone(),
+        capabilities: config.capabilities,
+    };
     Ok(IndividualEnrollment {
         registration_id: registration_id.clone(),
         device_id: config.device_id.clone(),
         attestation: attestation(&config.attestation, registration_id.as_str(), false, random)?,
         provisioning_status: config.provisioning_status,
-        iot_hub_host_name: hub,
+        placement: checked(placement, hubs, registration_id.as_str())?,
+        optional_device_information: config.optional_device_information.clone(),
+        version: Version::default(),
     })
 }
 
@@ -99,22 +130,67 @@ fn is_device_id(text: &str) -> bool {
     (1..=128).contains(&text.len()) && text.bytes().all(is_allowed)
 }
 
-fn group(
+/// A group without a version.
+pub(super) fn group(
     config: &EnrollmentGroupConfig,
-    hubs: &[String],
+    hubs: Option<&Hubs>,
     random: &mut Random,
 ) -> Result<EnrollmentGroup, ConfigError> {
     let id = &config.enrollment_group_id;
     if let Err(problem) = RegistrationId::new(id.as_str()) {
         return Err(ConfigError::BadGroupId { enrollment_group_id: id.clone(), problem });
     }
-    let hub = known_hub(config.iot_hub_host_name.as_deref(), hubs, id)?;
+    let placement = Placement {
+        iot_hub_host_name: config.iot_hub_host_name.clone(),
+        iot_hubs: config.iot_hubs.clone(),
+        allocation_policy: config.allocation_policy,
+        custom_allocation_definition: config.custom_allocation_definition.clone(),
+        reprovision_policy: config.reprovision_policy,
+        initial_twin: config.initial_twin.clone(),
+        capabilities: config.capabilities,
+    };
     Ok(EnrollmentGroup {
         enrollment_group_id: id.clone(),
         attestation: attestation(&config.attestation, id, true, random)?,
         provisioning_status: config.provisioning_status,
-        iot_hub_host_name: hub,
+        placement: checked(placement, hubs, id)?,
+        version: Version::default(),
     })
+}
+
+/// Hubs in their listed spelling, and a policy that has what it needs.
+fn checked(
+    mut placement: Placement,
+    hubs: Option<&Hubs>,
+    enrollment: &str,
+) -> Result<Placement, ConfigError> {
+    if let Some(hubs) = hubs {
+        for hub in placement.iot_hub_host_name.iter_mut().chain(&mut placement.iot_hubs) {
+            *hub = known_hub(hub, hubs, enrollment)?;
+        }
+    }
+    let refuse =
+        |problem| Err(ConfigError::BadAllocation { enrollment: enrollment.to_owned(), problem });
+    let webhook = placement.custom_allocation_definition.as_ref();
+    match placement.allocation_policy {
+        Some(AllocationPolicy::Static)
+            if placement.iot_hub_host_name.is_none() && placement.iot_hubs.is_empty() =>
+        {
+            refuse("the allocationPolicy static needs a hub in iotHubs")
+        }
+        Some(AllocationPolicy::Custom) if webhook.is_none() => {
+            refuse("the allocationPolicy custom needs a customAllocationDefinition")
+        }
+        _ if webhook.is_some_and(|webhook| !is_webhook(&webhook.webhook_url)) => {
+            refuse("the webhookUrl of customAllocationDefinition is not an http or https URL")
+        }
+        _ => Ok(placement),
+    }
+}
+
+fn is_webhook(url: &str) -> bool {
+    url.parse::<http::Uri>()
+        .is_ok_and(|url| matches!(url.scheme_str(), Some("http" | "https")) && url.host().is_some())
 }
 
 fn attestation(
@@ -187,22 +263,18 @@ fn certificates(
     Ok(X509Certificates {
         primary: read(&given.primary)?,
         secondary: given.secondary.as_ref().map(read).transpose()?,
+        of_group,
     })
 }
 
 /// The hub as it is spelt in the list of hubs.
-fn known_hub(
-    hub: Option<&str>,
-    hubs: &[String],
-    enrollment: &str,
-) -> Result<Option<String>, ConfigError> {
-    let Some(hub) = hub else { return Ok(None) };
-    match hubs.iter().find(|known| known.eq_ignore_ascii_case(hub)) {
-        Some(known) => Ok(Some(known.clone())),
+fn known_hub(hub: &str, hubs: &Hubs, enrollment: &str) -> Result<String, ConfigError> {
+    match hubs.find(hub) {
+        Some(known) => Ok(known.host_name.clone()),
         None => Err(ConfigError::UnknownHub {
             enrollment: enrollment.to_owned(),
             hub: hub.to_owned(),
-            known: hubs.to_vec(),
+            known: hubs.names().to_vec(),
         }),
     }
 }
@@ -212,7 +284,9 @@ mod tests {
     use super::*;
 
     fn build(yaml: &str) -> Result<Model, ConfigError> {
-        Model::new(&EmulatorConfig::from_yaml(yaml).unwrap(), &mut Random::from_seed([1; 32]))
+        let config = EmulatorConfig::from_yaml(yaml).unwrap();
+        let hubs = Hubs::new(&config)?;
+        Model::new(&config, &hubs, &mut Random::from_seed([1; 32]), Duration::ZERO)
     }
 
     #[test]
@@ -220,7 +294,6 @@ mod tests {
         let model = build("enrollments: [{registrationId: a}, {registrationId: b}]").unwrap();
         let mut keys: Vec<String> = model
             .enrollments()
-            .iter()
             .flat_map(|item| item.symmetric_keys().unwrap().both())
             .map(|key| key.to_base64().to_string())
             .collect();
@@ -246,10 +319,10 @@ mod tests {
             ("hubs: ['hub.test:8883']", "no port"),
             ("hubs: [a..b]", "not a hub's host name"),
             ("hubs: [a.b, A.B]", "listed twice"),
-            ("enrollments: [{registrationId: A}, {registrationId: a}]", "\"a\" is enrolled twice"),
+            ("enrollments: [{registrationId: A}, {registrationId: a}]", "\"A\" is enrolled twice"),
             (
                 "enrollmentGroups: [{enrollmentGroupId: g}, {enrollmentGroupId: G}]",
-                "\"G\" is listed twice",
+                "\"g\" is listed twice",
             ),
             ("enrollmentGroups: [{enrollmentGroupId: g/}]", "'/' at position 2"),
             ("enrollments: [{registrationId: a, deviceId: 'a b'}]", "device id \"a b\" of \"a\""),
@@ -284,11 +357,28 @@ mod tests {
             ),
             (
                 "enrollments: [{registrationId: a, iotHubHostName: x.y}]",
-                "a: iotHubHostName \"x.y\" is not one of the hubs (contoso-hub.localhost)",
+                "a: iotHubHostName or iotHubs: \"x.y\" is not one of the hubs (contoso-hub.localhost)",
             ),
             (
                 "enrollmentGroups: [{enrollmentGroupId: g, iotHubHostName: x.y}]",
                 "g: iotHubHostName",
+            ),
+            ("enrollmentGroups: [{enrollmentGroupId: g, iotHubs: [x.y]}]", "\"x.y\" is not one"),
+            (
+                "enrollmentGroups: [{enrollmentGroupId: g, allocationPolicy: static}]",
+                "g: the allocationPolicy static needs a hub",
+            ),
+            (
+                "enrollments: [{registrationId: a, allocationPolicy: custom}]",
+                "a: the allocationPolicy custom needs a customAllocationDefinition",
+            ),
+            (
+                "enrollments: [{registrationId: a, allocationPolicy: custom, customAllocationDefinition: {webhookUrl: 'ftp://x/', apiVersion: '1'}}]",
+                "a: the webhookUrl",
+            ),
+            (
+                "deviceNetworks: [{network: 10.0.0.0/8, latencyMs: {eastus: 5}}]",
+                "deviceNetworks: \"eastus\" is neither",
             ),
         ] {
             let message = build(yaml).unwrap_err().to_string();
@@ -302,6 +392,7 @@ mod tests {
             "{hubs: [Hub.Test], enrollments: [{registrationId: a, iotHubHostName: hub.test}]}",
         )
         .unwrap();
-        assert_eq!(model.enrollments()[0].iot_hub_host_name.as_deref(), Some("Hub.Test"));
+        let placement = &model.enrollments().next().unwrap().placement;
+        assert_eq!(placement.iot_hub_host_name.as_deref(), Some("Hub.Test"));
     }
 }

@@ -2,6 +2,7 @@
 
 use super::refusal::Refusal;
 use core::fmt;
+use core::net::IpAddr;
 use dps_core::RegistrationId;
 use dps_core::wire::DeviceRegistration;
 use zeroize::Zeroizing;
@@ -14,12 +15,21 @@ pub struct DeviceIdentity {
     pub id_scope: String,
     /// The registration id as the device states it: a derived key depends on its case.
     pub registration_id: RegistrationId,
+    /// The address that the request comes from, when it comes over a network.
+    pub source: Option<IpAddr>,
 }
 
 impl DeviceIdentity {
     /// A device of a scope.
     pub fn new(id_scope: impl Into<String>, registration_id: RegistrationId) -> Self {
-        Self { id_scope: id_scope.into(), registration_id }
+        Self { id_scope: id_scope.into(), registration_id, source: None }
+    }
+
+    /// The same device at an address, by which a near hub can be chosen for it.
+    #[must_use]
+    pub fn at(mut self, source: Option<IpAddr>) -> Self {
+        self.source = source;
+        self
     }
 }
 
@@ -58,11 +68,14 @@ impl fmt::Debug for Credentials {
 }
 
 /// Checks the body of a register request: empty, white space, or a JSON object that names the
-/// same device or none (`wire-protocol.md` section 2.4).
-pub(super) fn check_body(identity: &DeviceIdentity, body: &[u8]) -> Result<(), Refusal> {
+/// same device or none (`wire-protocol.md` section 2.4). Gives what it says.
+pub(super) fn read_body(
+    identity: &DeviceIdentity,
+    body: &[u8],
+) -> Result<DeviceRegistration, Refusal> {
     let body = body.trim_ascii();
     if body.is_empty() {
-        return Ok(());
+        return Ok(DeviceRegistration::default());
     }
     // The derived reader would take an array for an object.
     if !body.starts_with(b"{") {
@@ -70,10 +83,10 @@ pub(super) fn check_body(identity: &DeviceIdentity, body: &[u8]) -> Result<(), R
     }
     let registration: DeviceRegistration =
         serde_json::from_slice(body).map_err(|_| Refusal::BadBody)?;
-    match registration.registration_id {
+    match &registration.registration_id {
         Some(id) if !id.eq_ignore_ascii_case(identity.registration_id.as_str()) => {
             Err(Refusal::OtherDevice)
         }
-        _ => Ok(()),
+        _ => Ok(registration),
     }
 }

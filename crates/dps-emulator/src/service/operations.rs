@@ -1,10 +1,13 @@
 //! Registrations that devices are waiting for, by operation id.
 
+use crate::config::InitialTwin;
 use crate::model::{RegistrationRecord, device_key};
 use crate::random::Random;
+use crate::store::Ticket;
 use core::time::Duration;
 use dps_core::RegistrationId;
 use dps_core::wire::TpmResult;
+use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use std::collections::{HashMap, VecDeque};
 
@@ -17,13 +20,41 @@ const MOST: usize = 100_000;
 #[derive(Debug)]
 pub(super) struct Operation {
     /// The device it belongs to.
-    pub(super) device: String,
-    /// When the decision is made known.
+    pub(super) device: RegistrationId,
+    /// When the device asked.
+    pub(super) begun: Duration,
+    /// The decision, once there is one.
+    pub(super) outcome: Option<Outcome>,
+}
+
+/// A decision.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    /// When it is made known.
     pub(super) ready_at: Duration,
-    /// The decision.
+    /// The record it led to.
     pub(super) record: RegistrationRecord,
     /// The key for the hub, for a device with a TPM.
     pub(super) tpm: Option<TpmResult>,
+    /// Known only when this is kept.
+    pub(super) ticket: Ticket,
+}
+
+/// What is decided about a device.
+#[derive(Debug)]
+pub(super) enum Verdict {
+    /// It goes to a hub.
+    Assign {
+        hub: String,
+        /// What a webhook wants its twin to be.
+        twin: Option<InitialTwin>,
+        /// What a webhook wants to tell it.
+        payload: Option<Box<RawValue>>,
+    },
+    /// It goes nowhere.
+    Fail { error_code: u32, message: String },
+    /// Its enrollment is disabled.
+    Disabled { as_failure: bool },
 }
 
 /// All operations that can be polled.
@@ -51,6 +82,13 @@ impl Operations {
         self.by_id.get(id).filter(|operation| !is_over(operation, now))
     }
 
+    /// Sets the outcome of an operation, if it is still kept.
+    pub(super) fn decide(&mut self, id: &str, outcome: Outcome) {
+        if let Some(operation) = self.by_id.get_mut(id) {
+            operation.outcome = Some(outcome);
+        }
+    }
+
     fn oldest(&self) -> Option<&Operation> {
         self.by_id.get(self.oldest_first.front()?)
     }
@@ -63,7 +101,8 @@ impl Operations {
 }
 
 fn is_over(operation: &Operation, now: Duration) -> bool {
-    operation.ready_at.saturating_add(KEPT_FOR) <= now
+    let since = operation.outcome.as_ref().map_or(operation.begun, |outcome| outcome.ready_at);
+    since.saturating_add(KEPT_FOR) <= now
 }
 
 /// A new operation id of the form `{1-2 digits}.{16 hex}.{guid}` (`wire-protocol.md` section
@@ -84,9 +123,10 @@ mod tests {
 
     fn operation(ready_at: u64) -> Operation {
         let id = RegistrationId::new("dev1").unwrap();
-        Operation {
-            device: device_key(&id),
+        let outcome = Outcome {
             ready_at: Duration::from_secs(ready_at),
+            tpm: None,
+            ticket: Ticket::default(),
             record: RegistrationRecord {
                 registration_id: id.clone(),
                 enrollment: EnrollmentRef::Individual(id),
@@ -100,10 +140,12 @@ mod tests {
                 last_updated: Duration::ZERO,
                 etag: String::new(),
                 x509: None,
+                payload: None,
                 hub_key: None,
             },
-            tpm: None,
-        }
+        };
+        let device = RegistrationId::new("dev1").unwrap();
+        Operation { device, begun: Duration::ZERO, outcome: Some(outcome) }
     }
 
     #[test]

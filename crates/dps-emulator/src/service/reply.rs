@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use core::fmt::Write as _;
 use core::time::Duration;
+use dps_core::RegistrationId;
 use dps_core::wire::{
     DeviceRegistrationResult, ErrorDocument, RegistrationOperationStatus, RegistrationStatus,
     SymmetricKeyResult, TpmResult,
@@ -40,9 +41,9 @@ impl Reply {
     }
 
     /// Poll: not yet.
-    pub(super) fn assigning(id: &str, record: &RegistrationRecord, retry_after: u32) -> Self {
+    pub(super) fn assigning(id: &str, device: &RegistrationId, retry_after: u32) -> Self {
         let state = DeviceRegistrationResult {
-            registration_id: Some(record.registration_id.to_string()),
+            registration_id: Some(device.to_string()),
             status: Some(RegistrationStatus::Assigning),
             ..DeviceRegistrationResult::default()
         };
@@ -89,14 +90,25 @@ impl Reply {
 
     /// Either: refused.
     pub(super) fn error(refusal: &Refusal, tracking_id: String, now: Duration) -> Self {
+        let (status, code) = (refusal.status(), refusal.error_code());
+        Self::of_error(status, code, refusal.message().to_owned(), tracking_id, now)
+    }
+
+    /// Any error (section 6.3).
+    pub(super) fn of_error(
+        status: u16,
+        error_code: u32,
+        message: String,
+        tracking_id: String,
+        now: Duration,
+    ) -> Self {
         let document = ErrorDocument {
-            error_code: Some(refusal.error_code()),
+            error_code: Some(error_code),
             tracking_id: Some(tracking_id),
-            message: Some(refusal.message().to_owned()),
+            message: Some(message),
             timestamp_utc: Some(iso8601(now)),
         };
-        let error_code = document.error_code;
-        Self { error_code, ..Self::new(refusal.status(), None, &document) }
+        Self { error_code: Some(error_code), ..Self::new(status, None, &document) }
     }
 
     fn new(status: u16, retry_after: Option<u32>, document: &impl Serialize) -> Self {
@@ -122,21 +134,27 @@ fn result(record: &RegistrationRecord) -> DeviceRegistrationResult {
         }
         _ => None,
     };
+    DeviceRegistrationResult { symmetric_key, x509: record.x509.clone(), ..state(record) }
+}
+
+/// A record as those who manage the service see it, too (section 7.3).
+pub(super) fn state(record: &RegistrationRecord) -> DeviceRegistrationResult {
+    let is_assigned = record.status == RegistrationStatus::Assigned;
     DeviceRegistrationResult {
         tpm: None,
-        symmetric_key,
-        x509: record.x509.clone(),
+        symmetric_key: None,
+        x509: None,
         registration_id: Some(record.registration_id.to_string()),
         created_date_time_utc: Some(iso8601(record.created)),
-        assigned_hub: record.assigned_hub.clone(),
-        device_id: record.device_id.clone(),
+        assigned_hub: record.assigned_hub.clone().filter(|_| is_assigned),
+        device_id: record.device_id.clone().filter(|_| is_assigned),
         status: Some(record.status.clone()),
         substatus: record.substatus.clone(),
         error_code: record.error_code,
         error_message: record.error_message.clone(),
         last_updated_date_time_utc: Some(iso8601(record.last_updated)),
         etag: Some(record.etag.clone()),
-        payload: None,
+        payload: record.payload.clone(),
     }
 }
 
@@ -148,7 +166,7 @@ pub(super) fn etag(random: &mut Random) -> String {
 /// JSON without any character beyond ASCII, because the Node.js client decodes replies as such
 /// (`wire-protocol.md` section 2.5). Characters beyond ASCII occur in strings only, so each can
 /// be replaced by its escape wherever it stands.
-fn ascii_json(document: &impl Serialize) -> String {
+pub(super) fn ascii_json(document: &impl Serialize) -> String {
     let Ok(text) = serde_json::to_string(document) else {
         unreachable!("the documents have text keys only and their values always serialize")
     };

@@ -1,7 +1,12 @@
+mod reprovisioning;
+mod state_file;
+
 use super::*;
+use crate::config::EmulatorConfig;
 use crate::model::EnrollmentRef;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use dps_core::wire::RegistrationStatus;
 use dps_core::{RegistrationId, SymmetricKey};
 use serde_json::Value;
 

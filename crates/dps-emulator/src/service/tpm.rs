@@ -98,6 +98,11 @@ impl Tpms {
         made.blob().to_vec()
     }
 
+    /// Forgets what a TPM has shown and proven: the device is to have another one, or none.
+    pub(super) fn forget(&mut self, device_key: &str) {
+        self.0.remove(device_key);
+    }
+
     /// Whether this is the token of a device that has proven itself with it before.
     pub(super) fn has_accepted(&mut self, id: &RegistrationId, token: &SasToken) -> bool {
         let accepted = self.get(id).and_then(|tpm| tpm.accepted.as_ref());
@@ -145,7 +150,7 @@ impl Service {
         let shown = shown.and_then(|registration| registration.tpm);
         let Some(enrolled) = self.enrolled_tpm(device) else {
             // Who shows a TPM is not looked for among the groups.
-            let is_unknown = self.model.enrollment(&device.registration_id).is_none();
+            let is_unknown = self.model().enrollment(&device.registration_id).is_none();
             let has_no_other = matches!(credentials, Credentials::None);
             return match shown.is_some() && is_unknown && has_no_other {
                 true => self.check_scope(device).and(Err(Refusal::NoEnrollment)),
@@ -153,9 +158,9 @@ impl Service {
             };
         };
         self.check_scope(device)?;
-        identity::check_body(device, body)?;
+        identity::read_body(device, body)?;
         let keys = shown.map(|tpm| Keys::from_json(&tpm)).transpose()?;
-        if keys.as_ref().is_some_and(|keys| keys.endorsement != *enrolled) {
+        if keys.as_ref().is_some_and(|keys| keys.endorsement != enrolled) {
             return Err(Refusal::OtherEndorsementKey);
         }
         let token = match credentials {
@@ -183,8 +188,9 @@ impl Service {
     }
 
     /// The endorsement key of the device's own enrollment, if that is by TPM.
-    fn enrolled_tpm(&self, identity: &DeviceIdentity) -> Option<&PublicKey> {
-        self.model.enrollment(&identity.registration_id)?.attestation.endorsement_key()
+    fn enrolled_tpm(&self, identity: &DeviceIdentity) -> Option<PublicKey> {
+        let model = self.model();
+        model.enrollment(&identity.registration_id)?.attestation.endorsement_key().cloned()
     }
 
     /// A challenge in a protocol that has its own way for it: the blob.
@@ -197,7 +203,7 @@ impl Service {
     ) -> Result<Vec<u8>, Refusal> {
         self.check_scope(identity)?;
         let keys = Keys::parse(endorsement_key, storage_root_key)?;
-        let enrollment = self.model.enrollment(&identity.registration_id);
+        let enrollment = self.model().enrollment(&identity.registration_id).cloned();
         let enrollment = enrollment.ok_or(Refusal::NoEnrollment)?;
         let enrolled = enrollment.attestation.endorsement_key();
         if *enrolled.ok_or(Refusal::OtherAttestation)? != keys.endorsement {

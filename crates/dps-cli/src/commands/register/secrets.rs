@@ -1,6 +1,6 @@
 //! `dps register --secrets`: the primary key, and the secondary one when that is refused.
 
-use super::{Proof, attempt, refused, tell};
+use super::{Proof, Registered, attempt, refused};
 use crate::arguments::{OutputFormat, Register};
 use crate::commands::made::{self, New};
 use crate::exit;
@@ -10,7 +10,11 @@ use crate::secrets::Secrets;
 use dps_client::{Assignment, RegistrationId, SymmetricKey};
 use std::path::Path;
 
-pub(super) fn run(mut options: Register, path: &Path) -> Result<(), Failure> {
+pub(super) fn run(
+    mut options: Register,
+    path: &Path,
+    tell: impl FnOnce(&Registered),
+) -> Result<Registered, Failure> {
     let secrets = Secrets::read(path)?;
     if !options.endpoint_given {
         options.endpoint.clone_from(&secrets.endpoint);
@@ -19,16 +23,18 @@ pub(super) fn run(mut options: Register, path: &Path) -> Result<(), Failure> {
     let id = options.registration_id.get_or_insert_with(|| secrets.registration_id.clone());
     let id = RegistrationId::new(id.as_str())?;
     let (proof, assignment) = register(&options, &id, &secrets)?;
-    tell(&options, &proof, &assignment);
+    let registered = Registered { options, proof, assignment };
+    tell(&registered);
+    let Registered { options, assignment, .. } = &registered;
     if let Some(path) = &options.settings {
-        let bytes = secrets.settings(&assignment);
+        let bytes = secrets.settings(assignment);
         let force = path.exists();
         made::write_all(&[New { path, bytes: &bytes, secret: true }], force)?;
         if options.output == OutputFormat::Text {
             output::line(format_args!("Settings: {}", path.display()));
         }
     }
-    Ok(())
+    Ok(registered)
 }
 
 fn register(

@@ -2,7 +2,7 @@
 
 use super::wire::{described, list};
 use super::*;
-use crate::config::EmulatorConfig;
+use crate::config::{EmulatorConfig, HubConfig};
 use crate::random::Random;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -600,7 +600,7 @@ fn links_and_sessions_end_and_come_again() {
 #[test]
 fn responses_are_cut_to_the_clients_frames_and_window() {
     let hub = ["a"; 3].map(|label| label.repeat(60)).join(".");
-    let service = service(|config| config.hubs = vec![hub]);
+    let service = service(|config| config.hubs = vec![HubConfig::new(hub)]);
     let token = token(&device_key(&service));
     let mut client = Client::new(&service);
     let small = amqp(OPEN, vec![string("client"), Value::Null, Value::Uint(512)]);

@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-request-id");
 const ERROR_CODE: HeaderName = HeaderName::from_static("x-ms-error-code");
-const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
+pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
 
 /// The error document for a request that is refused before the service sees it.
 pub(super) fn refusal(caller: &Caller, refusal: &Refusal) -> Response {
@@ -31,16 +31,27 @@ pub(super) fn reply(caller: &Caller, reply: Reply) -> Response {
     if let Some(seconds) = reply.retry_after {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
-    if let Some(code) = reply.error_code {
+    response(caller, reply.status, reply.error_code, headers, Body::from(reply.body))
+}
+
+/// A response with what all have.
+pub(super) fn response(
+    caller: &Caller,
+    status: u16,
+    error_code: Option<u32>,
+    mut headers: HeaderMap,
+    body: Body,
+) -> Response {
+    if let Some(code) = error_code {
         headers.insert(ERROR_CODE, HeaderValue::from(code));
     }
     if let Ok(id) = HeaderValue::try_from(caller.service.guid()) {
         headers.insert(REQUEST_ID, id);
     }
-    let mut response = Response::new(Body::from(reply.body));
+    let mut response = Response::new(body);
     // The service's statuses are all valid ones.
     *response.status_mut() =
-        StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     *response.headers_mut() = headers;
     response
 }

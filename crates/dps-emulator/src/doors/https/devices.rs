@@ -104,9 +104,9 @@ async fn read(
         return Err(Refusal::InvalidRequest("The query has no api-version."));
     }
     let credentials = credentials(caller, request.headers());
-    let body = timeout(BODY_PATIENCE, collect(request.into_body()));
-    let body = body.await.map_err(|_| Refusal::TooSlow)??;
-    Ok(Asked { device: DeviceIdentity::new(scope, id), credentials, body })
+    let body = collect(request.into_body(), MAX_MESSAGE_BYTES).await?;
+    let device = DeviceIdentity::new(scope, id).at(caller.peer);
+    Ok(Asked { device, credentials, body })
 }
 
 /// Any version will do (`wire-protocol.md` section 3.1).
@@ -129,12 +129,17 @@ fn credentials(caller: &Caller, headers: &HeaderMap) -> Credentials {
     }
 }
 
-async fn collect(body: Body) -> Result<Vec<u8>, Refusal> {
+/// The whole body, if it comes in time and is not longer than `most` bytes.
+pub(super) async fn collect(body: Body, most: usize) -> Result<Vec<u8>, Refusal> {
+    timeout(BODY_PATIENCE, read_all(body, most)).await.map_err(|_| Refusal::TooSlow)?
+}
+
+async fn read_all(body: Body, most: usize) -> Result<Vec<u8>, Refusal> {
     let mut parts = body.into_data_stream();
     let mut bytes = Vec::new();
     while let Some(part) = parts.next().await {
         let part = part.map_err(|_| Refusal::InvalidRequest("The body is broken off."))?;
-        if bytes.len() + part.len() > MAX_MESSAGE_BYTES {
+        if bytes.len() + part.len() > most {
             return Err(Refusal::TooLarge);
         }
         bytes.extend_from_slice(&part);

@@ -18,8 +18,9 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message, Utf8Bytes};
 
-/// The largest message. The packets inside have limits of their own.
-const MAX_MESSAGE_BYTES: usize = 256 * 1024;
+/// The largest message: a hub's largest, with its topic. The packets inside have limits of their
+/// own.
+const MAX_MESSAGE_BYTES: usize = 288 * 1024;
 /// Connections are many and their messages small.
 const BUFFER_BYTES: usize = 8 * 1024;
 /// How long the end may take, in all. Clients that do not know the handshake just wait.

@@ -6,8 +6,9 @@ use dps_core::wire::MAX_MESSAGE_BYTES;
 use rumqttc::mqttbytes::v4::Packet;
 use rumqttc::mqttbytes::{Error, PacketType, check};
 
-/// The largest packet after its fixed header: a message of the largest size and its topic.
-const MAX_PACKET_BYTES: usize = MAX_MESSAGE_BYTES + 1024;
+/// The largest packet of the provisioning service after its fixed header: a message of the largest
+/// size and its topic.
+pub(super) const MAX_PACKET_BYTES: usize = MAX_MESSAGE_BYTES + 1024;
 
 /// A whole packet.
 #[derive(Debug)]
@@ -20,12 +21,12 @@ pub(super) enum Incoming {
 
 /// What a client must not do; the connection ends.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Violation {
+pub(crate) enum Violation {
     #[error("the client sent what is no MQTT 3.1.1 packet: {0}")]
     Codec(Error),
     #[error("the client sent a packet with wrong flags")]
     Flags,
-    #[error("the client sent a packet of more than 96 KB")]
+    #[error("the client sent a larger packet than is allowed")]
     TooLarge,
     #[error("the client sent {0}")]
     Unexpected(&'static str),
@@ -33,12 +34,13 @@ pub(super) enum Violation {
     Topic(String),
 }
 
-/// Takes the next whole packet off `stream`; `None` when there is none yet.
-pub(super) fn read(stream: &mut BytesMut) -> Result<Option<Incoming>, Violation> {
+/// Takes the next whole packet off `stream`, of `limit` bytes at most; `None` when there is none
+/// yet.
+pub(super) fn read(stream: &mut BytesMut, limit: usize) -> Result<Option<Incoming>, Violation> {
     // The first byte tells what is no MQTT, without waiting for the length it seems to state.
     let Some(first) = stream.first() else { return Ok(None) };
     check_first_byte(*first)?;
-    let header = match check(stream.iter(), MAX_PACKET_BYTES) {
+    let header = match check(stream.iter(), limit) {
         Ok(header) => header,
         Err(Error::InsufficientBytes(_)) => return Ok(None),
         Err(Error::PayloadSizeLimitExceeded(_)) => return Err(Violation::TooLarge),
@@ -51,7 +53,7 @@ pub(super) fn read(stream: &mut BytesMut) -> Result<Option<Incoming>, Violation>
             return Ok(Some(Incoming::ConnectOfOtherVersion));
         }
     }
-    let packet = Packet::read(stream, MAX_PACKET_BYTES).map_err(Violation::Codec)?;
+    let packet = Packet::read(stream, limit).map_err(Violation::Codec)?;
     Ok(Some(Incoming::Packet(packet)))
 }
 

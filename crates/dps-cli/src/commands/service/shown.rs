@@ -1,0 +1,73 @@
+//! What the service answers, as text or JSON.
+
+use crate::exit;
+use crate::failure::Failure;
+use crate::output;
+use serde::Serialize;
+use serde_json::Value;
+
+/// Prints one document.
+pub(super) fn one(document: &impl Serialize, json: bool) -> Result<(), Failure> {
+    let value = value(document)?;
+    if json {
+        return pretty(&value);
+    }
+    let Some(members) = value.as_object() else { return Ok(()) };
+    let width = members.keys().map(String::len).max().unwrap_or_default();
+    for (name, member) in members {
+        output::line(format_args!("{name:<width$}  {}", text(member)));
+    }
+    Ok(())
+}
+
+/// Prints documents, one in a line; or all in one array.
+pub(super) fn all<T: Serialize>(
+    documents: &[T],
+    columns: &[&str],
+    json: bool,
+) -> Result<(), Failure> {
+    let values = documents.iter().map(value).collect::<Result<Vec<_>, _>>()?;
+    if json {
+        return pretty(&Value::Array(values));
+    }
+    let cell = |value: &Value, path: &str| value.pointer(path).map_or("-".to_owned(), text);
+    let rows: Vec<Vec<String>> =
+        values.iter().map(|value| columns.iter().map(|path| cell(value, path)).collect()).collect();
+    let width = |column: usize| {
+        rows.iter().filter_map(|row| row.get(column)).map(String::len).max().unwrap_or_default()
+    };
+    let widths: Vec<usize> = (0..columns.len()).map(width).collect();
+    for row in &rows {
+        let cells: Vec<String> =
+            row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        output::line(cells.join("  ").trim_end());
+    }
+    Ok(())
+}
+
+/// Says that something is gone; JSON has nothing to say.
+pub(super) fn deleted(what: &str, name: &str, json: bool) {
+    if !json {
+        output::line(format_args!("{what} {name} is deleted."));
+    }
+}
+
+fn value(document: &impl Serialize) -> Result<Value, Failure> {
+    serde_json::to_value(document)
+        .map_err(|error| Failure::new(exit::OTHER, "the answer cannot be shown").why(error))
+}
+
+fn pretty(value: &Value) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(value)
+        .map_err(|error| Failure::new(exit::OTHER, "the answer cannot be shown").why(error))?;
+    output::line(text);
+    Ok(())
+}
+
+/// A text as it is, everything else as JSON.
+fn text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}

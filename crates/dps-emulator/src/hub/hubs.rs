@@ -1,0 +1,137 @@
+//! All hubs: who is in them, as the registrations' side wants it (`wire-protocol.md` section
+//! 7.6).
+
+use super::device::Device;
+use super::identity::HubIdentity;
+use super::twin::Twin;
+use core::fmt;
+use core::time::Duration;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Every hub and its devices. A hub is there once it is [added](Self::add) or a device is
+/// assigned to it; its name's case does not matter, a device id's does.
+pub(crate) struct Hubs {
+    state: Mutex<State>,
+    /// How long after its expiry a token is still taken.
+    pub(super) clock_skew: Duration,
+}
+
+#[derive(Default)]
+pub(super) struct State {
+    /// Lower-case host name to hub.
+    pub(super) hubs: BTreeMap<String, HubState>,
+    pub(super) last_connection: u64,
+}
+
+/// One hub.
+pub(super) struct HubState {
+    /// Host name as it was first given.
+    pub(super) name: String,
+    pub(super) devices: BTreeMap<String, Device>,
+}
+
+impl Hubs {
+    /// None yet.
+    pub(crate) fn new(clock_skew: Duration) -> Self {
+        Self { state: Mutex::default(), clock_skew }
+    }
+
+    /// Adds a hub without devices, unless there is one of this name.
+    pub(crate) fn add(&self, name: &str) {
+        self.state().hub(name);
+    }
+
+    /// Makes the device's identity, with `initial_twin`
+    /// (`{"tags":{...},"properties":{"desired":{...}}}`); a device that is there keeps its twin
+    /// and gets the new identity.
+    pub(crate) fn assign(
+        &self,
+        hub: &str,
+        device: &str,
+        identity: HubIdentity,
+        initial_twin: Option<&Value>,
+    ) {
+        let mut state = self.state();
+        let devices = &mut state.hub(hub).devices;
+        match devices.get_mut(device) {
+            Some(known) => known.identity = identity,
+            None => {
+                let twin = Twin::initial(initial_twin);
+                devices.insert(device.to_owned(), Device::new(identity, twin));
+            }
+        }
+    }
+
+    /// Moves the device to another hub with its twin; its connection ends. One that is not in
+    /// `from` is made in `to` like a new one.
+    pub(crate) fn migrate(
+        &self,
+        from: &str,
+        to: &str,
+        device: &str,
+        identity: HubIdentity,
+        initial_twin: Option<&Value>,
+    ) {
+        let mut state = self.state();
+        let twin = match state.hub(from).devices.remove(device) {
+            Some(mut moved) => {
+                moved.drop_connection();
+                moved.twin
+            }
+            None => Twin::initial(initial_twin),
+        };
+        state.hub(to).devices.insert(device.to_owned(), Device::new(identity, twin));
+    }
+
+    /// Makes the device anew in `to` with its initial twin, after taking it out of `from`.
+    pub(crate) fn reset(
+        &self,
+        from: &str,
+        to: &str,
+        device: &str,
+        identity: HubIdentity,
+        initial_twin: Option<&Value>,
+    ) {
+        self.remove(from, device);
+        self.remove(to, device);
+        self.assign(to, device, identity, initial_twin);
+    }
+
+    /// Takes the device out of the hub; its connection ends. Whether it was there.
+    pub(crate) fn remove(&self, hub: &str, device: &str) -> bool {
+        let mut state = self.state();
+        let gone = state.hub(hub).devices.remove(device);
+        gone.map(|mut device| device.drop_connection()).is_some()
+    }
+
+    /// The host name of a hub as it was first given.
+    pub(crate) fn find(&self, name: &str) -> Option<String> {
+        let state = self.state();
+        state.hubs.get(&name.to_ascii_lowercase()).map(|hub| hub.name.clone())
+    }
+
+    /// A panic elsewhere cannot leave it half-changed: every change is a small one.
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn hub(&mut self, name: &str) -> &mut HubState {
+        self.hubs
+            .entry(name.to_ascii_lowercase())
+            .or_insert_with(|| HubState { name: name.to_owned(), devices: BTreeMap::new() })
+    }
+
+    pub(super) fn device(&mut self, hub: &str, device: &str) -> Option<&mut Device> {
+        self.hubs.get_mut(&hub.to_ascii_lowercase())?.devices.get_mut(device)
+    }
+}
+
+impl fmt::Debug for Hubs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hubs").field("hubs", &self.state().hubs.len()).finish_non_exhaustive()
+    }
+}

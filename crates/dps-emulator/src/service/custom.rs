@@ -1,0 +1,180 @@
+//! Custom allocation: what a webhook is asked, and what its answer means (`wire-protocol.md`
+//! sections 6.3 and 7.5).
+
+use super::DeviceIdentity;
+use super::authentication::Match;
+use super::operations::Verdict;
+use super::reply::ascii_json;
+use crate::config::InitialTwin;
+use crate::model::{EnrollmentDocument, RegistrationRecord};
+use core::fmt;
+use core::time::Duration;
+use dps_core::wire::X509Result;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+/// The webhook failed.
+const FAILED: u32 = 400_207;
+/// There is no hub.
+const NO_HUB: u32 = 400_208;
+/// The hub lets the service do nothing.
+const HUB_REFUSES: u32 = 400_209;
+
+/// A question to a webhook: `body` is to be sent to `url` by POST, as JSON. `Debug` leaves out the
+/// body, which may hold a device's own data.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct WebhookCall {
+    /// Names the call when its answer is handed in.
+    pub operation_id: String,
+    /// Where to ask.
+    pub url: String,
+    /// The question, JSON.
+    pub body: String,
+}
+
+impl fmt::Debug for WebhookCall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebhookCall")
+            .field("operation_id", &self.operation_id)
+            .field("url", &self.url)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What came of asking a webhook.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum WebhookAnswer {
+    /// A response, whatever it says.
+    Response {
+        /// The HTTP status.
+        status: u16,
+        /// The body.
+        body: Vec<u8>,
+    },
+    /// It took too long.
+    TimedOut,
+    /// There was no response.
+    Unreachable,
+}
+
+/// A registration that waits for a webhook.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    pub(super) identity: DeviceIdentity,
+    pub(super) found: Match,
+    pub(super) linked_hubs: Vec<String>,
+    pub(super) begun: Duration,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Question<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    individual_enrollment: Option<EnrollmentDocument>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    enrollment_group: Option<EnrollmentDocument>,
+    device_runtime_context: Context<'a>,
+    linked_hubs: &'a [String],
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Context<'a> {
+    registration_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    current_iot_hub_host_name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    current_device_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    x509: Option<X509Result>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    symmetric_key: Option<NoMembers>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payload: Option<&'a RawValue>,
+}
+
+#[derive(Serialize)]
+struct NoMembers {}
+
+/// The question about a device.
+pub(super) fn question(
+    identity: &DeviceIdentity,
+    found: &Match,
+    before: Option<&RegistrationRecord>,
+    linked_hubs: &[String],
+    payload: Option<&RawValue>,
+) -> String {
+    let (individual_enrollment, enrollment_group) = found.documents();
+    let x509 = found.x509();
+    ascii_json(&Question {
+        individual_enrollment,
+        enrollment_group,
+        device_runtime_context: Context {
+            registration_id: identity.registration_id.as_str(),
+            current_iot_hub_host_name: before.and_then(|record| record.assigned_hub.as_deref()),
+            current_device_id: before.and_then(|record| record.device_id.as_deref()),
+            symmetric_key: found.is_by_symmetric_key().then_some(NoMembers {}),
+            x509,
+            payload,
+        },
+        linked_hubs,
+    })
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Decision {
+    iot_hub_host_name: Option<String>,
+    initial_twin: Option<InitialTwin>,
+    payload: Option<Box<RawValue>>,
+}
+
+/// What an answer means for the device. `tracking_id` is for the hub's part of an error.
+pub(super) fn verdict(
+    answer: &WebhookAnswer,
+    linked_hubs: &[String],
+    tracking_id: &str,
+) -> Verdict {
+    let failed = |how: &str| Verdict::Fail {
+        error_code: FAILED,
+        message: format!("Custom allocation failed{how}"),
+    };
+    let body = match answer {
+        WebhookAnswer::Response { status: 200..=299, body } => body,
+        WebhookAnswer::Response { status, .. } => {
+            return failed(&format!(" with status code: {status}"));
+        }
+        WebhookAnswer::TimedOut => return failed(": the webhook did not answer in time."),
+        WebhookAnswer::Unreachable => return failed(": the webhook could not be reached."),
+    };
+    let Ok(decision) = serde_json::from_slice::<Decision>(body) else {
+        return failed(": the webhook's answer is not JSON of the expected form.");
+    };
+    let Some(name) = decision.iot_hub_host_name.filter(|name| !name.is_empty()) else {
+        return no_hub();
+    };
+    match linked_hubs.iter().find(|linked| linked.eq_ignore_ascii_case(&name)) {
+        Some(hub) => Verdict::Assign {
+            hub: hub.clone(),
+            twin: decision.initial_twin,
+            payload: decision.payload.filter(|payload| payload.get() != "null"),
+        },
+        // The service has no access to a hub that is not linked.
+        None => Verdict::Fail {
+            error_code: HUB_REFUSES,
+            message: format!(
+                r#"{{"Message":"ErrorCode:IotHubUnauthorizedAccess;Unauthorized","ExceptionMessage":"Tracking ID:{tracking_id}"}}"#
+            ),
+        },
+    }
+}
+
+/// The device cannot be sent anywhere.
+pub(super) fn no_hub() -> Verdict {
+    Verdict::Fail {
+        error_code: NO_HUB,
+        message: "No IoT hub is specified for the device.".to_owned(),
+    }
+}

@@ -1,0 +1,196 @@
+//! How a service comes to be: from a configuration, or from what an earlier one has left.
+
+use super::operations::Operations;
+use super::policies::Policies;
+use super::tpm::Tpms;
+use super::{Service, Settings, State, identities};
+use crate::config::{ConfigError, EmulatorConfig};
+use crate::model::{
+    EnrollmentGroup, Entity, HubDevice, HubDevices, Hubs, IndividualEnrollment, Model, RecordRow,
+    Records, RegistrationRecord, Row, Secrets, Version,
+};
+use crate::random::Random;
+use crate::store::{Change, File, Saved, Store, StoreError, Table};
+use core::time::Duration;
+use serde::de::DeserializeOwned;
+use std::collections::{HashMap, VecDeque};
+use std::path::Path;
+use std::sync::{Arc, Mutex, RwLock};
+use tokio::sync::Notify;
+
+/// Why a service cannot start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The configuration contradicts itself.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The state file cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What a service knows at first.
+#[derive(Default)]
+struct Known {
+    model: Model,
+    records: Records,
+    devices: HubDevices,
+    settings: HashMap<String, String>,
+}
+
+impl Service {
+    /// A service with the enrollments and hubs of `config`, in memory: `state_file` is not looked
+    /// at. Keys that `config` leaves out, ids and etags come from `random`. The enrollments were
+    /// created in 1970.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] when parts of the configuration contradict each other.
+    pub fn new(config: &EmulatorConfig, mut random: Random) -> Result<Self, ConfigError> {
+        let hubs = Hubs::new(config)?;
+        let model = Model::new(config, &hubs, &mut random, Duration::ZERO)?;
+        let known = Known { model, ..Known::default() };
+        let policies = Policies::new(config, None, &mut random)?;
+        Ok(Self::with(config, hubs, policies, known, random, Store::in_memory()))
+    }
+
+    /// A service that keeps its state in the `state_file` of `config`, if that names one, and finds
+    /// there what it knew before. The enrollments of `config` go into a new file only: what an
+    /// existing one says has been changed on purpose since.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`] says what is wrong with the configuration or the file.
+    pub fn open(
+        config: &EmulatorConfig,
+        mut random: Random,
+        now: Duration,
+    ) -> Result<Self, OpenError> {
+        let hubs = Hubs::new(config)?;
+        // Checked even when the file goes before it.
+        let model = Model::new(config, &hubs, &mut random, now)?;
+        let Some(path) = &config.state_file else {
+            let known = Known { model, ..Known::default() };
+            let policies = Policies::new(config, None, &mut random)?;
+            return Ok(Self::with(config, hubs, policies, known, random, Store::in_memory()));
+        };
+        let (file, saved) = File::open(path)?;
+        let is_new = saved.is_new;
+        let known = match is_new {
+            true => Known { model, ..Known::default() },
+            false => Known::read(saved, path, &mut random)?,
+        };
+        let kept = known.settings.get(Policies::KEY).map(String::as_str);
+        let policies = Policies::new(config, kept, &mut random)?;
+        let store = Store::in_file(file)?;
+        store.append([policies.change()]);
+        if is_new {
+            store.append(known.model.enrollments().map(|item| kept_as(item.as_ref())));
+            store.append(known.model.groups().map(|item| kept_as(item.as_ref())));
+        } else {
+            tracing::info!(file = %path.display(),
+                "enrollments come from the state file, not from the configuration");
+        }
+        Ok(Self::with(config, hubs, policies, known, random, store))
+    }
+
+    fn with(
+        config: &EmulatorConfig,
+        hubs: Hubs,
+        policies: Policies,
+        known: Known,
+        random: Random,
+        store: Store,
+    ) -> Self {
+        let iot_hubs = identities::hubs(&hubs, config.clock_skew);
+        identities::move_back(&iot_hubs, &known.model, &known.records, &known.devices);
+        Self {
+            settings: Settings::new(config),
+            hubs,
+            iot_hubs: Arc::new(iot_hubs),
+            policies,
+            model: RwLock::new(known.model),
+            state: Mutex::new(State {
+                records: known.records,
+                devices: known.devices,
+                operations: Operations::default(),
+                waiting: HashMap::new(),
+                calls: VecDeque::new(),
+                random,
+                tpms: Tpms::default(),
+            }),
+            store,
+            call_waiting: Notify::new(),
+        }
+    }
+}
+
+impl Settings {
+    fn new(config: &EmulatorConfig) -> Self {
+        Self {
+            id_scope: config.id_scope.as_str().to_owned(),
+            retry_after_seconds: config.retry_after_seconds,
+            assignment_delay: config.assignment_delay,
+            clock_skew: config.clock_skew,
+            reject_at_connect: config.reject_at_connect,
+            disabled_reply: config.disabled_reply,
+        }
+    }
+}
+
+/// An enrollment as a state file keeps it.
+pub(super) fn kept_as<T: Entity>(entity: &T) -> Change {
+    let row = Row {
+        document: entity.document(Secrets::Shown),
+        created: entity.version().created,
+        last_updated: entity.version().last_updated,
+    };
+    Change::put(T::TABLE, entity.key(), &row)
+}
+
+impl Known {
+    fn read(saved: Saved, path: &Path, random: &mut Random) -> Result<Self, StoreError> {
+        let mut known = Self::default();
+        for (table, key, text) in saved.rows {
+            let is_read = match table {
+                Table::Enrollments => {
+                    entity::<IndividualEnrollment>(&mut known.model, &text, random)
+                }
+                Table::EnrollmentGroups => {
+                    entity::<EnrollmentGroup>(&mut known.model, &text, random)
+                }
+                Table::Registrations => json::<RecordRow>(&text)
+                    .and_then(|row| RegistrationRecord::try_from(row).ok())
+                    .map(|record| known.records.put(record)),
+                Table::HubDevices => {
+                    json::<HubDevice>(&text).map(|device| known.devices.put(device))
+                }
+                Table::Settings => {
+                    known.settings.insert(key.clone(), text.to_string());
+                    Some(())
+                }
+            };
+            if is_read.is_none() {
+                let (path, table) = (path.to_owned(), table.name());
+                return Err(StoreError::Damaged { path, table, key });
+            }
+        }
+        Ok(known)
+    }
+}
+
+fn json<T: DeserializeOwned>(text: &str) -> Option<T> {
+    serde_json::from_str(text).ok()
+}
+
+fn entity<T: Entity>(model: &mut Model, text: &str, random: &mut Random) -> Option<()> {
+    let Row { document, created, last_updated } = json(text)?;
+    let etag = document.etag.clone()?;
+    // Hubs that are not linked any more may stand in it: it was good when it was made, and its
+    // devices are told that they have no hub.
+    let entity = T::build(document, None, random).ok()?;
+    let entity = entity.with_version(Version { etag, created, last_updated });
+    T::all_mut(model).insert(entity.key(), Arc::new(entity));
+    Some(())
+}

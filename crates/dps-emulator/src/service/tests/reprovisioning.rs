@@ -1,0 +1,270 @@
+//! Devices that register again, and webhooks that choose (`wire-protocol.md` sections 7.5, 7.6).
+
+use super::*;
+use crate::config::HubConfig;
+use crate::hub::Hub;
+use serde_json::json;
+
+/// The devices of group `line-2` get whatever hub its document names.
+struct Line {
+    service: Service,
+    version: u64,
+}
+
+impl Line {
+    fn new() -> Self {
+        let mut config = EmulatorConfig::from_yaml(
+            "{enrollments: [], hubs: [one.test, two.test], assignmentDelaySeconds: 0}",
+        )
+        .unwrap();
+        config.hubs.push(HubConfig::new("three.test"));
+        let service = Service::new(&config, Random::from_seed([9; 32])).unwrap();
+        Self { service, version: 0 }
+    }
+
+    /// Puts an enrollment group in place of the one before.
+    fn put(&mut self, mut members: Value) {
+        members["attestation"] = json!({
+            "type": "symmetricKey",
+            "symmetricKey": {"primaryKey": GROUP_1, "secondaryKey": GROUP_2},
+        });
+        self.version += 1;
+        let connection = self.service.connection_string("x.test");
+        let body = members.to_string();
+        let answer = super::super::api::tests::call_as(
+            &self.service,
+            &connection,
+            "PUT",
+            "/enrollmentGroups/line",
+            (self.version > 1).then_some("*"),
+            &body,
+        );
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+
+    fn register(&self) -> Value {
+        self.register_with("")
+    }
+
+    fn register_with(&self, body: &str) -> Value {
+        let operation = self.begin(body);
+        self.poll(&operation)
+    }
+
+    fn begin(&self, body: &str) -> String {
+        let (id, with) = (device("sn-1"), token("sn-1", &derived(GROUP_1, "sn-1")));
+        let reply = self.service.register(&id, &with, body.as_bytes(), NOW);
+        assert_eq!(reply.status, 202, "{}", reply.body);
+        json(&reply)["operationId"].as_str().unwrap().to_owned()
+    }
+
+    fn poll(&self, operation: &str) -> Value {
+        let (id, with) = (device("sn-1"), token("sn-1", &derived(GROUP_1, "sn-1")));
+        json(&self.service.poll(&id, &with, operation, NOW))
+    }
+
+    fn tags(&self, hub: &str) -> Option<Value> {
+        let device = self.service.hub_device(hub, "sn-1")?;
+        Some(device.twin.tags.map_or(Value::Null, Value::Object))
+    }
+}
+
+#[track_caller]
+fn assert_in(reply: &Value, hub: &str, substatus: &str) {
+    let state = &reply["registrationState"];
+    assert_eq!((&state["assignedHub"], &state["substatus"]), (&json!(hub), &json!(substatus)));
+}
+
+fn tagged(tag: &str) -> Value {
+    json!({"tags": {"line": tag}, "properties": {"desired": {"n": 1}}})
+}
+
+#[test]
+fn a_first_registration_makes_an_identity_with_the_initial_twin() {
+    let mut line = Line::new();
+    line.put(json!({"iotHubs": ["one.test"], "initialTwin": tagged("a"),
+        "capabilities": {"iotEdge": true}}));
+    assert_in(&line.register(), "one.test", "initialAssignment");
+    let device = line.service.hub_device("ONE.test", "SN-1").unwrap();
+    assert_eq!(serde_json::to_value(&device.twin).unwrap(), tagged("a"));
+    assert!(device.capabilities.iot_edge);
+    assert_eq!((device.registration_id.as_str(), device.created), ("sn-1", NOW));
+}
+
+#[test]
+fn to_another_hub_a_twin_is_migrated_or_reset_as_the_policy_says() {
+    for (migrates, substatus, tags) in
+        [(true, "deviceDataMigrated", "a"), (false, "deviceDataReset", "b")]
+    {
+        let mut line = Line::new();
+        line.put(json!({"iotHubs": ["one.test"], "initialTwin": tagged("a")}));
+        line.register();
+        let hub = |name| Hub::new(line.service.iot_hubs(), name).unwrap();
+        let (one, two) = (hub("one.test"), hub("two.test"));
+        one.update_desired("sn-1", &json!({"n": 7})).unwrap();
+        line.put(json!({"iotHubs": ["two.test"], "initialTwin": tagged("b"),
+            "reprovisionPolicy": {"updateHubAssignment": true, "migrateDeviceData": migrates}}));
+        assert_in(&line.register(), "two.test", substatus);
+        assert_eq!(line.tags("two.test"), Some(json!({"line": tags})));
+        assert_eq!(line.tags("one.test"), None, "removed from the old hub");
+        // The same where devices connect, with what has changed there.
+        assert_eq!((one.devices().len(), two.devices().len()), (0, 1));
+        let twin = two.twin("sn-1").unwrap();
+        let n = if migrates { 7 } else { 1 };
+        assert_eq!((&twin.tags["line"], &twin.desired["n"]), (&json!(tags), &json!(n)));
+        // Once more to the same hub: nothing happens to it.
+        assert_in(&line.register(), "two.test", "initialAssignment");
+        assert_eq!(line.tags("two.test"), Some(json!({"line": tags})));
+    }
+}
+
+#[test]
+fn without_updating_the_assignment_a_device_stays_where_it_is() {
+    let mut line = Line::new();
+    line.put(json!({"iotHubs": ["one.test"]}));
+    line.register();
+    line.put(json!({"iotHubs": ["two.test"], "reprovisionPolicy": {"updateHubAssignment": false}}));
+    assert_in(&line.register(), "one.test", "initialAssignment");
+}
+
+#[test]
+fn an_identity_that_somebody_removed_is_made_again() {
+    let mut line = Line::new();
+    line.put(json!({"iotHubs": ["one.test"], "initialTwin": tagged("a")}));
+    line.register();
+    line.service.state().devices.remove("one.test", "sn-1").unwrap();
+    assert_in(&line.register(), "one.test", "reprovisionedToInitialAssignment");
+    assert_eq!(line.tags("one.test"), Some(json!({"line": "a"})));
+}
+
+fn custom() -> Value {
+    json!({
+        "allocationPolicy": "custom",
+        "iotHubs": ["one.test", "two.test"],
+        "initialTwin": tagged("a"),
+        "customAllocationDefinition":
+            {"webhookUrl": "https://allocate.test/api", "apiVersion": "2019-03-31"},
+    })
+}
+
+fn answered(status: u16, body: &Value) -> WebhookAnswer {
+    WebhookAnswer::Response { status, body: body.to_string().into_bytes() }
+}
+
+#[test]
+fn a_webhook_is_asked_as_documented_and_its_answer_counts() {
+    let mut line = Line::new();
+    line.put(custom());
+    let operation = line.begin(r#"{"registrationId":"sn-1","payload":{"size":1.50}}"#);
+    assert_eq!(line.poll(&operation)["status"], "assigning");
+    let call = line.service.next_webhook_call().unwrap();
+    assert_eq!(call.url, "https://allocate.test/api");
+    let asked: Value = serde_json::from_str(&call.body).unwrap();
+    let group = &asked["enrollmentGroup"];
+    assert_eq!(group["attestation"], json!({"type": "symmetricKey"}), "no keys");
+    assert_eq!(group["enrollmentGroupId"], "line");
+    let etag = group["etag"].as_str().unwrap();
+    assert!(etag.starts_with('"') && etag.ends_with('"') && etag.len() == 38, "{etag}");
+    assert!(asked.get("individualEnrollment").is_none());
+    assert_eq!(asked["linkedHubs"], json!(["one.test", "two.test"]));
+    let context = json!({"registrationId": "sn-1", "symmetricKey": {}, "payload": {"size": 1.5}});
+    assert_eq!(asked["deviceRuntimeContext"], context);
+    assert!(call.body.contains("1.50"), "the payload as it came");
+    assert!(!format!("{call:?}").contains("size"), "and not in logs");
+
+    let answer = answered(
+        200,
+        &json!({"iotHubHostName": "TWO.test",
+        "initialTwin": {"tags": {"line": "hook"}}, "payload": {"welcome": true}}),
+    );
+    line.service.answer_webhook_call(&call.operation_id, &answer, NOW);
+    let done = line.poll(&operation);
+    assert_in(&done, "two.test", "initialAssignment");
+    assert_eq!(done["registrationState"]["payload"], json!({"welcome": true}));
+    assert_eq!(line.tags("two.test"), Some(json!({"line": "hook"})));
+    assert!(line.service.next_webhook_call().is_none());
+
+    // The second time it is told where the device is; its twin goes before migration.
+    let operation = line.begin("");
+    let call = line.service.next_webhook_call().unwrap();
+    let asked: Value = serde_json::from_str(&call.body).unwrap();
+    let context = &asked["deviceRuntimeContext"];
+    assert_eq!(context["currentIotHubHostName"], "two.test");
+    assert_eq!(context["currentDeviceId"], "sn-1");
+    let answer = answered(200, &json!({"iotHubHostName": "one.test", "initialTwin": tagged("z")}));
+    line.service.answer_webhook_call(&call.operation_id, &answer, NOW);
+    assert_in(&line.poll(&operation), "one.test", "deviceDataReset");
+    assert_eq!(line.tags("one.test"), Some(json!({"line": "z"})));
+}
+
+#[test]
+fn each_failure_of_a_webhook_ends_the_registration_with_its_code() {
+    let mut line = Line::new();
+    line.put(custom());
+    for (answer, code, words) in [
+        (answered(400, &json!({})), 400_207, "status code: 400"),
+        (answered(500, &json!("x")), 400_207, "status code: 500"),
+        (answered(302, &json!({})), 400_207, "status code: 302"),
+        (answered(200, &json!([1])), 400_207, "not JSON of the expected form"),
+        (WebhookAnswer::TimedOut, 400_207, "in time"),
+        (WebhookAnswer::Unreachable, 400_207, "reached"),
+        (answered(200, &json!({})), 400_208, "No IoT hub"),
+        (answered(200, &json!({"iotHubHostName": ""})), 400_208, "No IoT hub"),
+        (answered(200, &json!({"iotHubHostName": "three.test"})), 400_209, "IotHubUnauthorized"),
+    ] {
+        let operation = line.begin("");
+        let call = line.service.next_webhook_call().unwrap();
+        line.service.answer_webhook_call(&call.operation_id, &answer, NOW);
+        let done = line.poll(&operation);
+        let state = &done["registrationState"];
+        assert_eq!((&done["status"], &state["errorCode"]), (&json!("failed"), &json!(code)));
+        assert!(state["errorMessage"].as_str().unwrap().contains(words), "{state}");
+    }
+    // What nobody waits for changes nothing.
+    let answer = answered(200, &json!({"iotHubHostName": "one.test"}));
+    line.service.answer_webhook_call("gone", &answer, NOW);
+    assert_eq!(line.service.registrations(NOW)[0].status, RegistrationStatus::Failed);
+}
+
+#[test]
+fn a_device_that_is_refused_once_is_still_where_it_was() {
+    let mut line = Line::new();
+    line.put(json!({"iotHubs": ["one.test"], "initialTwin": tagged("a")}));
+    line.register();
+    line.put(custom());
+    let operation = line.begin("");
+    let call = line.service.next_webhook_call().unwrap();
+    line.service.answer_webhook_call(&call.operation_id, &WebhookAnswer::TimedOut, NOW);
+    let state = &line.poll(&operation)["registrationState"];
+    assert_eq!((state.get("assignedHub"), state.get("deviceId")), (None, None));
+    line.put(json!({"iotHubs": ["two.test"]}));
+    assert_in(&line.register(), "two.test", "deviceDataMigrated");
+    assert_eq!(line.tags("one.test"), None);
+}
+
+#[test]
+fn an_enrollment_of_the_first_versions_keeps_its_devices_where_they_are() {
+    let mut line = Line::new();
+    let connection = line.service.connection_string("x.test");
+    let body = |hub: &str| {
+        json!({"iotHubs": [hub], "attestation": {"type": "symmetricKey",
+            "symmetricKey": {"primaryKey": GROUP_1, "secondaryKey": GROUP_2}}})
+        .to_string()
+    };
+    for (hub, etag) in [("one.test", None), ("two.test", Some("*"))] {
+        let answer = super::super::api::tests::call_version(
+            &line.service,
+            &connection,
+            "2018-04-01",
+            "PUT",
+            "/enrollmentGroups/line",
+            etag,
+            &body(hub),
+        );
+        assert_eq!(answer.status, 200);
+        assert_in(&line.register(), "one.test", "initialAssignment");
+    }
+    line.version = 1;
+    line.put(json!({"iotHubs": ["two.test"]}));
+    assert_in(&line.register(), "two.test", "deviceDataMigrated");
+}

@@ -1,0 +1,118 @@
+//! A service that finds what an earlier one has left.
+
+use super::super::api::tests::call_as;
+use super::*;
+use crate::store::StoreError;
+use serde_json::json;
+use std::fs;
+use std::path::PathBuf;
+
+fn path(name: &str) -> PathBuf {
+    let folder = std::env::temp_dir().join(format!("dps-service-{}-{name}", std::process::id()));
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).unwrap();
+    folder.join("state.db")
+}
+
+fn open(path: &std::path::Path, yaml: &str) -> Result<Service, OpenError> {
+    let mut config = EmulatorConfig::from_yaml(yaml).unwrap();
+    config.state_file = Some(path.to_owned());
+    Service::open(&config, Random::from_os().unwrap(), NOW)
+}
+
+#[tokio::test]
+async fn everything_is_there_again() {
+    let path = path("again");
+    let yaml = "{enrollments: [{registrationId: seed}], hubs: [one.test, two.test]}";
+    let service = open(&path, yaml).unwrap();
+    let connection = service.connection_string("x.test");
+    let document = json!({
+        "registrationId": "Dev1", "deviceId": "line-1", "iotHubs": ["two.test"],
+        "attestation": {"type": "symmetricKey"}, "provisioningStatus": "enabled",
+        "initialTwin": {"tags": {"a": [1, {"b": null}]}}, "capabilities": {"iotEdge": true},
+        "optionalDeviceInformation": {"made": "here"},
+    });
+    let answer =
+        call_as(&service, &connection, "PUT", "/enrollments/Dev1", None, &document.to_string());
+    assert_eq!(service.kept(answer, NOW).await.status, 200);
+    let keys = service.enrollments()[0].symmetric_keys().unwrap().clone();
+    let with = token("dev1", &keys.secondary);
+    let reply = service.register(&device("dev1"), &with, b"", NOW);
+    let operation = json(&reply)["operationId"].as_str().unwrap().to_owned();
+    let done = loop {
+        let reply = service.poll(&device("dev1"), &with, &operation, NOW + SECOND);
+        if reply.status == 200 {
+            break json(&reply);
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    };
+    let get = |service: &Service| {
+        call_as(service, &connection, "GET", "/enrollments/dev1", None, "").body.unwrap()
+    };
+    let before = get(&service);
+    let mechanism = |service: &Service| {
+        let path = "/enrollments/dev1/attestationmechanism";
+        call_as(service, &connection, "POST", path, None, "").body.unwrap()
+    };
+    let keys_before = mechanism(&service);
+    let identity = service.hub_device("two.test", "line-1").unwrap();
+    drop(service);
+
+    // The configuration's enrollments are for new files only; its hubs and settings are for all.
+    let service =
+        open(&path, "{enrollments: [{registrationId: other}], hubs: [two.test]}").unwrap();
+    let names: Vec<String> =
+        service.enrollments().iter().map(|item| item.registration_id.to_string()).collect();
+    assert_eq!(names, ["Dev1", "seed"]);
+    assert_eq!(service.connection_string("x.test"), connection, "the policy's key, too");
+    assert_eq!((get(&service), mechanism(&service)), (before, keys_before));
+    assert_eq!(service.hub_device("two.test", "line-1"), Some(identity));
+    let hub = crate::hub::Hub::new(service.iot_hubs(), "two.test").unwrap();
+    assert_eq!(hub.twin("line-1").unwrap().tags["a"], json!([1, {"b": null}]));
+    let record = &service.registrations(NOW + SECOND)[0];
+    assert_eq!(record.etag, done["registrationState"]["etag"]);
+    assert_eq!(record.enrollment, EnrollmentRef::Individual(RegistrationId::new("Dev1").unwrap()));
+
+    let answer = call_as(&service, &connection, "DELETE", "/registrations/dev1", None, "");
+    assert_eq!(service.kept(answer, NOW).await.status, 204);
+    let answer = call_as(&service, &connection, "DELETE", "/enrollments/seed", None, "");
+    assert_eq!(service.kept(answer, NOW).await.status, 204);
+    drop(service);
+    let service = open(&path, yaml).unwrap();
+    assert_eq!(service.enrollments().len(), 1, "what is deleted does not come back");
+    assert!(service.registrations(NOW + SECOND).is_empty());
+}
+
+#[test]
+fn a_hub_that_is_not_linked_any_more_is_no_hub() {
+    let path = path("unlinked");
+    let keys = format!("symmetricKey: {{primaryKey: {KEY_1}, secondaryKey: {KEY_2}}}");
+    let yaml = format!(
+        "{{hubs: [one.test, two.test], assignmentDelaySeconds: 0, enrollments: [{{registrationId: dev1, iotHubHostName: two.test, attestation: {{type: symmetricKey, {keys}}}}}]}}"
+    );
+    drop(open(&path, &yaml).unwrap());
+    let service = open(&path, "{hubs: [one.test], assignmentDelaySeconds: 0}").unwrap();
+    let with = token("dev1", &key(KEY_1));
+    let reply = service.register(&device("dev1"), &with, b"", NOW);
+    let operation = json(&reply)["operationId"].as_str().unwrap().to_owned();
+    let done = loop {
+        let reply = service.poll(&device("dev1"), &with, &operation, NOW);
+        if reply.status == 200 {
+            break json(&reply);
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    };
+    assert_eq!(done["registrationState"]["errorCode"], 400_208);
+}
+
+#[test]
+fn a_damaged_row_is_named() {
+    let path = path("damaged");
+    drop(open(&path, "{enrollments: [{registrationId: dev1}]}").unwrap());
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    connection.execute("UPDATE enrollments SET document = '{}'", []).unwrap();
+    drop(connection);
+    let error = open(&path, "{}").unwrap_err();
+    assert!(matches!(error, OpenError::Store(StoreError::Damaged { .. })));
+    assert!(error.to_string().contains("enrollments \"dev1\" cannot be read"), "{error}");
+}

@@ -1,0 +1,102 @@
+use super::*;
+use std::fs;
+use std::path::PathBuf;
+
+/// A path for a file of one test, where nothing is.
+fn path(name: &str) -> PathBuf {
+    let folder = std::env::temp_dir().join(format!("dps-store-{}-{name}", std::process::id()));
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).unwrap();
+    folder.join("state.db")
+}
+
+fn put(key: &str, row: &str) -> Change {
+    Change::put(Table::Enrollments, key.to_owned(), &row)
+}
+
+fn rows(saved: &Saved) -> Vec<(&str, &str)> {
+    saved.rows.iter().map(|(_, key, row)| (key.as_str(), row.as_str())).collect()
+}
+
+#[tokio::test]
+async fn what_is_settled_is_there_when_the_file_is_opened_again() {
+    let path = path("again");
+    let (file, saved) = File::open(&path).unwrap();
+    assert!(saved.is_new && saved.rows.is_empty());
+    let store = Store::in_file(file).unwrap();
+    store.append([put("a", "1"), put("b", "2")]);
+    let ticket = store.append([put("a", "3"), Change::removed(Table::Enrollments, "b".to_owned())]);
+    assert_eq!(store.settled(ticket).await, Durability::Durable);
+    assert_eq!(store.durability(ticket), Durability::Durable);
+    drop(store);
+    let (_, saved) = File::open(&path).unwrap();
+    assert!(!saved.is_new);
+    assert_eq!(rows(&saved), [("a", "\"3\"")]);
+}
+
+#[test]
+fn what_was_queued_is_written_before_the_store_is_gone() {
+    let path = path("queued");
+    let store = Store::in_file(File::open(&path).unwrap().0).unwrap();
+    for number in 0..3000 {
+        store.append([put(&format!("{number:04}"), "x")]);
+    }
+    drop(store);
+    assert_eq!(File::open(&path).unwrap().1.rows.len(), 3000);
+}
+
+#[test]
+fn a_file_that_is_in_use_foreign_or_newer_is_refused_and_left_alone() {
+    let path = path("refused");
+    let (file, _) = File::open(&path).unwrap();
+    assert!(matches!(File::open(&path), Err(StoreError::InUse { .. })));
+    drop(file);
+
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    connection.pragma_update(None, "user_version", 2).unwrap();
+    drop(connection);
+    let error = File::open(&path).unwrap_err();
+    assert!(matches!(error, StoreError::Newer { found: 2, known: 1, .. }), "{error}");
+    assert!(error.to_string().contains("has version 2"), "{error}");
+
+    let content = "not a database, and long enough to be sure of it".repeat(9);
+    let other = path.with_file_name("text");
+    fs::write(&other, &content).unwrap();
+    assert!(matches!(File::open(&other), Err(StoreError::Foreign { .. })));
+    assert_eq!(fs::read_to_string(&other).unwrap(), content);
+    let other = path.with_file_name("other.db");
+    let connection = rusqlite::Connection::open(&other).unwrap();
+    connection.execute_batch("CREATE TABLE mine (x)").unwrap();
+    drop(connection);
+    assert!(matches!(File::open(&other), Err(StoreError::Foreign { .. })));
+    let nowhere = path.with_file_name("none").join("state.db");
+    assert!(matches!(File::open(&nowhere), Err(StoreError::Unusable { .. })));
+}
+
+#[cfg(unix)]
+#[test]
+fn only_its_owner_can_read_the_file() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let path = path("mode");
+    let store = Store::in_file(File::open(&path).unwrap().0).unwrap();
+    store.append([put("a", "1")]);
+    for entry in fs::read_dir(path.parent().unwrap()).unwrap() {
+        let entry = entry.unwrap();
+        let mode = entry.metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{:?}", entry.path());
+    }
+    drop(store);
+}
+
+#[tokio::test]
+async fn a_failed_write_is_told_and_ends_all_writing() {
+    let path = path("failed");
+    let (file, _) = File::open(&path).unwrap();
+    file.break_for_test();
+    let store = Store::in_file(file).unwrap();
+    let ticket = store.append([put("a", "1")]);
+    assert_eq!(store.settled(ticket).await, Durability::Failed);
+    let later = store.append([put("b", "1")]);
+    assert_eq!(store.durability(later), Durability::Failed);
+    assert_eq!(store.settled(later).await, Durability::Failed);
+}
