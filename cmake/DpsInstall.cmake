@@ -14,7 +14,7 @@ install(FILES "${DPS_STATIC_LIBRARY}"
     DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT dps_development
     # DPS_LIBRARY may have any name.
     RENAME "${CMAKE_STATIC_LIBRARY_PREFIX}dps${CMAKE_STATIC_LIBRARY_SUFFIX}")
-install(TARGETS dps_compat
+install(TARGETS dps_compat dps_hsm ${DPS_CLIENT_2017_ARCHIVES}
     ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT dps_development)
 if(DPS_SHARED)
     list(GET DPS_SHARED_LINKS 0 dps_runtime_link)
@@ -50,9 +50,10 @@ endif()
 
 # The stand-ins for the C SDK's other headers are in a folder of their own: a C SDK under the same
 # prefix has the real ones.
-install(DIRECTORY include/azure_prov_client include/dps
+install(DIRECTORY include/azure_prov_client include/dps include/dps_client
     DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" COMPONENT dps_development)
-install(FILES include/hsm_client_data.h
+install(FILES include/hsm_client_data.h include/hsm_client_key.h include/hsm_client_tpm.h
+    include/hsm_client_x509.h
     DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" COMPONENT dps_development)
 install(DIRECTORY include/compat/ DESTINATION "${DPS_COMPAT_DIR}" COMPONENT dps_development)
 
@@ -68,6 +69,7 @@ endforeach()
 # CMake: the package dps, and the C SDK's name for the package with a file name under each of the
 # two names that it goes by there.
 set(dps_cmake_dir "${CMAKE_INSTALL_LIBDIR}/cmake")
+string(REPLACE ";" " " DPS_CLIENT_2017_NAMES "${DPS_CLIENT_2017_ARCHIVES}")
 foreach(file IN ITEMS dpsConfig dpsTargets)
     configure_package_config_file("${dps_templates}/${file}.cmake.in" "${dps_ready}/${file}.cmake"
         INSTALL_DESTINATION "${dps_cmake_dir}/dps"
@@ -79,6 +81,9 @@ write_basic_package_version_file("${dps_ready}/dpsConfigVersion.cmake"
     VERSION "${PROJECT_VERSION}" COMPATIBILITY SameMinorVersion)
 install(FILES "${dps_ready}/dpsConfig.cmake" "${dps_ready}/dpsTargets.cmake"
     "${dps_ready}/dpsConfigVersion.cmake"
+    "${CMAKE_CURRENT_LIST_DIR}/DpsCustomHsm.cmake"
+    "${CMAKE_CURRENT_LIST_DIR}/../crates/dps-ffi/hsm/custom_hsm.c"
+    "${CMAKE_CURRENT_LIST_DIR}/DpsClient2017Choice.cmake"
     DESTINATION "${dps_cmake_dir}/dps" COMPONENT dps_development)
 
 file(STRINGS "${CMAKE_CURRENT_LIST_DIR}/../include/azure_prov_client/prov_client_const.h"

@@ -86,9 +86,13 @@ foreach(name IN ITEMS hsm_type_sastoken hsm_type_riot use_edge_modules use_tpm_s
             "but this version of the library does not have it yet")
     endif()
 endforeach()
-if(hsm_custom_lib)
-    message(WARNING "dps: hsm_custom_lib is not linked in this version; "
-        "have the program register its module: dps_hsm_register_* in dps.h")
+# The API of 2017, which DpsClient2017Choice.cmake knows the options of.
+dps_option(use_dps_client "Build the provisioning client of 2017" OFF)
+if(use_dps_client OR DPS_INSTALL OR build_c_tests OR dps_auth_type OR dps_hsm_custom_lib OR dps_hsm_x509
+        OR dps_hsm_sastoken OR dps_hsm_tpm_simulator)
+    set(DPS_CLIENT_2017 ON)
+else()
+    set(DPS_CLIENT_2017 OFF)
 endif()
 
 # Of no meaning here; declared so that CMake does not call them unused.

@@ -4,12 +4,13 @@
 #   dps_shared    libdps.so with the same
 #   dps_compat    the functions and headers of the hub client and of c-utility that provisioning
 #                 programs use, for programs that are linked without them
+#   dps_hsm       libdps's own security modules under the C SDK's names (hsm_client_*)
 #   prov_device_client, prov_device_ll_client, prov_auth_client, hsm_security_client,
 #   prov_mqtt_transport, prov_mqtt_ws_transport, prov_http_transport, prov_amqp_transport,
 #   prov_amqp_ws_transport
 #                 the C SDK's names for parts of what dps (with build_as_dynamic: dps_shared) is
-#   dps::dps, dps::dps_shared, dps::compat
-#                 the first three under the names that they have once installed
+#   dps::dps, dps::dps_shared, dps::compat, dps::hsm
+#                 the first four under the names that they have once installed
 
 # Within a tree that has the C SDK's own headers, ours of the same names must stay out of sight.
 if(TARGET aziotsharedutil OR TARGET umock_c)
@@ -49,11 +50,28 @@ foreach(library IN LISTS dps_libraries)
     add_library(dps::${library} ALIAS ${library})
 endforeach()
 
-add_library(dps_compat STATIC "${CMAKE_CURRENT_LIST_DIR}/../crates/dps-ffi/compat/compat.c")
+set(dps_c_sources "${CMAKE_CURRENT_LIST_DIR}/../crates/dps-ffi")
+add_library(dps_compat STATIC "${dps_c_sources}/compat/compat.c" "${dps_c_sources}/compat/buffer.c")
 target_include_directories(dps_compat PUBLIC "${dps_include}/compat")
 set_target_properties(dps_compat PROPERTIES POSITION_INDEPENDENT_CODE ON)
 dps_c_settings(dps_compat)
 add_library(dps::compat ALIAS dps_compat)
+
+# What must not be in libdps, so that libraries of security modules can define the same names; and
+# what needs c-utility's BUFFER, for programs that use the shared library.
+add_library(dps_hsm STATIC "${dps_c_sources}/hsm/hsm_client_key.c" "${dps_c_sources}/hsm/hsm_client_x509.c"
+    "${dps_c_sources}/hsm/hsm_client_tpm.c" "${dps_c_sources}/hsm/hsm_client_interfaces.c"
+    "${dps_c_sources}/c/prov_auth_buffer.c")
+# Compiled against the stand-ins, whoever links it: of c-utility only the name BUFFER_HANDLE counts.
+target_include_directories(dps_hsm PRIVATE "${dps_include}" "${dps_include}/compat")
+set_target_properties(dps_hsm PROPERTIES POSITION_INDEPENDENT_CODE ON)
+dps_c_settings(dps_hsm)
+add_library(dps::hsm ALIAS dps_hsm)
+
+if(hsm_custom_lib)
+    include(DpsCustomHsm)
+    dps_custom_hsm("${dps_c_sources}/hsm/custom_hsm.c" "${dps_include}" ${dps_libraries})
+endif()
 
 set(DPS_ORIGINAL_NAMES prov_device_client prov_device_ll_client prov_auth_client
     hsm_security_client prov_mqtt_transport prov_mqtt_ws_transport prov_http_transport

@@ -39,10 +39,14 @@ typedef char* (*HSM_CLIENT_GET_REGISTRATION_NAME)(HSM_CLIENT_HANDLE handle);
  * two NULLs. A module may ignore it; 0 unless no client is to be made. */
 typedef int (*HSM_CLIENT_SET_SYMMETRICAL_KEY_INFO)(HSM_CLIENT_HANDLE handle, const char* reg_name, const char* symm_key);
 
-/* Of trusted platform modules, which this version of the library does not use. */
+/* Recovers the key in what the service sends, byte for byte as it came, and keeps it beyond the life of
+ * the handle: the hub client signs with it. */
 typedef int (*HSM_CLIENT_ACTIVATE_IDENTITY_KEY)(HSM_CLIENT_HANDLE handle, const unsigned char* key, size_t key_len);
+/* The public half of the endorsement key or the storage root key, a marshalled TPM2B_PUBLIC. The
+ * registration id is the SHA-256 of the former in base32, unless the program sets one by option. */
 typedef int (*HSM_CLIENT_GET_ENDORSEMENT_KEY)(HSM_CLIENT_HANDLE handle, unsigned char** key, size_t* key_len);
 typedef int (*HSM_CLIENT_GET_STORAGE_ROOT_KEY)(HSM_CLIENT_HANDLE handle, unsigned char** key, size_t* key_len);
+/* The HMAC-SHA256 of the data by the key that was activated last: 32 bytes. */
 typedef int (*HSM_CLIENT_SIGN_WITH_IDENTITY)(HSM_CLIENT_HANDLE handle, const unsigned char* data, size_t data_len, unsigned char** key, size_t* key_len);
 
 typedef struct HSM_CLIENT_TPM_INTERFACE_TAG
@@ -73,7 +77,14 @@ typedef struct HSM_CLIENT_KEY_INTERFACE_TAG
     HSM_CLIENT_SET_SYMMETRICAL_KEY_INFO hsm_client_set_symm_key_info;
 } HSM_CLIENT_KEY_INTERFACE;
 
-/* What a library of such modules for the C SDK defines. libdps itself defines none of them. */
+/*
+ * What a library of such modules defines. A program that is linked with these seven functions has all
+ * its security modules from them: prov_dev_security_init calls hsm_client_x509_init and
+ * hsm_client_tpm_init, for either side, prov_dev_security_deinit their counterparts, and each client
+ * that is created asks for the table of its kind. They must bear to be called repeatedly; one that gives
+ * not 0 has prov_dev_security_init fail. docs/c-api.md tells how to link one. libdps itself defines none
+ * of them; libdps_hsm does, for programs that call its own modules under these names.
+ */
 const HSM_CLIENT_TPM_INTERFACE* hsm_client_tpm_interface(void);
 const HSM_CLIENT_X509_INTERFACE* hsm_client_x509_interface(void);
 const HSM_CLIENT_KEY_INTERFACE* hsm_client_key_interface(void);
@@ -81,6 +92,10 @@ int hsm_client_x509_init(void);
 void hsm_client_x509_deinit(void);
 int hsm_client_tpm_init(void);
 void hsm_client_tpm_deinit(void);
+
+/* Of libdps: what prov_dev_security_init and prov_dev_security_deinit have the modules do. 0 on success. */
+int initialize_hsm_system(void);
+void deinitialize_hsm_system(void);
 
 #ifdef __cplusplus
 }

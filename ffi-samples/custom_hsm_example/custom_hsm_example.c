@@ -97,3 +97,10 @@ const HSM_CLIENT_X509_INTERFACE* custom_hsm_x509(void)
     };
     return &table;
 }
+
+#ifndef CUSTOM_HSM_HAS_TPM
+const HSM_CLIENT_TPM_INTERFACE* custom_hsm_tpm(void)
+{
+    return NULL;
+}
+#endif

@@ -92,6 +92,18 @@ typedef struct DPS_POLICY_TAG
     /* 1: each step waits for the answer to the one before, as the C SDK does; 0, the default: steps
      * are sent ahead where the protocol allows it, which saves round trips. */
     uint32_t conservative;
+    /* The three below change what programs written for the C SDK are used to; 0, the default,
+     * leaves all as they know it. */
+    /* 1: the status callback is also told REGISTERING, after CONNECTED; and, just before the register
+     * callback, ASSIGNED, PROV_DEVICE_REG_HUB_NOT_SPECIFIED for that result, or ERROR. */
+    uint32_t all_statuses;
+    /* 1: a key or certificate that cannot be used ends with PROV_DEVICE_RESULT_KEY_ERROR instead of
+     * TRANSPORT. */
+    uint32_t key_errors;
+    /* 1: the same answer of the service has the same result over every transport: that of MQTT. */
+    uint32_t uniform_results;
+    /* 0. */
+    uint32_t reserved;
 } DPS_POLICY;
 
 /* Reads and changes a handle's policy; a change counts from the next Register_Device on. Get, change
@@ -100,6 +112,11 @@ PROV_DEVICE_RESULT dps_ll_get_policy(PROV_DEVICE_LL_HANDLE handle, DPS_POLICY* p
 PROV_DEVICE_RESULT dps_ll_set_policy(PROV_DEVICE_LL_HANDLE handle, const DPS_POLICY* policy);
 PROV_DEVICE_RESULT dps_get_policy(PROV_DEVICE_HANDLE handle, DPS_POLICY* policy);
 PROV_DEVICE_RESULT dps_set_policy(PROV_DEVICE_HANDLE handle, const DPS_POLICY* policy);
+
+/* The same for the policy that handles begin with which are created from then on: one call for a
+ * whole program, for example for a deadline that no registration can do without. */
+PROV_DEVICE_RESULT dps_get_default_policy(DPS_POLICY* policy);
+PROV_DEVICE_RESULT dps_set_default_policy(const DPS_POLICY* policy);
 
 /*
  * Security modules of yours, whose rules hsm_client_data.h has. A registered one takes the place of
@@ -111,11 +128,16 @@ PROV_DEVICE_RESULT dps_set_policy(PROV_DEVICE_HANDLE handle, const DPS_POLICY* p
  *
  * With a module for certificates, the options x509certificate and x509privatekey are refused.
  *
- * PROV_DEVICE_RESULT_INVALID_ARG when one of the table's functions is NULL; dps_last_error(NULL)
- * names it.
+ * Trusted platform modules register over HTTP and AMQP; SECURE_DEVICE_TYPE_TPM is only accepted once
+ * there is a module.
+ *
+ * PROV_DEVICE_RESULT_INVALID_ARG when a function of the table is NULL that also the hub's credentials
+ * take; dps_last_error(NULL) names it. Without one that only a registration takes, such as
+ * hsm_client_get_common_name, no client can be created, which then names it.
  */
 PROV_DEVICE_RESULT dps_hsm_register_symmetric_key(const HSM_CLIENT_KEY_INTERFACE* hsm);
 PROV_DEVICE_RESULT dps_hsm_register_x509(const HSM_CLIENT_X509_INTERFACE* hsm);
+PROV_DEVICE_RESULT dps_hsm_register_tpm(const HSM_CLIENT_TPM_INTERFACE* hsm);
 
 /* What a key is to do, by TLS's numbers (RFC 8446 section 4.2.3). The message is not hashed yet. A
  * certificate's RSA key is asked for any of the RSA ones, which the service chooses from; an EC key
@@ -148,6 +170,49 @@ typedef struct DPS_X509_SIGNER_INTERFACE_TAG
 } DPS_X509_SIGNER_INTERFACE;
 
 PROV_DEVICE_RESULT dps_hsm_register_x509_signer(const DPS_X509_SIGNER_INTERFACE* hsm);
+
+/*
+ * A library of modules of all kinds: the seven functions of hsm_client_data.h, for the security state
+ * and the clients that are made from then on. It goes before one that the program is linked with, and
+ * behind single modules that are registered. Set size to sizeof(DPS_HSM_LIBRARY).
+ */
+typedef struct DPS_HSM_LIBRARY_TAG
+{
+    size_t size;
+    int (*x509_init)(void);
+    void (*x509_deinit)(void);
+    int (*tpm_init)(void);
+    void (*tpm_deinit)(void);
+    const HSM_CLIENT_TPM_INTERFACE* (*tpm_interface)(void);
+    const HSM_CLIENT_X509_INTERFACE* (*x509_interface)(void);
+    const HSM_CLIENT_KEY_INTERFACE* (*key_interface)(void);
+} DPS_HSM_LIBRARY;
+
+/* The struct is copied, and its functions must stay as long as the process lives. NULL: not any more.
+ * PROV_DEVICE_RESULT_INVALID_ARG when one of them is NULL; dps_last_error(NULL) names it. */
+PROV_DEVICE_RESULT dps_hsm_register_library(const DPS_HSM_LIBRARY* library);
+
+/* The same with the seven functions of a shared object, which stays loaded for good. NULL: not any more.
+ * PROV_DEVICE_RESULT_ERROR when it cannot be loaded, or lacks one of the functions; dps_last_error(NULL)
+ * tells. A path without a slash is looked for as dlopen does. */
+PROV_DEVICE_RESULT dps_hsm_load(const char* path);
+
+/* The library's own modules, as tables. libdps_hsm gives their functions the C SDK's names
+ * (hsm_client_key.h, hsm_client_x509.h, hsm_client_tpm.h). The certificate is the process's, which
+ * options and prov_auth_set_certificate give too. A newer library's struct may be larger. */
+typedef struct DPS_HSM_BUILT_IN_TAG
+{
+    size_t size;
+    HSM_CLIENT_KEY_INTERFACE key;
+    HSM_CLIENT_X509_INTERFACE x509;
+    HSM_CLIENT_TPM_INTERFACE tpm;
+    int (*x509_set_certificate)(HSM_CLIENT_HANDLE handle, const char* certificate);
+    int (*x509_set_key)(HSM_CLIENT_HANDLE handle, const char* key);
+    /* Forgets both. */
+    void (*x509_reset)(void);
+} DPS_HSM_BUILT_IN;
+
+const DPS_HSM_BUILT_IN* dps_hsm_built_in(void);
 
 #ifdef __cplusplus
 }

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "azure_prov_client/internal/iothub_auth_client.h"
+#include "azure_prov_client/internal/prov_auth_client.h"
 #include "azure_prov_client/iothub_security_factory.h"
 #include "azure_prov_client/prov_device_client.h"
 #include "azure_prov_client/prov_device_ll_client.h"
@@ -27,6 +28,8 @@
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
+
+const DPS_HSM_BUILT_IN *dps_hsm_built_in(void);
 
 const char *dps_version(void);
 
@@ -52,6 +55,10 @@ PROV_DEVICE_RESULT dps_get_policy(PROV_DEVICE_HANDLE handle,
 PROV_DEVICE_RESULT dps_set_policy(PROV_DEVICE_HANDLE handle,
                                   const DPS_POLICY *policy);
 
+PROV_DEVICE_RESULT dps_get_default_policy(DPS_POLICY *policy);
+
+PROV_DEVICE_RESULT dps_set_default_policy(const DPS_POLICY *policy);
+
 IOTHUB_SECURITY_HANDLE iothub_device_auth_create(void);
 
 void iothub_device_auth_destroy(IOTHUB_SECURITY_HANDLE handle);
@@ -60,6 +67,14 @@ DEVICE_AUTH_TYPE iothub_device_auth_get_type(IOTHUB_SECURITY_HANDLE handle);
 
 CREDENTIAL_RESULT *iothub_device_auth_generate_credentials(IOTHUB_SECURITY_HANDLE handle,
                                                            const DEVICE_AUTH_CREDENTIAL_INFO *dev_auth_cred);
+
+int initialize_hsm_system(void);
+
+void deinitialize_hsm_system(void);
+
+PROV_DEVICE_RESULT dps_hsm_register_library(const DPS_HSM_LIBRARY *library);
+
+PROV_DEVICE_RESULT dps_hsm_load(const char *path);
 
 PROV_DEVICE_LL_HANDLE Prov_Device_LL_Create(const char *uri,
                                             const char *scope_id,
@@ -91,6 +106,43 @@ PROV_DEVICE_RESULT dps_hsm_register_symmetric_key(const HSM_CLIENT_KEY_INTERFACE
 PROV_DEVICE_RESULT dps_hsm_register_x509(const HSM_CLIENT_X509_INTERFACE *hsm);
 
 PROV_DEVICE_RESULT dps_hsm_register_x509_signer(const DPS_X509_SIGNER_INTERFACE *hsm);
+
+PROV_DEVICE_RESULT dps_hsm_register_tpm(const HSM_CLIENT_TPM_INTERFACE *hsm);
+
+PROV_AUTH_HANDLE prov_auth_create(void);
+
+void prov_auth_destroy(PROV_AUTH_HANDLE handle);
+
+PROV_AUTH_TYPE prov_auth_get_type(PROV_AUTH_HANDLE handle);
+
+char *prov_auth_get_registration_id(PROV_AUTH_HANDLE handle);
+
+int prov_auth_set_registration_id(PROV_AUTH_HANDLE handle,
+                                  const char *registration_id);
+
+int dps_prov_auth_tpm_key(PROV_AUTH_HANDLE handle,
+                          int storage_root,
+                          unsigned char **key,
+                          size_t *key_len);
+
+int prov_auth_import_key(PROV_AUTH_HANDLE handle,
+                         const unsigned char *key_value,
+                         size_t key_len);
+
+char *prov_auth_construct_sas_token(PROV_AUTH_HANDLE handle,
+                                    const char *token_scope,
+                                    const char *key_name,
+                                    size_t expiry_time);
+
+char *prov_auth_get_certificate(PROV_AUTH_HANDLE handle);
+
+char *prov_auth_get_alias_key(PROV_AUTH_HANDLE handle);
+
+int prov_auth_set_certificate(PROV_AUTH_HANDLE handle,
+                              const char *certificate);
+
+int prov_auth_set_key(PROV_AUTH_HANDLE handle,
+                      const char *key);
 
 int prov_dev_security_init(SECURE_DEVICE_TYPE hsm_type);
 

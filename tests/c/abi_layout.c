@@ -7,6 +7,7 @@
 
 #include "azure_c_shared_utility/shared_util_options.h"
 #include "azure_prov_client/internal/iothub_auth_client.h"
+#include "azure_prov_client/internal/prov_auth_client.h"
 #include "azure_prov_client/iothub_security_factory.h"
 #include "azure_prov_client/prov_client_const.h"
 #include "azure_prov_client/prov_device_client.h"
@@ -16,6 +17,9 @@
 #include "dps/dps.h"
 #include "dps/dps_abi.h"
 #include "hsm_client_data.h"
+#include "hsm_client_key.h"
+#include "hsm_client_tpm.h"
+#include "hsm_client_x509.h"
 
 #define JOIN_NOW(a, b) a##b
 #define JOIN(a, b) JOIN_NOW(a, b)
@@ -61,6 +65,17 @@ ASSERT(AUTH_TYPE_SAS == 1);
 ASSERT(AUTH_TYPE_X509 == 2);
 ASSERT(AUTH_TYPE_SYMM_KEY == 3);
 ASSERT(sizeof(DEVICE_AUTH_TYPE) == 4);
+
+ASSERT(PROV_AUTH_SUCCESS == 0);
+ASSERT(PROV_AUTH_INVALID_ARG == 1);
+ASSERT(PROV_AUTH_ERROR == 2);
+ASSERT(PROV_AUTH_STATUS_UNASSIGNED == 3);
+ASSERT(PROV_AUTH_STATUS_ASSIGNING == 4);
+ASSERT(PROV_AUTH_TYPE_UNKNOWN == 0);
+ASSERT(PROV_AUTH_TYPE_TPM == 1);
+ASSERT(PROV_AUTH_TYPE_X509 == 2);
+ASSERT(PROV_AUTH_TYPE_KEY == 3);
+ASSERT(sizeof(PROV_AUTH_TYPE) == 4);
 
 ASSERT(TRANSPORT_HSM_TYPE_TPM == 0);
 ASSERT(TRANSPORT_HSM_TYPE_X509 == 1);
@@ -112,6 +127,17 @@ ASSERT(offsetof(HSM_CLIENT_KEY_INTERFACE, hsm_client_set_symm_key_info) == 32);
 ASSERT(sizeof(DPS_X509_SIGNER_INTERFACE) == 48);
 ASSERT(offsetof(DPS_X509_SIGNER_INTERFACE, sign) == 40);
 
+ASSERT(sizeof(DPS_HSM_LIBRARY) == 64);
+ASSERT(offsetof(DPS_HSM_LIBRARY, x509_init) == 8);
+ASSERT(offsetof(DPS_HSM_LIBRARY, tpm_interface) == 40);
+ASSERT(offsetof(DPS_HSM_LIBRARY, key_interface) == 56);
+ASSERT(sizeof(DPS_HSM_BUILT_IN) == 160);
+ASSERT(offsetof(DPS_HSM_BUILT_IN, key) == 8);
+ASSERT(offsetof(DPS_HSM_BUILT_IN, x509) == 48);
+ASSERT(offsetof(DPS_HSM_BUILT_IN, tpm) == 88);
+ASSERT(offsetof(DPS_HSM_BUILT_IN, x509_set_certificate) == 136);
+ASSERT(offsetof(DPS_HSM_BUILT_IN, x509_reset) == 152);
+
 ASSERT(sizeof(DPS_FAILURE) == 72);
 ASSERT(offsetof(DPS_FAILURE, result) == 8);
 ASSERT(offsetof(DPS_FAILURE, transient) == 12);
@@ -124,13 +150,17 @@ ASSERT(offsetof(DPS_FAILURE, service_message) == 48);
 ASSERT(offsetof(DPS_FAILURE, service_tracking_id) == 56);
 ASSERT(offsetof(DPS_FAILURE, service_time) == 64);
 
-ASSERT(sizeof(DPS_POLICY) == 32);
+ASSERT(sizeof(DPS_POLICY) == 48);
 ASSERT(offsetof(DPS_POLICY, deadline_ms) == 8);
 ASSERT(offsetof(DPS_POLICY, silence_ms) == 12);
 ASSERT(offsetof(DPS_POLICY, max_connections) == 16);
 ASSERT(offsetof(DPS_POLICY, poll_interval_ms) == 20);
 ASSERT(offsetof(DPS_POLICY, token_lifetime_s) == 24);
 ASSERT(offsetof(DPS_POLICY, conservative) == 28);
+ASSERT(offsetof(DPS_POLICY, all_statuses) == 32);
+ASSERT(offsetof(DPS_POLICY, key_errors) == 36);
+ASSERT(offsetof(DPS_POLICY, uniform_results) == 40);
+ASSERT(offsetof(DPS_POLICY, reserved) == 44);
 #endif
 
 /* These only compile when the declared types are exactly these. */
@@ -140,3 +170,12 @@ void (*const check_destroy)(struct PROV_DEVICE_INSTANCE_TAG*) = Prov_Device_Dest
 PROV_DEVICE_RESULT (*const check_option)(PROV_DEVICE_HANDLE, const char*, const void*) = Prov_Device_SetOption;
 int (*const check_init)(SECURE_DEVICE_TYPE) = prov_dev_security_init;
 const PROV_DEVICE_TRANSPORT_PROVIDER* (*const check_protocol)(void) = Prov_Device_MQTT_Protocol;
+PROV_AUTH_HANDLE (*const check_auth_create)(void) = prov_auth_create;
+BUFFER_HANDLE (*const check_auth_ek)(struct PROV_AUTH_INFO_TAG*) = prov_auth_get_endorsement_key;
+BUFFER_HANDLE (*const check_auth_srk)(PROV_AUTH_HANDLE) = prov_auth_get_storage_key;
+int (*const check_auth_import)(PROV_AUTH_HANDLE, const unsigned char*, size_t) = prov_auth_import_key;
+char* (*const check_auth_token)(PROV_AUTH_HANDLE, const char*, const char*, size_t) = prov_auth_construct_sas_token;
+int (*const check_hsm_init)(void) = initialize_hsm_system;
+int (*const check_key_info)(HSM_CLIENT_HANDLE, const char*, const char*) = hsm_client_set_key_info;
+int (*const check_x509_set)(HSM_CLIENT_HANDLE, const char*) = hsm_client_x509_set_certificate;
+int (*const check_tpm_sign)(HSM_CLIENT_HANDLE, const unsigned char*, size_t, unsigned char**, size_t*) = hsm_client_tpm_sign_data;

@@ -47,6 +47,9 @@ typedef struct ARGUMENTS_TAG
     /* The code for a refusal of the credentials: over AMQP the original does not know it from a
      * failing transport. */
     PROV_DEVICE_RESULT refused;
+    /* For outcome: provisioning_timeout, and how many registrations of one handle. */
+    uint8_t timeout;
+    int rounds;
 } ARGUMENTS;
 
 extern ARGUMENTS arguments;
@@ -59,6 +62,11 @@ typedef struct RECORD_TAG
     int connected;
     int assigning;
     int other_statuses;
+    /* One letter for each callback: C, R, A, D (assigned), E (error), H (hub not specified); then the
+     * result's number. */
+    char story[256];
+    /* The policy has all_statuses. */
+    bool all_statuses;
     int finished;
     PROV_DEVICE_RESULT result;
     char hub[256];
@@ -103,6 +111,11 @@ void expect_success(const RECORD* record);
 void record_init(RECORD* record);
 /* Works until the record has its outcome, for 60 s at most. */
 void finish(RECORD* record);
+/* Threads of this process; 1 where that cannot be told. */
+int thread_count(void);
+/* A policy in words: get, change, set. */
+DPS_POLICY client_policy(CLIENT client);
+void client_set_policy(CLIENT client, const DPS_POLICY* policy);
 /* Works for about this long. */
 void work_for(CLIENT client, unsigned int milliseconds);
 bool is_finished(RECORD* record);

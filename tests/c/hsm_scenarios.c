@@ -10,7 +10,11 @@
 
 #include "azure_c_shared_utility/shared_util_options.h"
 #include "azure_prov_client/internal/iothub_auth_client.h"
+#include "azure_prov_client/iothub_security_factory.h"
 #include "azure_prov_client/prov_security_factory.h"
+#include "azure_prov_client/prov_transport_http_client.h"
+#include "azure_prov_client/prov_transport_mqtt_client.h"
+#include "azure_prov_client/prov_transport_mqtt_ws_client.h"
 #include "certificates.h"
 
 #define KEY_OF_VECTORS "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
@@ -28,6 +32,7 @@ static struct
     int told;
     char told_name[64];
     int signatures;
+    size_t key_length;
 } module;
 
 static HSM_CLIENT_HANDLE module_create(void)
@@ -89,6 +94,36 @@ static int module_told(HSM_CLIENT_HANDLE handle, const char* name, const char* k
 
 static const HSM_CLIENT_KEY_INTERFACE KEYS = { module_create, module_destroy, module_key, module_name, module_told };
 static const HSM_CLIENT_X509_INTERFACE CERTIFICATES = { module_create, module_destroy, module_certificate, module_certificate_key, module_name };
+
+/* 32 bytes are a MAC; the keys may have any length. */
+static int module_bytes(HSM_CLIENT_HANDLE handle, unsigned char** bytes, size_t* length)
+{
+    CHECK(handle == &module);
+    if (module.refusal != 0)
+    {
+        return module.refusal;
+    }
+    *bytes = malloc(module.key_length + 1);
+    CHECK(*bytes != NULL);
+    memset(*bytes, 'K', module.key_length);
+    *length = module.key_length;
+    return 0;
+}
+
+static int module_activate(HSM_CLIENT_HANDLE handle, const unsigned char* key, size_t length)
+{
+    CHECK(handle == &module && key != NULL && length > 0);
+    return module.refusal;
+}
+
+static int module_mac(HSM_CLIENT_HANDLE handle, const unsigned char* data, size_t length, unsigned char** mac, size_t* mac_length)
+{
+    CHECK(data != NULL && length > 0);
+    module.signatures++;
+    return module_bytes(handle, mac, mac_length);
+}
+
+static const HSM_CLIENT_TPM_INTERFACE TPMS = { module_create, module_destroy, module_activate, module_bytes, module_bytes, module_mac };
 
 /* OpenSSL's command stands in for the hardware. */
 static int module_sign(HSM_CLIENT_HANDLE handle, uint32_t scheme, const unsigned char* message, size_t length, unsigned char** signature, size_t* signature_length)
@@ -163,16 +198,21 @@ static PROV_DEVICE_RESULT would_register(CLIENT client)
 /* A table without one of its functions is refused by its name. */
 void hsm_tables(void)
 {
+    IOTHUB_SECURITY_HANDLE hub;
     HSM_CLIENT_KEY_INTERFACE keys = KEYS;
     HSM_CLIENT_X509_INTERFACE certificates = CERTIFICATES;
+    HSM_CLIENT_TPM_INTERFACE tpms = TPMS;
     DPS_X509_SIGNER_INTERFACE signs = signer();
 
     keys.hsm_client_set_symm_key_info = NULL;
     CHECK_EQ(dps_hsm_register_symmetric_key(&keys), PROV_DEVICE_RESULT_INVALID_ARG);
     told_last("hsm_client_set_symm_key_info of the plug-in is NULL");
-    certificates.hsm_client_get_common_name = NULL;
+    certificates.hsm_client_get_key = NULL;
     CHECK_EQ(dps_hsm_register_x509(&certificates), PROV_DEVICE_RESULT_INVALID_ARG);
-    told_last("hsm_client_get_common_name of the plug-in is NULL");
+    told_last("hsm_client_get_key of the plug-in is NULL");
+    tpms.hsm_client_sign_with_identity = NULL;
+    CHECK_EQ(dps_hsm_register_tpm(&tpms), PROV_DEVICE_RESULT_INVALID_ARG);
+    told_last("hsm_client_sign_with_identity of the plug-in is NULL");
     signs.sign = NULL;
     CHECK_EQ(dps_hsm_register_x509_signer(&signs), PROV_DEVICE_RESULT_INVALID_ARG);
     told_last("sign of the plug-in is NULL");
@@ -182,6 +222,19 @@ void hsm_tables(void)
     CHECK_EQ(dps_hsm_register_x509_signer(NULL), PROV_DEVICE_RESULT_OK);
     CHECK_EQ(dps_hsm_register_x509(NULL), PROV_DEVICE_RESULT_OK);
     CHECK_EQ(dps_hsm_register_symmetric_key(NULL), PROV_DEVICE_RESULT_OK);
+    CHECK_EQ(dps_hsm_register_tpm(NULL), PROV_DEVICE_RESULT_OK);
+    CHECK_EQ(module.alive, 0);
+
+    /* What only a registration takes, the hub's side does without. */
+    use_certificates();
+    certificates = CERTIFICATES;
+    certificates.hsm_client_get_common_name = NULL;
+    CHECK_EQ(dps_hsm_register_x509(&certificates), PROV_DEVICE_RESULT_OK);
+    CHECK(!client_exists(client_create("localhost", "0ne1")));
+    told_last("hsm_client_get_common_name of the plug-in is NULL");
+    hub = iothub_device_auth_create();
+    CHECK(hub != NULL);
+    iothub_device_auth_destroy(hub);
     CHECK_EQ(module.alive, 0);
 }
 
@@ -294,18 +347,18 @@ void hsm_x509_misuse(void)
     CHECK_EQ(client_set_option(client, OPTION_X509_PRIVATE_KEY, DEVICE_KEY), PROV_DEVICE_RESULT_ERROR);
     CHECK(strstr(client_error(client), "the plug-in's") != NULL);
     CHECK_EQ(would_register(client), PROV_DEVICE_RESULT_ERROR);
+    CHECK(strstr(client_error(client), "hsm_client_get_common_name of the plug-in returned NULL") != NULL);
+    module.name = "device";
+    CHECK_EQ(would_register(client), PROV_DEVICE_RESULT_ERROR);
     CHECK(strstr(client_error(client), "hsm_client_get_cert of the plug-in returned NULL") != NULL);
     module.certificate = DEVICE_CERTIFICATE;
     CHECK_EQ(would_register(client), PROV_DEVICE_RESULT_ERROR);
     CHECK(strstr(client_error(client), "hsm_client_get_key of the plug-in returned NULL") != NULL);
     module.certificate_key = OTHER_DEVICE_KEY;
-    CHECK_EQ(would_register(client), PROV_DEVICE_RESULT_ERROR);
-    CHECK(strstr(client_error(client), "hsm_client_get_common_name of the plug-in returned NULL") != NULL);
     /* Not the certificate's key: the original finds out at the handshake. */
     {
         RECORD record;
         record_init(&record);
-        module.name = "device";
         CHECK_EQ(client_register(client, &record), PROV_DEVICE_RESULT_OK);
         record.client = client;
         finish(&record);
@@ -327,10 +380,151 @@ void hsm_x509_misuse(void)
 
     /* A module that keeps its key has none for the hub. */
     CHECK_EQ(dps_hsm_register_x509_signer(&signs), PROV_DEVICE_RESULT_OK);
-    hub = iothub_device_auth_create();
-    CHECK(iothub_device_auth_generate_credentials(hub, NULL) == NULL);
+    CHECK(iothub_device_auth_create() == NULL);
     told_last("does not leave the plug-in");
+    CHECK_EQ(module.alive, 0);
+}
+
+/* A module that is a TPM, and all it can do wrong before anything is sent. */
+void hsm_tpm_misuse(void)
+{
+    DEVICE_AUTH_CREDENTIAL_INFO info;
+    HSM_CLIENT_TPM_INTERFACE table = TPMS;
+    IOTHUB_SECURITY_HANDLE hub;
+    CREDENTIAL_RESULT* result;
+    CLIENT client;
+
+    /* Without a module there is no TPM; with one there is, for both sides. */
+    CHECK(prov_dev_security_init(SECURE_DEVICE_TYPE_TPM) != 0);
+    told_last("dps_hsm_register_tpm");
+    CHECK_EQ(dps_hsm_register_tpm(&TPMS), PROV_DEVICE_RESULT_OK);
+    CHECK_EQ(prov_dev_security_init(SECURE_DEVICE_TYPE_TPM), 0);
+    CHECK_EQ(prov_dev_security_get_type(), SECURE_DEVICE_TYPE_TPM);
+    CHECK_EQ(iothub_security_type(), IOTHUB_SECURITY_TYPE_SAS);
+    CHECK_EQ(iothub_security_init(IOTHUB_SECURITY_TYPE_SAS), 0);
+    CHECK(iothub_security_init(IOTHUB_SECURITY_TYPE_X509) != 0);
+    CHECK_EQ(iothub_security_init(IOTHUB_SECURITY_TYPE_SAS), 0);
+
+    /* c-abi.md section 0, 16. */
+    arguments.protocol = Prov_Device_MQTT_Protocol;
+    CHECK(!client_exists(client_create("localhost", "0ne1")));
+    told_last("not over MQTT");
+    arguments.protocol = Prov_Device_MQTT_WS_Protocol;
+    CHECK(!client_exists(client_create("localhost", "0ne1")));
+    told_last("not over MQTT");
+    arguments.protocol = Prov_Device_HTTP_Protocol;
+    module.no_handle = true;
+    CHECK(!client_exists(client_create("localhost", "0ne1")));
+    told_last("hsm_client_tpm_create of the plug-in returned NULL");
+    module.no_handle = false;
+    table.hsm_client_get_srk = NULL;
+    CHECK_EQ(dps_hsm_register_tpm(&table), PROV_DEVICE_RESULT_OK);
+    CHECK(!client_exists(client_create("localhost", "0ne1")));
+    told_last("hsm_client_get_srk of the plug-in is NULL");
+    CHECK_EQ(dps_hsm_register_tpm(&TPMS), PROV_DEVICE_RESULT_OK);
+
+    client = client_create("localhost:1", "0ne1");
+    CHECK(client_exists(client));
+    CHECK_EQ(client_set_option(client, OPTION_X509_CERT, DEVICE_CERTIFICATE), PROV_DEVICE_RESULT_ERROR);
+    module.refusal = 4;
+    CHECK_EQ(would_register(client), PROV_DEVICE_RESULT_ERROR);
+    CHECK(strstr(client_error(client), "hsm_client_get_ek of the plug-in failed with code 4") != NULL);
+    module.refusal = 0;
+    module.key_length = 0;
+    CHECK_EQ(would_register(client), PROV_DEVICE_RESULT_ERROR);
+    CHECK(strstr(client_error(client), "hsm_client_get_ek of the plug-in returned") != NULL);
+    client_destroy(client);
+    CHECK_EQ(module.alive, 0);
+
+    /* The hub's tokens are what the module signs. */
+    hub = iothub_device_auth_create();
+    CHECK(hub != NULL);
+    CHECK_EQ(iothub_device_auth_get_type(hub), AUTH_TYPE_SAS);
+    CHECK(iothub_device_auth_generate_credentials(hub, NULL) == NULL);
+    memset(&info, 0, sizeof(info));
+    info.dev_auth_type = AUTH_TYPE_SAS;
+    info.sas_info.expiry_seconds = 1700000000;
+    info.sas_info.token_scope = "hub/devices/d";
+    CHECK(iothub_device_auth_generate_credentials(hub, &info) == NULL);
+    told_last("hsm_client_sign_with_identity of the plug-in returned");
+    module.key_length = 16;
+    CHECK(iothub_device_auth_generate_credentials(hub, &info) == NULL);
+    told_last("returned 16 bytes; an HMAC-SHA256 has 32");
+    module.key_length = 32;
+    result = iothub_device_auth_generate_credentials(hub, &info);
+    CHECK(result != NULL);
+    CHECK_EQ(result->dev_auth_type, AUTH_TYPE_SAS);
+    CHECK(strcmp(result->auth_cred_result.sas_result.sas_token,
+                 "SharedAccessSignature sr=hub/devices/d&sig=S0tLS0tLS0tLS0tLS0tLS0tLS0tLS0tLS0tLS0tLS0s%3d&se=1700000000") == 0);
+    CHECK_EQ(module.signatures, 3);
+    free(result);
     iothub_device_auth_destroy(hub);
+    CHECK_EQ(module.alive, 0);
+}
+
+/* Says when the slow module may go on. */
+static pthread_mutex_t slow_lock = PTHREAD_MUTEX_INITIALIZER;
+static bool slow_begun, slow_may_end;
+
+static bool slow_flag(const bool* flag, bool* raised)
+{
+    bool value;
+    pthread_mutex_lock(&slow_lock);
+    if (raised != NULL)
+    {
+        *raised = true;
+    }
+    value = *flag;
+    pthread_mutex_unlock(&slow_lock);
+    return value;
+}
+
+static char* slow_name(HSM_CLIENT_HANDLE handle)
+{
+    while (!slow_flag(&slow_may_end, &slow_begun))
+    {
+        sleep_ms(1);
+    }
+    return module_name(handle);
+}
+
+static void* registers_slowly(void* client)
+{
+    CHECK_EQ(would_register(*(CLIENT*)client), PROV_DEVICE_RESULT_INVALID_ARG);
+    return NULL;
+}
+
+/* A module that takes its time to name the device holds up nobody but Register. */
+void hsm_slow_module(void)
+{
+    HSM_CLIENT_KEY_INTERFACE slow = KEYS;
+    pthread_t thread;
+    CLIENT client;
+    uint64_t began;
+    bool trace = false;
+
+    use_key("told", KEY_OF_VECTORS);
+    module.name = "device";
+    module.key = KEY_OF_VECTORS;
+    slow.hsm_client_get_registration_name = slow_name;
+    CHECK_EQ(dps_hsm_register_symmetric_key(&slow), PROV_DEVICE_RESULT_OK);
+    client = client_create("localhost:1", "0ne1");
+    CHECK(client_exists(client));
+    CHECK_EQ(pthread_create(&thread, NULL, registers_slowly, &client), 0);
+    while (!slow_flag(&slow_begun, NULL))
+    {
+        sleep_ms(1);
+    }
+    began = now_ms();
+    CHECK_EQ(would_register(client), PROV_DEVICE_RESULT_ERROR);
+    CHECK(strstr(client_error(client), "under way") != NULL);
+    CHECK_EQ(client_set_option(client, PROV_OPTION_LOG_TRACE, &trace), PROV_DEVICE_RESULT_OK);
+    client_work(client);
+    client_destroy(client);
+    CHECK(now_ms() - began < 5000);
+    CHECK_EQ(module.alive, 1);
+    slow_flag(&slow_begun, &slow_may_end);
+    CHECK_EQ(pthread_join(thread, NULL), 0);
     CHECK_EQ(module.alive, 0);
 }
 

@@ -25,9 +25,9 @@ void hub_security_factory(void)
     CHECK(iothub_security_init(IOTHUB_SECURITY_TYPE_UNKNOWN) != 0);
     CHECK(iothub_security_init((IOTHUB_SECURITY_TYPE)5) != 0);
     CHECK(iothub_security_init(IOTHUB_SECURITY_TYPE_SAS) != 0);
-    CHECK(strstr(dps_last_error(NULL), "trusted platform modules are not supported") != NULL);
+    CHECK(strstr(dps_last_error(NULL), "trusted platform modules need a security module") != NULL);
     CHECK(prov_dev_security_init(SECURE_DEVICE_TYPE_TPM) != 0);
-    CHECK(strstr(dps_last_error(NULL), "trusted platform modules are not supported") != NULL);
+    CHECK(strstr(dps_last_error(NULL), "trusted platform modules need a security module") != NULL);
     CHECK(iothub_security_init(IOTHUB_SECURITY_TYPE_HTTP_EDGE) != 0);
     CHECK_EQ(iothub_security_type(), IOTHUB_SECURITY_TYPE_UNKNOWN);
     CHECK_EQ(prov_dev_security_get_type(), SECURE_DEVICE_TYPE_UNKNOWN);

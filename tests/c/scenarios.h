@@ -23,6 +23,31 @@ void hub_certificates(void);
 void hsm_tables(void);
 void hsm_key_misuse(void);
 void hsm_x509_misuse(void);
+void hsm_tpm_misuse(void);
+void hsm_slow_module(void);
+void auth_create_tpm(void);
+void auth_create_x509(void);
+void auth_null(void);
+void auth_tpm(void);
+void auth_x509(void);
+void auth_key(void);
+void built_in_key(void);
+void built_in_x509(void);
+void built_in_tpm(void);
+void idle_handles(void);
+void registration_ids(void);
+void null_contexts(void);
+void timeout_from_register(void);
+void silence(void);
+void default_deadline(void);
+void key_errors(void);
+void hostile_texts(void);
+void hostile_handles(void);
+void hostile_options(void);
+void hostile_callbacks(void);
+void hostile_memory(void);
+void threads_factory(void);
+void threads_storm(void);
 
 /* With the service of the arguments. */
 void success(void);
@@ -39,5 +64,11 @@ void x509_several(void);
 void hsm_key(void);
 void hsm_x509(void);
 void hsm_x509_signer(void);
+void traced(void);
+void all_statuses(void);
+void uniform_results(void);
+void threads_several(void);
+void threads_callbacks(void);
+void outcome(void);
 
 #endif /* DPS_TEST_SCENARIOS_H */

@@ -68,6 +68,27 @@ fn the_archive_defines_the_c_api_and_names_that_cannot_clash() {
     assert!(strange.is_empty(), "{strange:?}");
 }
 
+/// Whoever brings security modules of these names has them taken; and what is linked beside c-utility
+/// has none of its names.
+#[test]
+fn nothing_that_others_define_is_in_the_way() {
+    let library = defined(&static_library(), &[]);
+    let modules: Vec<_> = library.iter().filter(|name| name.starts_with("hsm_client_")).collect();
+    assert!(modules.is_empty(), "{modules:?}");
+    let mut ours: BTreeSet<String> = lines("tests/c/symbols/api.txt")
+        .into_iter()
+        .chain(lines("tests/c/symbols/hsm.txt"))
+        .collect();
+    ours.retain(|name| {
+        ["BUFFER_", "STRING_", "Azure_", "ThreadAPI_", "platform_"]
+            .iter()
+            .any(|p| name.starts_with(p))
+    });
+    assert!(ours.is_empty(), "{ours:?}");
+    let wanted: BTreeSet<String> = lines("tests/c/symbols/hsm.txt").into_iter().collect();
+    assert_eq!(defined(&c_build().join("libdps_hsm.a"), &[]), wanted);
+}
+
 #[test]
 fn the_shared_library_bears_its_name_and_needs_the_c_library_only() {
     let mut readelf = Command::new("readelf");
@@ -79,6 +100,32 @@ fn the_shared_library_bears_its_name_and_needs_the_c_library_only() {
         assert!(known.iter().any(|name| line.contains(name)), "{line}");
     }
     assert!(!listed.contains("RPATH") && !listed.contains("RUNPATH"), "{listed}");
+}
+
+/// Of the API of 2017, in archives of their own (`c-abi.md` section 11).
+#[test]
+fn the_archives_of_2017_define_what_the_list_says() {
+    let listed = lines("tests/c/symbols/dps_client.txt");
+    let names_of = |archive: &str| -> BTreeSet<String> {
+        let entries = listed.iter().filter_map(|line| line.split_once(' '));
+        entries.filter(|(listed, _)| *listed == archive).map(|(_, name)| name.to_owned()).collect()
+    };
+    for archive in [
+        "dps_client",
+        "dps_security_x509",
+        "dps_security_x509_custom",
+        "dps_security_tpm_custom",
+        "dps_custom_hsm_defaults",
+    ] {
+        let file = c_build().join(format!("lib{archive}.a"));
+        assert_eq!(defined(&file, &[]), names_of(archive), "{archive}");
+    }
+    // None of them has a name of libdps, so that a program can use both.
+    let ours = defined(&static_library(), &[]);
+    for line in &listed {
+        let (_, name) = line.split_once(' ').unwrap();
+        assert!(!ours.contains(name), "{line}");
+    }
 }
 
 /// One of the original's names, or a family of them.
@@ -109,8 +156,9 @@ const END: &str = "<!-- End of the table. -->\n";
 /// `DPS_UPDATE_DOCS=1 cargo test -p dps-tests --test c_symbols` writes the table anew.
 #[test]
 fn the_documents_table_of_the_originals_names_is_what_nm_says() {
-    let (ours, compat) =
-        (defined(&static_library(), &[]), defined(&c_build().join("libdps_compat.a"), &[]));
+    let ours = defined(&static_library(), &[]);
+    let beside = ["libdps_compat", "libdps_hsm"]
+        .map(|name| (name, defined(&c_build().join(format!("{name}.a")), &[])));
     let originals = originals();
     assert_eq!(originals.iter().map(|original| original.count).sum::<usize>(), 144);
     let mut provided = 0;
@@ -123,8 +171,10 @@ fn the_documents_table_of_the_originals_names_is_what_nm_says() {
             assert_eq!(original.why_not, "-", "{} is there by now", original.name);
             provided += 1;
             "libdps"
-        } else if has(&compat) {
-            "libdps_compat"
+        } else if let Some((name, _)) = beside.iter().find(|(_, names)| has(names)) {
+            assert_eq!(original.why_not, "-", "{} is there by now", original.name);
+            provided += 1;
+            name
         } else {
             assert_ne!(original.why_not, "-", "{} is missing", original.name);
             original.why_not.as_str()

@@ -13,7 +13,7 @@ const TRANSPORTS: [Transport; 3] = [Transport::Http, Transport::Amqp, Transport:
 
 /// Of the offsets at which to cut, each world takes every so many: the exchanges take long, and
 /// `in_memory.rs` cuts the same engines at every byte.
-const STEPS: [usize; 4] = [3, 3, 13, 13];
+const STEPS: [usize; 4] = [5, 5, 29, 29];
 
 fn worlds(tpm: &SoftwareTpm) -> Vec<World> {
     let amqp = |layers, conservative| {
@@ -65,13 +65,13 @@ fn a_whole_conversation() {
 #[test]
 fn a_first_connection_cut_anywhere_still_ends_in_success() {
     thread::scope(|scope| {
-        for index in 0..4 {
+        for (index, step) in STEPS.into_iter().enumerate() {
             scope.spawn(move || {
                 let tpm = SoftwareTpm::new(1);
                 let world = worlds(&tpm).remove(index);
                 let clean = world.run(|_| Cut::Never);
                 assert!(clean.to_service > 1000 && clean.to_client > 2000, "{clean:?}");
-                for cut in offsets(&clean).step_by(STEPS[index]) {
+                for cut in offsets(&clean).step_by(step) {
                     let outcome = world.run(|n| if n == 0 { cut } else { Cut::Never });
                     let case = format!("{}, {cut:?}", name(&world));
                     let assignment =
@@ -229,6 +229,29 @@ fn a_slow_assignment_is_polled_with_the_same_proof() {
         assert!((2..=3).contains(&polls), "{transport}: {polls}");
         assert_eq!(tpm.activations(), 2 * (index + 1), "{transport}");
     }
+}
+
+#[test]
+fn a_slow_tpm_does_not_make_the_service_seem_silent() {
+    let takes = Duration::from_millis(2500);
+    let policy = Policy {
+        silence: Duration::from_secs(2),
+        max_connections: Some(1),
+        deadline: None,
+        ..Policy::default()
+    };
+    thread::scope(|scope| {
+        for (number, transport) in (5..).zip(TRANSPORTS) {
+            let policy = policy.clone();
+            scope.spawn(move || {
+                let tpm = SoftwareTpm::new(number).slow(takes);
+                let fleet = fleet(&tpm, |_| {});
+                let client = fleet.client(transport, tpm.clone()).policy(policy);
+                client.build().unwrap().register().unwrap();
+                assert_eq!(tpm.activations(), 2, "{transport}");
+            });
+        }
+    });
 }
 
 #[test]

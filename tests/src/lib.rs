@@ -11,8 +11,12 @@
 //! * [`World`]: a client and a service without sockets, in virtual time
 //! * [`Peer`]: the service's side of a connection in memory, with TLS, a proxy or a WebSocket
 //! * [`DelayingRelay`]: a network that is far away
+//! * [`TamperingRelay`]: a man in the middle who changes what the service answers
 //! * [`RunningProxy`]: tinyproxy, with and without TLS
+//! * [`Swtpm`]: a TPM in software
+//! * [`Folder`]: a place for files
 //! * [`c_build`]: the C library, built by CMake
+//! * [`Sanitized`]: its C test programs with a sanitizer
 //! * [`run`]: other programs, with a time limit
 //!
 //! # Out of scope
@@ -27,11 +31,15 @@ mod command;
 mod connect_proxy;
 mod faulty;
 mod fleet;
+mod folder;
 mod peers;
 mod pki;
 mod proxy;
 mod relay;
+mod sanitized;
 mod software_tpm;
+mod swtpm;
+mod tampering;
 mod world;
 
 pub use c_build::c_build;
@@ -39,9 +47,13 @@ pub use command::{Finished, root, run};
 pub use connect_proxy::ConnectProxy;
 pub use faulty::{Fault, FaultyService, tls_server};
 pub use fleet::{Fleet, Proof};
+pub use folder::Folder;
 pub use peers::{Door, Peer, ProxyPeer, TlsPeer, WebSocketPeer};
 pub use pki::{Authority, KeyKind, ServerKind, self_signed, self_signed_server};
 pub use proxy::RunningProxy;
 pub use relay::DelayingRelay;
+pub use sanitized::{Sanitized, Sanitizer};
 pub use software_tpm::SoftwareTpm;
+pub use swtpm::Swtpm;
+pub use tampering::{Answer, Fate, TamperingRelay};
 pub use world::{Cut, Engine, Layers, Outcome, World};

@@ -10,6 +10,8 @@ use hmac::{Hmac, Mac as _};
 use rsa::PrivateKey;
 use sha2::{Digest as _, Sha256};
 use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
 
 /// `wire-protocol.md` section 5.1.
 const POLICY: [u8; 32] = [
@@ -29,6 +31,7 @@ struct State {
     identity: Option<Vec<u8>>,
     activations: usize,
     fails_at: Option<usize>,
+    takes: Duration,
 }
 
 impl std::fmt::Debug for State {
@@ -59,6 +62,7 @@ impl SoftwareTpm {
             identity: None,
             activations: 0,
             fails_at: None,
+            takes: Duration::ZERO,
         })))
     }
 
@@ -73,6 +77,13 @@ impl SoftwareTpm {
     #[must_use]
     pub fn failing_at(self, activation: usize) -> Self {
         self.0.lock().unwrap().fails_at = Some(activation);
+        self
+    }
+
+    /// That takes its time for each activation.
+    #[must_use]
+    pub fn slow(self, takes: Duration) -> Self {
+        self.0.lock().unwrap().takes = takes;
         self
     }
 
@@ -115,6 +126,7 @@ impl Hsm for SoftwareTpm {
 
     fn activate(&mut self, blob: &[u8]) -> Result<(), HsmError> {
         let mut state = self.0.lock().unwrap();
+        thread::sleep(state.takes);
         let failed = |reason: &str| HsmError::Failed {
             operation: "activate an identity key",
             reason: reason.to_owned(),

@@ -177,14 +177,14 @@ impl ProvisioningClient {
 
     /// [`poll`](Self::poll) with a given clock reading. The monotonic part must be one that
     /// [`now`](Self::now) could give; the wall clock may be the caller's own.
-    pub fn poll_at(&mut self, now: Now) -> Progress {
+    pub fn poll_at(&mut self, mut now: Now) -> Progress {
         let Some(mut session) = self.session.take() else { return Progress::Idle };
         let mut passes = 0;
         let mut timed = false;
         loop {
             while let Some(output) = session.poll_output() {
-                let Some(output) = signing::ask(self.hsm.as_mut(), &mut session, output, || now)
-                else {
+                let hsm = self.hsm.as_mut();
+                let Some(output) = signing::ask(hsm, &mut session, output, &mut now) else {
                     continue;
                 };
                 match output {

@@ -7,28 +7,36 @@ use dps_core::{
 };
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Instant;
 
-/// Has the module do what a session asks of it, and tells the session when it is done, by the clock
-/// reading that `now` gives then: hardware is slow. Gives back what is not for the module. One that
-/// panics has failed like any other, so that the registration still has its outcome.
+/// Has the module do what a session asks of it, and tells the session when it is done. Hardware is
+/// slow: `now` moves on by the time that it took, so that the service is not taken for the silent
+/// one. Gives back what is not for the module. One that panics has failed like any other, so that
+/// the registration still has its outcome.
 pub(crate) fn ask(
     hsm: &mut dyn Hsm,
     session: &mut Session,
     output: Output,
-    now: impl Fn() -> Now,
+    now: &mut Now,
 ) -> Option<Output> {
+    let began = Instant::now();
+    let mut done = || {
+        let took = began.elapsed();
+        *now = Now::new(now.at + took, now.unix_seconds.saturating_add(took.as_secs()));
+        *now
+    };
     match output {
         Output::Sign(text) => {
             let result = sign(hsm, &text);
-            session.signed(now(), result);
+            session.signed(done(), result);
         }
         Output::ReadTpmKeys => {
             let result = guarded("present the keys of a TPM", || hsm.tpm_keys());
-            session.tpm_keys(now(), result);
+            session.tpm_keys(done(), result);
         }
         Output::Activate(blob) => {
             let result = guarded("activate an identity key", || hsm.activate(blob.as_bytes()));
-            session.activated(now(), result);
+            session.activated(done(), result);
         }
         other => return Some(other),
     }

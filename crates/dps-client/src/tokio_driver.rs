@@ -99,7 +99,8 @@ impl ProvisioningClient {
         loop {
             while let Some(output) = session.poll_output() {
                 let hsm = self.hsm.as_mut();
-                let Some(output) = signing::ask(hsm, &mut session, output, || clock.now()) else {
+                let mut now = clock.now();
+                let Some(output) = signing::ask(hsm, &mut session, output, &mut now) else {
                     continue;
                 };
                 match output {

@@ -5,6 +5,7 @@
 
 use core::ffi::{c_char, c_int, c_void};
 use dps_client::Transport;
+use dps_hsm_custom::{KeyInterface, TpmInterface, X509Interface};
 
 /// Result of most functions, and of a registration (`c-abi.md` section 1.1).
 #[repr(C)]
@@ -110,6 +111,41 @@ pub struct PROV_DEVICE_TRANSPORT_PROVIDER {
 pub type PROV_DEVICE_LL_HANDLE = *mut PROV_INSTANCE_INFO_TAG;
 /// Handle of the threaded client.
 pub type PROV_DEVICE_HANDLE = *mut PROV_DEVICE_INSTANCE_TAG;
+
+/// What a handle of `prov_auth_*` seems to point to.
+#[repr(C)]
+#[derive(Debug)]
+pub struct PROV_AUTH_INFO_TAG {
+    _opaque: [u8; 0],
+}
+
+/// Handle of `prov_auth_*`.
+pub type PROV_AUTH_HANDLE = *mut PROV_AUTH_INFO_TAG;
+
+/// The kind of a `prov_auth_*` handle (`c-abi.md` section 1.1).
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum PROV_AUTH_TYPE {
+    PROV_AUTH_TYPE_UNKNOWN,
+    PROV_AUTH_TYPE_TPM,
+    PROV_AUTH_TYPE_X509,
+    PROV_AUTH_TYPE_KEY,
+}
+
+/// The library's own modules as tables, as `dps.h` documents it.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+#[allow(missing_docs)]
+pub struct DPS_HSM_BUILT_IN {
+    pub size: usize,
+    pub key: KeyInterface,
+    pub x509: X509Interface,
+    pub tpm: TpmInterface,
+    pub x509_set_certificate: Option<unsafe extern "C" fn(*mut c_void, *const c_char) -> c_int>,
+    pub x509_set_key: Option<unsafe extern "C" fn(*mut c_void, *const c_char) -> c_int>,
+    pub x509_reset: Option<unsafe extern "C" fn()>,
+}
 
 /// Handle of the hub client's credentials.
 pub type IOTHUB_SECURITY_HANDLE = *mut IOTHUB_SECURITY_INFO_TAG;
@@ -220,6 +256,10 @@ pub struct DPS_POLICY {
     pub poll_interval_ms: u32,
     pub token_lifetime_s: u32,
     pub conservative: u32,
+    pub all_statuses: u32,
+    pub key_errors: u32,
+    pub uniform_results: u32,
+    pub reserved: u32,
 }
 
 // The sizes that the first published headers had; members are only ever added at the end, so
@@ -265,6 +305,11 @@ mod tests {
         assert_eq!(size_of::<CREDENTIAL_RESULT>(), 24);
         assert_eq!(offset_of!(CREDENTIAL_RESULT, auth_cred_result), 8);
 
+        assert_eq!(size_of::<DPS_HSM_BUILT_IN>(), 160);
+        assert_eq!(offset_of!(DPS_HSM_BUILT_IN, tpm), 88);
+        assert_eq!(offset_of!(DPS_HSM_BUILT_IN, x509_reset), 152);
+        assert_eq!(PROV_AUTH_TYPE::PROV_AUTH_TYPE_KEY as u32, 3);
+
         assert_eq!(size_of::<DPS_FAILURE>(), 72);
         assert_eq!(offset_of!(DPS_FAILURE, result), 8);
         assert_eq!(offset_of!(DPS_FAILURE, transient), 12);
@@ -277,12 +322,18 @@ mod tests {
         assert_eq!(offset_of!(DPS_FAILURE, service_tracking_id), 56);
         assert_eq!(offset_of!(DPS_FAILURE, service_time), 64);
 
-        assert_eq!(size_of::<DPS_POLICY>(), 32);
+        assert_eq!(size_of::<DPS_POLICY>(), 48);
         assert_eq!(offset_of!(DPS_POLICY, deadline_ms), 8);
         assert_eq!(offset_of!(DPS_POLICY, silence_ms), 12);
         assert_eq!(offset_of!(DPS_POLICY, max_connections), 16);
         assert_eq!(offset_of!(DPS_POLICY, poll_interval_ms), 20);
         assert_eq!(offset_of!(DPS_POLICY, token_lifetime_s), 24);
         assert_eq!(offset_of!(DPS_POLICY, conservative), 28);
+        assert_eq!(offset_of!(DPS_POLICY, all_statuses), 32);
+        assert_eq!(offset_of!(DPS_POLICY, key_errors), 36);
+        assert_eq!(offset_of!(DPS_POLICY, uniform_results), 40);
+        assert_eq!(offset_of!(DPS_POLICY, reserved), 44);
+        // A program that was built with the first header.
+        assert_eq!(DPS_POLICY::FIRST_SIZE, 32);
     }
 }

@@ -3,20 +3,26 @@
 //! Each one enters through the gate that stops panics, reads its arguments, and passes Rust
 //! values on.
 
+mod built_in;
 mod extensions;
 mod handles;
 mod hub_auth;
+mod library;
 mod ll;
 mod plugin;
+mod prov_auth;
 mod security;
 mod setting;
 mod threaded;
 mod transport;
 
+pub use built_in::*;
 pub use extensions::*;
 pub use hub_auth::*;
+pub use library::*;
 pub use ll::*;
 pub use plugin::*;
+pub use prov_auth::*;
 pub use security::*;
 pub use threaded::*;
 pub use transport::*;

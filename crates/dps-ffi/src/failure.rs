@@ -1,12 +1,12 @@
 //! Why something failed, kept for `dps_last_failure`.
 
 use crate::abi::{DPS_FAILURE, PROV_DEVICE_RESULT};
-use crate::result::result_of;
+use crate::result::Codes;
 use core::cell::RefCell;
 use core::ffi::c_char;
 use core::fmt;
 use core::ptr;
-use dps_client::{Error, ErrorKind, Stage, Transport};
+use dps_client::{Error, ErrorKind, Stage};
 use std::ffi::CString;
 use std::sync::Arc;
 
@@ -30,9 +30,9 @@ struct Words {
 }
 
 impl Failure {
-    /// What a registration over this transport ended with.
-    pub(crate) fn of_registration(error: &Error, transport: Transport) -> Self {
-        Self::with_result(result_of(error, transport), error)
+    /// What a registration ended with.
+    pub(crate) fn of_registration(error: &Error, codes: Codes) -> Self {
+        Self::with_result(codes.of(error), error)
     }
 
     /// What was found before anything was sent. The original finds it out by trying.
@@ -200,7 +200,7 @@ fn c_text(text: &str) -> CString {
 mod tests {
     use super::*;
     use core::ffi::CStr;
-    use dps_client::ServiceError;
+    use dps_client::{ServiceError, Transport};
 
     #[test]
     fn carries_what_the_service_said() {
@@ -213,7 +213,7 @@ mod tests {
                 timestamp: None,
             },
         );
-        let failure = Failure::of_registration(&error, Transport::Mqtt);
+        let failure = Failure::of_registration(&error, Codes::originals(Transport::Mqtt));
         assert_eq!(failure.result(), PROV_DEVICE_RESULT::PROV_DEVICE_RESULT_DEV_AUTH_ERROR);
         let failure = failure.0;
         assert_eq!(failure.stage.as_c_str(), c"register");

@@ -5,13 +5,11 @@
 //! given, and there is no `skn` unless a key's name is given.
 
 use crate::abi::DEVICE_AUTH_TYPE;
+use crate::proof::Proof;
 use crate::secret::SecretText;
-use crate::security::{Proof, security};
 use core::ffi::c_char;
 use core::ptr;
-use dps_client::SymmetricKey;
 use dps_client::dps_core::sas::{HexCase, UnsignedToken};
-use dps_hsm_custom::{KeyPlugin, X509Plugin};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// What a token is for.
@@ -36,76 +34,46 @@ pub(crate) struct Credentials {
 /// The object behind an `IOTHUB_SECURITY_HANDLE`.
 #[derive(Debug)]
 pub(crate) struct HubAuth {
-    source: Source,
+    proof: Proof,
     /// What C may be reading.
     shown: Mutex<[Option<SecretText>; 2]>,
-}
-
-#[derive(Debug)]
-enum Source {
-    /// Base64, not yet read.
-    SymmetricKey(SecretText),
-    /// What the process was given; looked up when it is asked for.
-    X509,
-    KeyPlugin(KeyPlugin),
-    X509Plugin(X509Plugin),
 }
 
 impl HubAuth {
     /// Takes a copy of the key.
     pub(crate) fn new(proof: Proof) -> Self {
-        let source = match proof {
-            Proof::SymmetricKey { key, .. } => Source::SymmetricKey(key),
-            Proof::X509 => Source::X509,
-            Proof::KeyPlugin(plugin) => Source::KeyPlugin(plugin),
-            Proof::X509Plugin(plugin) => Source::X509Plugin(plugin),
-        };
-        Self { source, shown: Mutex::default() }
+        Self { proof, shown: Mutex::default() }
     }
 
     pub(crate) fn kind(&self) -> DEVICE_AUTH_TYPE {
-        match self.source {
-            Source::SymmetricKey(_) | Source::KeyPlugin(_) => DEVICE_AUTH_TYPE::SYMM_KEY,
-            Source::X509 | Source::X509Plugin(_) => DEVICE_AUTH_TYPE::X509,
+        match self.proof {
+            Proof::SymmetricKey { .. } | Proof::KeyPlugin(_) => DEVICE_AUTH_TYPE::SYMM_KEY,
+            Proof::X509 | Proof::X509Plugin(_) => DEVICE_AUTH_TYPE::X509,
+            Proof::Tpm(_) => DEVICE_AUTH_TYPE::SAS,
         }
     }
 
     /// Whether [`sas_token`](Self::sas_token) is the one to ask.
     pub(crate) fn gives_tokens(&self) -> bool {
-        self.kind() == DEVICE_AUTH_TYPE::SYMM_KEY
+        self.kind() != DEVICE_AUTH_TYPE::X509
     }
 
     /// A token. On refusal tells why, without any part of the key.
     pub(crate) fn sas_token(&self, request: &TokenRequest) -> Result<Credentials, String> {
-        let key = match &self.source {
-            Source::SymmetricKey(key) => {
-                SymmetricKey::from_base64(key.expose()).map_err(|error| error.to_string())?
-            }
-            Source::KeyPlugin(plugin) => plugin.key().map_err(|error| error.to_string())?,
-            _ => return Err("a device with a certificate has no tokens".into()),
-        };
         let mut token =
             UnsignedToken::new(request.scope.as_str(), request.expiry).hex_case(HexCase::Lower);
         if !request.key_name.is_empty() {
             token = token.key_name(request.key_name.as_str());
         }
-        let token = token.sign(&key);
+        let mac = self.proof.mac(&token.string_to_sign())?;
+        let token = token.finish(&mac);
         Ok(self.show([Some(SecretText::of_bytes(token.as_str().as_bytes())), None]))
     }
 
-    /// The certificate and its key, as the options of a provisioning client gave them.
+    /// The certificate and its key: the plug-in's, or what the options of a provisioning client gave.
     pub(crate) fn certificate(&self) -> Result<Credentials, String> {
-        if let Source::X509Plugin(plugin) = &self.source {
-            let texts = plugin.texts().map_err(|error| error.to_string())?;
-            let [certificate, key] = [&texts.certificate, &texts.key].map(SecretText::new);
-            return Ok(self.show([Some(certificate), Some(key)]));
-        }
-        let material = security().x509();
-        if let Some(missing) = material.missing() {
-            return Err(format!("{missing} on any provisioning client of this process"));
-        }
-        let certificate = material.certificate.as_deref().map(SecretText::of_bytes);
-        Ok(self.show([certificate, material.key]))
+        let certificate = self.proof.certificate()?;
+        Ok(self.show([Some(certificate), Some(self.proof.certificate_key()?)]))
     }
 
     fn show(&self, texts: [Option<SecretText>; 2]) -> Credentials {

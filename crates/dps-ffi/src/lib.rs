@@ -18,7 +18,7 @@
 //!
 //! [`exports`] holds every C function. Each one enters through one gate (the private `guard`
 //! module), which stops panics, reads its arguments with the private `pointers` module, and
-//! passes Rust values on. Only `exports`, `pointers`, `callbacks`, `plugin` and `signals` contain
+//! passes Rust values on. Only `exports`, `pointers`, `callbacks`, `plugin`, `linked` and `signals` contain
 //! `unsafe` code.
 //!
 //! **Handles** are not addresses. A handle is a number that is never used twice in a process, in
@@ -38,15 +38,19 @@
 //! hands over a struct, from `malloc`, for the caller to free.
 
 pub mod abi;
+mod built_in;
 mod callbacks;
 pub mod exports;
 mod failure;
 mod guard;
 mod hub_auth;
+mod linked;
 mod options;
 mod payload;
 mod plugin;
 mod pointers;
+mod proof;
+mod prov_auth;
 mod registry;
 mod result;
 mod secret;
@@ -54,5 +58,6 @@ mod security;
 mod session;
 mod signals;
 mod threaded;
+mod tpm;
 mod trace;
 mod x509;

@@ -1,7 +1,7 @@
 //! Every look behind a pointer that came from C, and every number in the guise of one.
 #![allow(unsafe_code)]
 
-use core::ffi::{CStr, c_char, c_void};
+use core::ffi::{CStr, c_char, c_uchar, c_void};
 use core::ptr;
 
 /// A copy of the bytes of a C string, without its end mark. `None` for NULL.
@@ -112,6 +112,55 @@ pub(crate) fn allocate<T: Copy>(value: T) -> *mut T {
         unsafe { target.write(value) };
     }
     target
+}
+
+/// A copy of `length` bytes. `None` for NULL, and for none.
+///
+/// # Safety
+///
+/// `bytes` is NULL or has `length` readable bytes.
+pub(crate) unsafe fn byte_copy(bytes: *const c_uchar, length: usize) -> Option<Vec<u8>> {
+    if bytes.is_null() || length == 0 || isize::try_from(length).is_err() {
+        return None;
+    }
+    // SAFETY: not NULL, and by this function's contract readable.
+    Some(unsafe { core::slice::from_raw_parts(bytes, length) }.to_vec())
+}
+
+/// A copy of a text, with an end mark, in memory that C frees with `free`. NULL when there is none.
+pub(crate) fn give_text(text: &[u8]) -> *mut c_char {
+    // SAFETY: malloc has no conditions.
+    let target = unsafe { libc::malloc(text.len() + 1) }.cast::<u8>();
+    if !target.is_null() {
+        // SAFETY: as large as the text and its end mark.
+        unsafe {
+            target.copy_from_nonoverlapping(text.as_ptr(), text.len());
+            target.add(text.len()).write(0);
+        }
+    }
+    target.cast()
+}
+
+/// Hands over a copy of bytes in memory that C frees with `free`. Tells whether there was any.
+///
+/// # Safety
+///
+/// Both places are writable.
+pub(crate) unsafe fn give_bytes(
+    bytes: &[u8],
+    target: *mut *mut c_uchar,
+    length: *mut usize,
+) -> bool {
+    let copy = give_text(bytes);
+    if copy.is_null() {
+        return false;
+    }
+    // SAFETY: this function's contract.
+    unsafe {
+        target.write_unaligned(copy.cast());
+        length.write_unaligned(bytes.len());
+    }
+    true
 }
 
 /// The number that a handle is. No memory is touched.

@@ -11,44 +11,28 @@
 
 use crate::abi::SECURE_DEVICE_TYPE;
 use crate::plugin::{Certified, Registered};
+use crate::proof::Proof;
 use crate::secret::SecretText;
+use crate::tpm;
 use crate::x509::Material;
 use core::ffi::c_char;
 use core::ptr;
-use dps_hsm_custom::{KeyInterface, KeyPlugin, X509Plugin};
+use dps_hsm_custom::{KeyInterface, Library, PluginError, TpmInterface};
 use std::ffi::{CStr, CString};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use zeroize::Zeroizing;
 
-/// Whether this build can prove an identity in this way; if not, why. TPM joins here.
-fn available(kind: SECURE_DEVICE_TYPE) -> Result<(), &'static str> {
+/// Whether an identity can be proved in this way; if not, why.
+fn available(kind: SECURE_DEVICE_TYPE, registered: &Registered) -> Result<(), &'static str> {
     match kind {
         SECURE_DEVICE_TYPE::SYMMETRIC_KEY | SECURE_DEVICE_TYPE::X509 => Ok(()),
-        SECURE_DEVICE_TYPE::TPM => {
-            Err("trusted platform modules are not supported by this version of the library")
-        }
+        SECURE_DEVICE_TYPE::TPM if tpm::BUILT_IN || registered.has_tpm() => Ok(()),
+        SECURE_DEVICE_TYPE::TPM => Err(tpm::NOT_BUILT_IN),
         SECURE_DEVICE_TYPE::HTTP_EDGE => {
             Err("the edge runtime's workload interface is not supported by this library")
         }
         _ => Err("this is not a kind of security module"),
     }
-}
-
-/// What a client needs to prove its identity; copied when it is created.
-#[derive(Clone, Debug)]
-pub(crate) enum Proof {
-    /// A shared key and the name that goes with it.
-    SymmetricKey {
-        registration_name: String,
-        /// Base64, not yet read.
-        key: SecretText,
-    },
-    /// A certificate, which options give.
-    X509,
-    /// A symmetric key of a plug-in.
-    KeyPlugin(KeyPlugin),
-    /// A certificate of a plug-in.
-    X509Plugin(X509Plugin),
 }
 
 /// What to make something of that is created.
@@ -57,6 +41,11 @@ pub(crate) enum Choice {
     BuiltIn(Proof),
     Key(KeyInterface, Option<KeyInfo>),
     X509(Certified),
+    Tpm(TpmInterface),
+    /// Of a library, which has modules of all kinds.
+    Library(Result<Library, PluginError>, SECURE_DEVICE_TYPE, Option<KeyInfo>),
+    /// To be opened.
+    BuiltInTpm,
 }
 
 /// A name and a key, as C gave them.
@@ -138,38 +127,63 @@ impl Security {
         }
     }
 
-    /// Chooses `kind`, and forgets the certificate. On refusal tells why.
+    /// Chooses `kind`, and forgets the certificate. Tells how often the original would now have the
+    /// modules initialised: once more when it takes the other side along. On refusal tells why.
     pub(crate) fn init(
         &mut self,
         side: Side,
         kind: SECURE_DEVICE_TYPE,
-    ) -> Result<(), &'static str> {
-        available(kind)?;
+    ) -> Result<u32, &'static str> {
+        available(kind, &self.registered)?;
         let (own, other) = self.both(side);
         own.kind = kind;
+        let mut times = 1;
         if other.kind == SECURE_DEVICE_TYPE::UNKNOWN {
             other.kind = kind;
+            times = 2;
         }
         if other.kind != kind {
             return Err("this process has chosen another kind of security module before");
         }
+        self.forget_x509();
+        Ok(times)
+    }
+
+    /// Forgets the certificate.
+    pub(crate) fn forget_x509(&mut self) {
         self.x509 = Material::none();
-        Ok(())
     }
 
     /// Forgets the keys of both sides, and the certificate. The kinds stay.
     ///
     /// The original's deinit of one side calls the other's when that holds a key; so it is the
-    /// same from both.
-    pub(crate) fn deinit(&mut self) {
+    /// same from both. Tells how often it would have the modules wound up.
+    pub(crate) fn deinit(&mut self, side: Side) -> u32 {
+        let (_, other) = self.both(side);
+        let times = if other.key_info.is_some() { 2 } else { 1 };
         self.provisioning.key_info = None;
         self.hub.key_info = None;
-        self.x509 = Material::none();
+        self.forget_x509();
+        times
     }
 
     /// Keeps what a client was given, unless an earlier one was.
     pub(crate) fn offer_x509(&mut self, material: &Material) {
         self.x509.fill_in(material);
+    }
+
+    /// Keeps a certificate that no option gave. Tells whether there was none.
+    pub(crate) fn set_certificate(&mut self, pem: Vec<u8>) -> bool {
+        let free = self.x509.certificate.is_none();
+        self.x509.certificate.get_or_insert(pem);
+        free
+    }
+
+    /// The same with its key.
+    pub(crate) fn set_certificate_key(&mut self, pem: SecretText) -> bool {
+        let free = self.x509.key.is_none();
+        self.x509.key.get_or_insert(pem);
+        free
     }
 
     /// For a client that was given no certificate and no key.
@@ -224,17 +238,46 @@ impl Security {
         self.registered.x509 = table;
     }
 
+    /// Has trusted platform modules be a plug-in's, or not any more.
+    pub(crate) fn register_tpm(&mut self, table: Option<TpmInterface>) {
+        self.registered.tpm = table;
+    }
+
+    /// Has all modules come from a library, or not any more.
+    pub(crate) fn register_library(&mut self, library: Option<Library>) {
+        self.registered.library = library;
+    }
+
+    /// The library that all modules come from, if there is one.
+    pub(crate) fn library(&self) -> Option<Result<Library, PluginError>> {
+        self.registered.library()
+    }
+
     /// What to make something of that is created now on this side. On refusal tells what is
     /// missing.
     pub(crate) fn choice(&self, side: Side) -> Result<Choice, &'static str> {
         let told = self.told(side);
-        match (told.kind, self.registered.key, self.registered.x509) {
-            (SECURE_DEVICE_TYPE::SYMMETRIC_KEY, Some(table), _) => {
-                Ok(Choice::Key(table, told.key_info.clone()))
+        let plugins = &self.registered;
+        let plugin = match told.kind {
+            SECURE_DEVICE_TYPE::SYMMETRIC_KEY => {
+                plugins.key.map(|table| Choice::Key(table, told.key_info.clone()))
             }
-            (SECURE_DEVICE_TYPE::X509, _, Some(table)) => Ok(Choice::X509(table)),
-            _ => self.proof(side).map(Choice::BuiltIn),
+            SECURE_DEVICE_TYPE::X509 => plugins.x509.map(Choice::X509),
+            SECURE_DEVICE_TYPE::TPM => plugins.tpm.map(Choice::Tpm),
+            _ => None,
+        };
+        if let Some(choice) = plugin {
+            return Ok(choice);
         }
+        if told.kind != SECURE_DEVICE_TYPE::UNKNOWN
+            && let Some(library) = plugins.library()
+        {
+            return Ok(Choice::Library(library, told.kind, told.key_info.clone()));
+        }
+        if told.kind == SECURE_DEVICE_TYPE::TPM {
+            return Ok(Choice::BuiltInTpm);
+        }
+        self.proof(side).map(Choice::BuiltIn)
     }
 
     /// What something that is created without a plug-in gets. On refusal tells what is missing.
@@ -292,7 +335,7 @@ mod tests {
             assert!(state.init(side, SYMMETRIC_KEY).is_ok());
             assert!(state.init(side, X509).is_err());
             assert_eq!((state.kind(side), state.kind(other)), (X509, SYMMETRIC_KEY));
-            state.deinit();
+            state.deinit(side);
             assert_eq!((state.kind(side), state.kind(other)), (X509, SYMMETRIC_KEY));
             assert!(state.init(side, X509).is_err());
             assert!(state.init(side, SYMMETRIC_KEY).is_ok());
@@ -323,7 +366,10 @@ mod tests {
             assert!(state.init(side, SYMMETRIC_KEY).is_ok());
             assert!(state.init(side, SYMMETRIC_KEY).is_ok());
             let refusal = state.init(side, SECURE_DEVICE_TYPE::TPM).unwrap_err();
-            assert!(refusal.contains("trusted platform modules are not supported"), "{refusal}");
+            assert!(
+                refusal.contains("trusted platform modules need a security module"),
+                "{refusal}"
+            );
             assert_eq!(state.kind(side), SYMMETRIC_KEY);
         }
     }
@@ -338,7 +384,7 @@ mod tests {
             assert_eq!(registration_name(&state, side), "one");
             state.set_key_info(side, "two".into(), &key("a2V5"));
             assert_eq!(registration_name(&state, side), "two");
-            state.deinit();
+            state.deinit(side);
             let refusal = state.proof(side).unwrap_err();
             assert!(refusal.contains("symmetric_key_info") && refusal.contains(words), "{refusal}");
             assert!(state.key_text(side).is_null() && state.registration_name(side).is_null());
@@ -355,7 +401,7 @@ mod tests {
             state.set_key_info(side, "r2".into(), &key("a2V5"));
             assert_eq!(registration_name(&state, side), "r2");
             assert_eq!(registration_name(&state, other), "r1");
-            state.deinit();
+            state.deinit(side);
             assert!(state.key_text(other).is_null(), "both sides are forgotten");
         }
     }
@@ -375,7 +421,7 @@ mod tests {
         state.init(Provisioning, X509).unwrap();
         assert!(state.x509().is_none());
         state.offer_x509(&given("three"));
-        state.deinit();
+        state.deinit(Provisioning);
         assert!(state.x509().is_none());
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! [`drive`] has the part that serves the network and calls back, [`setting`] what options do.
 
+mod defaults;
 mod drive;
 mod identity;
 mod prepare;
@@ -9,10 +10,14 @@ mod setting;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use defaults::{default_policy, set_default_policy};
+
 use crate::abi::{DPS_FAILURE, DPS_POLICY, PROV_DEVICE_RESULT};
 use crate::callbacks::Callbacks;
 use crate::failure::{Failure, LastFailure};
-use crate::security::Proof;
+use crate::guard::guard;
+use crate::proof::Proof;
+use crate::result::Codes;
 use crate::x509::Material;
 use core::ffi::c_char;
 use core::ptr;
@@ -21,6 +26,8 @@ use dps_client::{Interrupter, Policy, ProvisioningClient, Proxy, TlsVersions, Tr
 use dps_hsm_x509::X509Hsm;
 use std::ffi::CString;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+pub(crate) use identity::Identity;
 
 use PROV_DEVICE_RESULT::{
     PROV_DEVICE_RESULT_ERROR as ERROR, PROV_DEVICE_RESULT_INVALID_ARG as INVALID_ARG,
@@ -37,6 +44,7 @@ struct Target {
 }
 
 /// What may be changed at any time.
+#[derive(Clone)]
 struct Settings {
     payload: Option<Vec<u8>>,
     trusted_certs: Option<Vec<u8>>,
@@ -45,6 +53,11 @@ struct Settings {
     trace: bool,
     policy: Policy,
     conservative: bool,
+    /// Opt-in: the status callback is told what it is never told by the original.
+    all_statuses: bool,
+    /// Opt-ins of [`Codes`].
+    key_errors: bool,
+    uniform_results: bool,
     /// Least time between the starts of two passes of the worker.
     pass_interval: Duration,
 }
@@ -67,8 +80,63 @@ impl Default for Settings {
                 ..Policy::default()
             },
             conservative: false,
+            all_statuses: false,
+            key_errors: false,
+            uniform_results: false,
             pass_interval: Duration::from_millis(1),
         }
+    }
+}
+
+impl Settings {
+    /// The policy in the terms of `dps.h`.
+    fn policy(&self) -> DPS_POLICY {
+        fn ms(time: Duration) -> u32 {
+            u32::try_from(time.as_millis()).unwrap_or(u32::MAX)
+        }
+        let policy = &self.policy;
+        DPS_POLICY {
+            size: size_of::<DPS_POLICY>(),
+            deadline_ms: policy.deadline.map_or(0, ms),
+            silence_ms: ms(policy.silence),
+            max_connections: policy.max_connections.unwrap_or(0),
+            poll_interval_ms: ms(policy.poll_interval),
+            token_lifetime_s: u32::try_from(policy.token_lifetime.as_secs()).unwrap_or(u32::MAX),
+            conservative: self.conservative.into(),
+            all_statuses: self.all_statuses.into(),
+            key_errors: self.key_errors.into(),
+            uniform_results: self.uniform_results.into(),
+            reserved: 0,
+        }
+    }
+
+    /// # Errors
+    ///
+    /// Which values are out of range; then nothing has changed.
+    fn set_policy(&mut self, new: &DPS_POLICY) -> Result<(), &'static str> {
+        fn ms(time: u32) -> Duration {
+            Duration::from_millis(time.into())
+        }
+        if new.silence_ms == 0 || new.token_lifetime_s == 0 {
+            return Err("silence_ms and token_lifetime_s must be at least 1");
+        }
+        let switches = [new.conservative, new.all_statuses, new.key_errors, new.uniform_results];
+        if switches.iter().any(|switch| *switch > 1) || new.reserved != 0 {
+            return Err(
+                "conservative, all_statuses, key_errors and uniform_results must be 0 or 1, reserved 0",
+            );
+        }
+        let policy = &mut self.policy;
+        policy.deadline = (new.deadline_ms > 0).then(|| ms(new.deadline_ms));
+        policy.silence = ms(new.silence_ms);
+        policy.max_connections = (new.max_connections > 0).then_some(new.max_connections);
+        policy.poll_interval = ms(new.poll_interval_ms);
+        policy.token_lifetime = Duration::from_secs(new.token_lifetime_s.into());
+        self.conservative = new.conservative == 1;
+        self.all_statuses = new.all_statuses == 1;
+        self.key_errors = new.key_errors == 1;
+        self.uniform_results = new.uniform_results == 1;
+        Ok(())
     }
 }
 
@@ -77,6 +145,8 @@ impl Default for Settings {
 enum Phase {
     /// Register may be called.
     Ready,
+    /// Register was called, and is finding out who registers.
+    Naming,
     /// Register was called; the next pass begins.
     Armed,
     /// Under way.
@@ -94,6 +164,9 @@ struct State {
     /// What a plug-in's certificate and key are, read when the registration begins.
     presented: Option<Result<X509Hsm, Failure>>,
     settings: Settings,
+    /// What the registration under way tells, by the policy that it began with.
+    codes: Codes,
+    all_statuses: bool,
     phase: Phase,
     callbacks: Option<Callbacks>,
     /// At home between passes; a pass takes it out.
@@ -129,7 +202,9 @@ impl Session {
                 registration_id: None,
                 x509: Material::none(),
                 presented: None,
-                settings: Settings::default(),
+                settings: defaults::settings(),
+                codes: Codes::originals(transport),
+                all_statuses: false,
                 phase: Phase::Ready,
                 callbacks: None,
                 client: None,
@@ -149,16 +224,55 @@ impl Session {
 
     /// Begins a registration. No I/O: the next pass does the work.
     pub(crate) fn register(&self, callbacks: Callbacks) -> PROV_DEVICE_RESULT {
+        match self.identify(false) {
+            Ok(identity) => self.arm(identity, callbacks),
+            Err(result) => result,
+        }
+    }
+
+    /// The first half of [`register`](Self::register): finds out who registers, which may take as
+    /// long as the security module takes. The handle is busy from now on; [`arm`](Self::arm) is the
+    /// second half. With `patient`, waits for a register callback that is being called to return.
+    pub(crate) fn identify(&self, patient: bool) -> Result<Identity, PROV_DEVICE_RESULT> {
         let mut state = self.lock();
+        while patient && state.phase == Phase::Telling && !state.destroyed {
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
         if state.destroyed {
-            return state.refuse(INVALID_ARG, "the handle is being destroyed");
+            return Err(state.refuse(INVALID_ARG, "the handle is being destroyed"));
         }
         if state.phase != Phase::Ready {
-            return state.refuse(ERROR, "a registration is under way on this handle");
+            return Err(state.refuse(ERROR, "a registration is under way on this handle"));
         }
-        if let Err(failure) = state.identify() {
-            return state.fail(failure);
+        let question = state.question().map_err(|failure| state.fail(failure))?;
+        state.phase = Phase::Naming;
+        drop(state);
+        let found =
+            guard(None, || Some(question.answer())).unwrap_or_else(|| Err(drive::internal()));
+        found.map_err(|failure| {
+            let mut state = self.lock();
+            state.phase = Phase::Ready;
+            state.fail(failure)
+        })
+    }
+
+    /// The second half of [`register`](Self::register).
+    pub(crate) fn arm(&self, identity: Identity, callbacks: Callbacks) -> PROV_DEVICE_RESULT {
+        let mut state = self.lock();
+        if state.destroyed {
+            state.phase = Phase::Ready;
+            return state.refuse(INVALID_ARG, "the handle is being destroyed");
         }
+        state.codes = Codes {
+            transport: self.transport,
+            key_errors: state.settings.key_errors,
+            uniform: state.settings.uniform_results,
+        };
+        state.all_statuses = state.settings.all_statuses;
+        if identity.registration_id.is_some() {
+            state.registration_id = identity.registration_id;
+        }
+        state.presented = identity.presented;
         state.failure.clear();
         state.service_payload = None;
         state.callbacks = Some(callbacks);
@@ -172,6 +286,7 @@ impl Session {
         let mut state = self.lock();
         if state.phase == Phase::Armed {
             state.phase = Phase::Ready;
+            state.presented = None;
             state.callbacks = None;
         }
         state.refuse(ERROR, detail)
@@ -192,42 +307,16 @@ impl Session {
 
     /// The policy in the terms of `dps.h`.
     pub(crate) fn policy(&self) -> DPS_POLICY {
-        fn ms(time: Duration) -> u32 {
-            u32::try_from(time.as_millis()).unwrap_or(u32::MAX)
-        }
-        let state = self.lock();
-        let policy = &state.settings.policy;
-        DPS_POLICY {
-            size: size_of::<DPS_POLICY>(),
-            deadline_ms: policy.deadline.map_or(0, ms),
-            silence_ms: ms(policy.silence),
-            max_connections: policy.max_connections.unwrap_or(0),
-            poll_interval_ms: ms(policy.poll_interval),
-            token_lifetime_s: u32::try_from(policy.token_lifetime.as_secs()).unwrap_or(u32::MAX),
-            conservative: state.settings.conservative.into(),
-        }
+        self.lock().settings.policy()
     }
 
     /// Changes the policy; counts from the next registration on.
     pub(crate) fn set_policy(&self, new: &DPS_POLICY) -> PROV_DEVICE_RESULT {
-        fn ms(time: u32) -> Duration {
-            Duration::from_millis(time.into())
-        }
         let mut state = self.lock();
-        if new.silence_ms == 0 || new.token_lifetime_s == 0 || new.conservative > 1 {
-            return state.refuse(
-                INVALID_ARG,
-                "silence_ms and token_lifetime_s must be at least 1, conservative 0 or 1",
-            );
+        match state.settings.set_policy(new) {
+            Ok(()) => OK,
+            Err(reason) => state.refuse(INVALID_ARG, reason),
         }
-        let policy = &mut state.settings.policy;
-        policy.deadline = (new.deadline_ms > 0).then(|| ms(new.deadline_ms));
-        policy.silence = ms(new.silence_ms);
-        policy.max_connections = (new.max_connections > 0).then_some(new.max_connections);
-        policy.poll_interval = ms(new.poll_interval_ms);
-        policy.token_lifetime = Duration::from_secs(new.token_lifetime_s.into());
-        state.settings.conservative = new.conservative == 1;
-        OK
     }
 
     /// The last failure, for C.

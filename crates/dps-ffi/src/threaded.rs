@@ -3,9 +3,7 @@
 //! The worker starts with the first accepted Register and lives until Destroy. It sleeps until
 //! the network, a timer, or a call needs it.
 
-use crate::abi::PROV_DEVICE_RESULT::{
-    self, PROV_DEVICE_RESULT_INVALID_ARG as INVALID_ARG, PROV_DEVICE_RESULT_OK as OK,
-};
+use crate::abi::PROV_DEVICE_RESULT::{self, PROV_DEVICE_RESULT_OK as OK};
 use crate::callbacks::Callbacks;
 use crate::guard::guard;
 use crate::session::Session;
@@ -43,23 +41,17 @@ impl Threaded {
 
     /// Begins a registration; starts the worker if there is none yet.
     pub(crate) fn register(&self, callbacks: Callbacks) -> PROV_DEVICE_RESULT {
-        let mut worker = loop {
-            if SERVED.get() != address(&self.session) {
-                // The outcome of the last registration may be known to the program while its
-                // callback has not returned yet. Not with the lock below held: the callback may
-                // be about to destroy this client.
-                self.session.await_told();
-            }
-            // Held until the worker is known, so that Destroy cannot miss it.
-            let worker = self.worker();
-            if SERVED.get() == address(&self.session) || !self.session.is_telling() {
-                break worker;
-            }
+        // The outcome of the last registration may be known to the program while its callback has
+        // not returned yet. Not with the lock below held: the callback may be about to destroy this
+        // client, and a security module may be slow.
+        let patient = SERVED.get() != address(&self.session);
+        let identity = match self.session.identify(patient) {
+            Ok(identity) => identity,
+            Err(result) => return result,
         };
-        if self.session.is_destroyed() {
-            return self.session.refuse(INVALID_ARG, "the handle is being destroyed");
-        }
-        let result = self.session.register(callbacks);
+        // Held until the worker is known, so that Destroy cannot miss it.
+        let mut worker = self.worker();
+        let result = self.session.arm(identity, callbacks);
         if result != OK || worker.is_some() {
             return result;
         }

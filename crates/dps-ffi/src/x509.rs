@@ -7,10 +7,10 @@
 
 use crate::abi::PROV_DEVICE_RESULT::{self, PROV_DEVICE_RESULT_TRANSPORT};
 use crate::failure::Failure;
-use crate::result::refused_credentials;
+use crate::result::Codes;
 use crate::secret::SecretText;
 use core::fmt;
-use dps_client::{Error, ErrorKind, Stage, Transport};
+use dps_client::{Error, ErrorKind, Stage};
 use dps_hsm_x509::{X509Error, X509Hsm};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -71,9 +71,9 @@ impl Material {
 /// # Errors
 ///
 /// The original sends it, and the service refuses; hence its code.
-pub(crate) fn check_validity(hsm: &X509Hsm, transport: Transport) -> Result<(), Failure> {
+pub(crate) fn check_validity(hsm: &X509Hsm, codes: Codes) -> Result<(), Failure> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    hsm.check_validity(now).map_err(|error| failure(&error, refused_credentials(transport)))
+    hsm.check_validity(now).map_err(|error| failure(&error, codes.refused_credentials()))
 }
 
 fn failure(error: &X509Error, result: PROV_DEVICE_RESULT) -> Failure {

@@ -72,6 +72,11 @@ const CPP: [(&str, &[&str]); 2] =
 
 /// Compiles with each compiler that is installed; at least one must be.
 fn compiles(source: &Path, compilers: &[(&str, &[&str])]) {
+    compile_all(std::slice::from_ref(&source), compilers);
+}
+
+/// The same for several files at once.
+fn compile_all(sources: &[impl AsRef<Path>], compilers: &[(&str, &[&str])]) {
     let mut compiled = 0;
     for (compiler, flags) in compilers {
         let include = root().join("include");
@@ -82,11 +87,16 @@ fn compiles(source: &Path, compilers: &[(&str, &[&str])]) {
             .arg(&include)
             .arg("-I")
             .arg(include.join("compat"))
-            .arg(source)
+            .arg("-I")
+            .arg(include.join("dps_client/inc"))
+            .arg("-I")
+            .arg(include.join("dps_client/adapters"))
+            .args(sources.iter().map(AsRef::as_ref))
             .output();
         let Ok(output) = output else { continue };
         let words = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{compiler} {flags:?} {}:\n{words}", source.display());
+        let first = sources.first().map(|source| source.as_ref().display().to_string());
+        assert!(output.status.success(), "{compiler} {flags:?} {first:?}:\n{words}");
         compiled += 1;
     }
     assert!(compiled > 0, "no compiler found");
@@ -117,7 +127,7 @@ fn headers() -> Vec<String> {
         collect(&below, &below, &mut found);
     }
     found.sort();
-    assert!(found.len() >= 17, "{found:?}");
+    assert!(found.len() >= 40, "{found:?}");
     found
 }
 
@@ -140,12 +150,49 @@ fn each_header_stands_alone_and_bears_a_second_inclusion() {
 #[test]
 fn all_headers_go_together_in_any_order() {
     let headers = headers();
-    let forwards = includes(headers.iter()) + "int unused;\n";
-    let backwards = includes(headers.iter().rev()) + "int unused;\n";
+    // Before the header of 2017 that makes a macro of iothub_security_init. The hand-written header of
+    // today is included by that one itself.
+    let generated = "#include \"dps/dps_abi.h\"\n";
+    let forwards = format!("{generated}{}int unused;\n", includes(headers.iter()));
+    let backwards = format!("{generated}{}int unused;\n", includes(headers.iter().rev()));
     for (name, source) in [("forwards", forwards), ("backwards", backwards)] {
         compiles(&scratch(&format!("{name}.c"), &source), &C);
         compiles(&scratch(&format!("{name}.cc"), &source), &CPP);
     }
+}
+
+/// Whichever two a program includes, and in which order: one compiler for each language, since all of
+/// them have seen each header alone and all together. The stand-ins for other libraries' headers
+/// come along, since ours include them. Those of 2017 are not for the same programs, and the
+/// generated one is for no program.
+#[test]
+fn any_two_headers_go_together_in_either_order() {
+    let ours = |header: &String| {
+        let apart = header.starts_with("dps_client/") || header == "dps/dps_abi.h";
+        !apart && root().join("include").join(header).exists()
+    };
+    let headers: Vec<String> = headers().into_iter().filter(ours).collect();
+    assert!(headers.len() >= 14, "{headers:?}");
+    let next = std::sync::atomic::AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while let Some(first) =
+                    headers.get(next.fetch_add(1, std::sync::atomic::Ordering::SeqCst))
+                {
+                    let (mut c, mut cpp) = (Vec::new(), Vec::new());
+                    for second in headers.iter().filter(|second| *second != first) {
+                        let source = includes([first, second].into_iter()) + "int unused;\n";
+                        let name = format!("{first}-{second}").replace('/', "_");
+                        c.push(scratch(&format!("{name}.c"), &source));
+                        cpp.push(scratch(&format!("{name}.cc"), &source));
+                    }
+                    compile_all(&c, &[("gcc", &["-std=c99", "-xc"])]);
+                    compile_all(&cpp, &[("clang++", &["-std=c++17", "-xc++"])]);
+                }
+            });
+        }
+    });
 }
 
 /// The proof above is worth something: a wrong prototype is refused.

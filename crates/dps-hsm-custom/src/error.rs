@@ -9,8 +9,13 @@ use dps_hsm_x509::X509Error;
 #[non_exhaustive]
 pub enum PluginError {
     /// The table has no such function.
-    #[error("{0} of the plug-in is NULL; all of its functions are needed")]
+    #[error("{0} of the plug-in is NULL")]
     MissingSlot(&'static str),
+    /// A library does not define the function.
+    #[error(
+        "the library of security modules does not define {0}; it must define all seven functions"
+    )]
+    MissingFunction(&'static str),
     /// The function gave nothing.
     #[error("{0} of the plug-in returned NULL")]
     ReturnedNull(&'static str),
@@ -47,9 +52,19 @@ pub enum PluginError {
         "sign of the plug-in returned something else than a DER sequence, which ECDSA signatures are"
     )]
     SignatureForm,
-    /// No signature is so long.
-    #[error("sign of the plug-in returned {0} bytes, more than any signature has")]
-    SignatureLength(usize),
+    /// Nothing that the function may give is so long.
+    #[error("{slot} of the plug-in returned {length} bytes, more than there can be")]
+    TooLong {
+        /// The function.
+        slot: &'static str,
+        /// What it says there is.
+        length: usize,
+    },
+    /// What a trusted platform module signs with gives 32 bytes.
+    #[error(
+        "hsm_client_sign_with_identity of the plug-in returned {0} bytes; an HMAC-SHA256 has 32"
+    )]
+    MacLength(usize),
     /// The key does not leave the plug-in.
     #[error("the private key does not leave the plug-in, so it can only be used to register")]
     KeyStaysInside,

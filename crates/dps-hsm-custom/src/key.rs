@@ -2,7 +2,7 @@
 #![allow(unsafe_code)]
 
 use crate::module::Module;
-use crate::{KeyInterface, PluginError};
+use crate::{KeyInterface, PluginError, Purpose};
 use core::ffi::CStr;
 use core::ptr;
 use dps_core::{Attestation, Hsm, HsmError, Mac, RegistrationId, SymmetricKey};
@@ -29,10 +29,11 @@ impl KeyPlugin {
     /// The functions are those of a plug-in that keeps the rules in the crate's documentation.
     pub unsafe fn create(
         interface: KeyInterface,
+        purpose: Purpose,
         info: Option<(&CStr, &CStr)>,
     ) -> Result<Self, PluginError> {
         const SLOT: &str = "hsm_client_set_symm_key_info";
-        interface.check()?;
+        interface.check(purpose)?;
         let (create, destroy) = (interface.hsm_client_key_create, interface.hsm_client_key_destroy);
         // SAFETY: this function's contract.
         let module = unsafe { Module::create("hsm_client_key_create", create, destroy) }?;

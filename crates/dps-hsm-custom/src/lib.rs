@@ -3,15 +3,15 @@
 //!
 //! # In scope
 //!
-//! * [`KeyInterface`] and [`X509Interface`], the tables of C functions that plug-ins have
+//! * [`KeyInterface`], [`X509Interface`] and [`TpmInterface`], the tables of C functions that plug-ins have
+//! * [`Library`]: the seven functions of a library of such modules
 //! * [`SignerInterface`], beyond the original: certificates whose key never leaves the plug-in
-//! * [`KeyPlugin`] and [`X509Plugin`]: a plug-in's handle as [`dps_core::Hsm`]
+//! * [`KeyPlugin`], [`X509Plugin`] and [`TpmPlugin`]: a plug-in's handle as [`dps_core::Hsm`]
 //! * saying which function of a plug-in did what
 //!
 //! # Out of scope
 //!
-//! * loading libraries: tables come from the caller
-//! * trusted platform modules
+//! * loading libraries: functions come from the caller
 //!
 //! # Rules for plug-ins
 //!
@@ -22,13 +22,17 @@
 
 mod error;
 mod key;
+mod library;
 mod module;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod tpm;
 mod x509;
 
 pub use error::PluginError;
 pub use key::KeyPlugin;
-pub use tables::{KeyInterface, SignerInterface, X509Interface};
-pub use x509::{PemTexts, X509Plugin};
+pub use library::{Library, LibraryInterface};
+pub use tables::{KeyInterface, Purpose, SignerInterface, TpmInterface, X509Interface};
+pub use tpm::TpmPlugin;
+pub use x509::X509Plugin;

@@ -3,7 +3,7 @@
 
 use crate::PluginError;
 use crate::tables::{Create, Destroy, GetText};
-use core::ffi::{CStr, c_char, c_void};
+use core::ffi::{CStr, c_char, c_int, c_uchar, c_void};
 use core::ptr::NonNull;
 use zeroize::{Zeroize as _, Zeroizing};
 
@@ -64,6 +64,44 @@ impl Module {
     }
 }
 
+/// What a function answered that gives bytes.
+pub(crate) struct Given {
+    pub(crate) code: c_int,
+    pub(crate) bytes: *mut c_uchar,
+    pub(crate) length: usize,
+}
+
+impl Given {
+    /// The bytes, of which there may be `most`.
+    ///
+    /// # Safety
+    ///
+    /// A function of a plug-in that keeps the rules has answered so.
+    pub(crate) unsafe fn take(
+        self,
+        slot: &'static str,
+        most: usize,
+    ) -> Result<Zeroizing<Vec<u8>>, PluginError> {
+        if self.code != 0 {
+            // By the rules nothing was allocated.
+            return Err(PluginError::Failed { slot, code: self.code });
+        }
+        let bytes = NonNull::new(self.bytes).ok_or(PluginError::ReturnedNull(slot))?;
+        if self.length > most {
+            // Bytes that may not be there are neither read nor wiped.
+            // SAFETY: by the plug-in's rules it comes from malloc and is ours now.
+            unsafe { libc::free(bytes.as_ptr().cast()) };
+            return Err(PluginError::TooLong { slot, length: self.length });
+        }
+        // SAFETY: by the plug-in's rules as many bytes from malloc, which are ours now.
+        let bytes = unsafe { take_bytes(bytes, self.length) };
+        if bytes.is_empty() {
+            return Err(PluginError::ReturnedEmpty(slot));
+        }
+        Ok(bytes)
+    }
+}
+
 impl Drop for Module {
     fn drop(&mut self) {
         if let Some(destroy) = self.destroy {
@@ -90,7 +128,7 @@ unsafe fn take_text(text: NonNull<c_char>) -> Zeroizing<Vec<u8>> {
 /// # Safety
 ///
 /// As many are there, and belong to the caller.
-pub(crate) unsafe fn take_bytes(bytes: NonNull<u8>, length: usize) -> Zeroizing<Vec<u8>> {
+unsafe fn take_bytes(bytes: NonNull<u8>, length: usize) -> Zeroizing<Vec<u8>> {
     // SAFETY: this function's contract; nobody else uses them.
     let slice = unsafe { core::slice::from_raw_parts_mut(bytes.as_ptr(), length) };
     let copy = Zeroizing::new(slice.to_vec());

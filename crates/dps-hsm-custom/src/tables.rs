@@ -12,6 +12,22 @@ pub(crate) type GetText = Option<unsafe extern "C" fn(*mut c_void) -> *mut c_cha
 /// Takes a name and a key.
 pub(crate) type SetKeyInfo =
     Option<unsafe extern "C" fn(*mut c_void, *const c_char, *const c_char) -> c_int>;
+/// Gives bytes from `malloc`.
+pub(crate) type GetBytes =
+    Option<unsafe extern "C" fn(*mut c_void, *mut *mut c_uchar, *mut usize) -> c_int>;
+/// Takes an activation blob.
+pub(crate) type Activate =
+    Option<unsafe extern "C" fn(*mut c_void, *const c_uchar, usize) -> c_int>;
+/// Signs bytes; gives bytes from `malloc`.
+pub(crate) type SignBytes = Option<
+    unsafe extern "C" fn(
+        *mut c_void,
+        *const c_uchar,
+        usize,
+        *mut *mut c_uchar,
+        *mut usize,
+    ) -> c_int,
+>;
 /// Signs a message under a TLS signature scheme; gives bytes from `malloc`.
 pub(crate) type Sign = Option<
     unsafe extern "C" fn(
@@ -62,6 +78,36 @@ pub struct SignerInterface {
     pub sign: Sign,
 }
 
+/// `HSM_CLIENT_TPM_INTERFACE`: a trusted platform module.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+#[allow(missing_docs)]
+pub struct TpmInterface {
+    pub hsm_client_tpm_create: Create,
+    pub hsm_client_tpm_destroy: Destroy,
+    pub hsm_client_activate_identity_key: Activate,
+    pub hsm_client_get_ek: GetBytes,
+    pub hsm_client_get_srk: GetBytes,
+    pub hsm_client_sign_with_identity: SignBytes,
+}
+
+/// What a handle is made for, which decides about the functions that a table must have
+/// (`c-abi.md` section 5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To register: all of them.
+    Provisioning,
+    /// To give credentials for a hub: those that this takes.
+    Hub,
+}
+
+impl Purpose {
+    /// Whether a function may be missing that only a registration calls.
+    fn spares(self) -> bool {
+        self == Self::Hub
+    }
+}
+
 /// Names the first function that is missing.
 fn check(slots: &[(&'static str, bool)]) -> Result<(), PluginError> {
     match slots.iter().find(|(_, present)| !present) {
@@ -76,12 +122,15 @@ impl KeyInterface {
     /// # Errors
     ///
     /// [`PluginError::MissingSlot`] names the first one.
-    pub fn check(&self) -> Result<(), PluginError> {
+    pub fn check(&self, purpose: Purpose) -> Result<(), PluginError> {
         check(&[
             ("hsm_client_key_create", self.hsm_client_key_create.is_some()),
             ("hsm_client_key_destroy", self.hsm_client_key_destroy.is_some()),
             ("hsm_client_get_symm_key", self.hsm_client_get_symm_key.is_some()),
-            ("hsm_client_get_registration_name", self.hsm_client_get_registration_name.is_some()),
+            (
+                "hsm_client_get_registration_name",
+                purpose.spares() || self.hsm_client_get_registration_name.is_some(),
+            ),
             ("hsm_client_set_symm_key_info", self.hsm_client_set_symm_key_info.is_some()),
         ])
     }
@@ -93,18 +142,46 @@ impl X509Interface {
     /// # Errors
     ///
     /// [`PluginError::MissingSlot`] names the first one.
-    pub fn check(&self) -> Result<(), PluginError> {
+    pub fn check(&self, purpose: Purpose) -> Result<(), PluginError> {
         check(&[
             ("hsm_client_x509_create", self.hsm_client_x509_create.is_some()),
             ("hsm_client_x509_destroy", self.hsm_client_x509_destroy.is_some()),
             ("hsm_client_get_cert", self.hsm_client_get_cert.is_some()),
             ("hsm_client_get_key", self.hsm_client_get_key.is_some()),
-            ("hsm_client_get_common_name", self.hsm_client_get_common_name.is_some()),
+            (
+                "hsm_client_get_common_name",
+                purpose.spares() || self.hsm_client_get_common_name.is_some(),
+            ),
+        ])
+    }
+}
+
+impl TpmInterface {
+    /// Checks that no function is missing.
+    ///
+    /// # Errors
+    ///
+    /// [`PluginError::MissingSlot`] names the first one.
+    pub fn check(&self, purpose: Purpose) -> Result<(), PluginError> {
+        let spared = purpose.spares();
+        check(&[
+            ("hsm_client_tpm_create", self.hsm_client_tpm_create.is_some()),
+            ("hsm_client_tpm_destroy", self.hsm_client_tpm_destroy.is_some()),
+            (
+                "hsm_client_activate_identity_key",
+                spared || self.hsm_client_activate_identity_key.is_some(),
+            ),
+            ("hsm_client_get_ek", spared || self.hsm_client_get_ek.is_some()),
+            ("hsm_client_get_srk", spared || self.hsm_client_get_srk.is_some()),
+            ("hsm_client_sign_with_identity", self.hsm_client_sign_with_identity.is_some()),
         ])
     }
 }
 
 impl SignerInterface {
+    /// The size of the first published table. Members are only ever added at the end.
+    pub const FIRST_SIZE: usize = core::mem::offset_of!(Self, sign) + size_of::<Sign>();
+
     /// Checks that no function is missing.
     ///
     /// # Errors

@@ -135,12 +135,12 @@ fn signer_table() -> SignerInterface {
 
 fn key_plugin(info: Option<(&CStr, &CStr)>) -> Result<KeyPlugin, PluginError> {
     // SAFETY: the functions above keep the rules.
-    unsafe { KeyPlugin::create(key_table(), info) }
+    unsafe { KeyPlugin::create(key_table(), Purpose::Provisioning, info) }
 }
 
 fn x509_plugin(table: X509Interface) -> Result<X509Plugin, PluginError> {
     // SAFETY: the functions above keep the rules.
-    unsafe { X509Plugin::create(table) }
+    unsafe { X509Plugin::create(table, Purpose::Provisioning) }
 }
 
 fn signer() -> X509Plugin {
@@ -168,11 +168,9 @@ fn a_missing_function_is_named() {
     let mut table = key_table();
     table.hsm_client_set_symm_key_info = None;
     // SAFETY: the functions above keep the rules.
-    let refusal = unsafe { KeyPlugin::create(table, None) }.unwrap_err().to_string();
-    assert!(
-        refusal.starts_with("hsm_client_set_symm_key_info of the plug-in is NULL"),
-        "{refusal}"
-    );
+    let refusal = unsafe { KeyPlugin::create(table, Purpose::Provisioning, None) };
+    let refusal = refusal.unwrap_err().to_string();
+    assert_eq!(refusal, "hsm_client_set_symm_key_info of the plug-in is NULL");
     let missing = |change: fn(&mut X509Interface)| {
         let mut table = x509_table();
         change(&mut table);
@@ -274,8 +272,8 @@ fn a_signing_plugin_presents_a_certificate_without_giving_its_key() {
         let other = identity.key().sign(SignatureScheme::RsaPssSha256, b"message");
         assert!(matches!(other, Err(HsmError::NotSupported { .. })));
     }
-    assert!(pem.texts().is_ok());
-    assert!(matches!(plugin.texts(), Err(PluginError::KeyStaysInside)));
+    assert!(pem.key_text().is_ok() && plugin.certificate_text().is_ok());
+    assert!(matches!(plugin.key_text(), Err(PluginError::KeyStaysInside)));
     let identity = plugin.client_identity(now()).unwrap();
     for (code, words) in [(-5, "sign of the plug-in failed with code -5"), (1, "DER sequence")] {
         CODE.set(code);
@@ -290,5 +288,197 @@ fn a_length_that_cannot_be_is_not_believed() {
     CODE.set(2);
     let refusal = identity.key().sign(SignatureScheme::EcdsaP256Sha256, b"message").unwrap_err();
     CODE.set(0);
-    assert!(refusal.to_string().contains("more than any signature has"), "{refusal}");
+    assert!(refusal.to_string().contains("more than there can be"), "{refusal}");
+}
+
+const EK: &[u8] = b"Endorsement key\r\n";
+
+/// Gives bytes of `TEXT`; with a code, that and nothing.
+unsafe extern "C" fn get_bytes(
+    _: *mut c_void,
+    bytes: *mut *mut c_uchar,
+    length: *mut usize,
+) -> c_int {
+    let given = TEXT.get().map_or(EK, CStr::to_bytes);
+    // SAFETY: the caller's promise: writable places.
+    unsafe {
+        if CODE.get() != 0 {
+            return CODE.get();
+        }
+        let target = libc::malloc(given.len().max(1)).cast::<c_uchar>();
+        target.copy_from_nonoverlapping(given.as_ptr(), given.len());
+        (*bytes, *length) = (target, given.len());
+    }
+    0
+}
+
+unsafe extern "C" fn activate(_: *mut c_void, _: *const c_uchar, length: usize) -> c_int {
+    c_int::try_from(length).unwrap()
+}
+
+unsafe extern "C" fn sign_bytes(
+    handle: *mut c_void,
+    _: *const c_uchar,
+    _: usize,
+    bytes: *mut *mut c_uchar,
+    length: *mut usize,
+) -> c_int {
+    // SAFETY: the same contract.
+    unsafe { get_bytes(handle, bytes, length) }
+}
+
+fn tpm_table() -> TpmInterface {
+    TpmInterface {
+        hsm_client_tpm_create: Some(create),
+        hsm_client_tpm_destroy: Some(destroy),
+        hsm_client_activate_identity_key: Some(activate),
+        hsm_client_get_ek: Some(get_bytes),
+        hsm_client_get_srk: Some(get_bytes),
+        hsm_client_sign_with_identity: Some(sign_bytes),
+    }
+}
+
+/// `c-abi.md` section 5, and the golden vector of section 1.7.
+#[test]
+fn a_tpm_plugin_shows_its_keys_and_signs_with_the_one_that_it_is_sent() {
+    assert_eq!(size_of::<TpmInterface>(), 6 * size_of::<usize>());
+    // SAFETY: the functions above keep the rules.
+    let mut plugin = unsafe { TpmPlugin::create(tpm_table(), Purpose::Provisioning) }.unwrap();
+    assert_eq!(plugin.attestation(), Attestation::Tpm);
+    assert_eq!(
+        plugin.registration_id().unwrap().unwrap().as_str(),
+        "peaiyuv4dp7nrghsnr3sroo5errsotviungqd546j6hp7w76v76q"
+    );
+    let keys = plugin.tpm_keys().unwrap();
+    assert_eq!((keys.endorsement_key.as_slice(), keys.storage_root_key.as_slice()), (EK, EK));
+    plugin.activate(b"").unwrap();
+    let refusal = plugin.activate(b"blob").unwrap_err().to_string();
+    assert!(refusal.contains("hsm_client_activate_identity_key of the plug-in failed with code 4"));
+    let refusal = plugin.sign(b"data").unwrap_err().to_string();
+    assert!(refusal.contains("returned 17 bytes; an HMAC-SHA256 has 32"), "{refusal}");
+    TEXT.set(Some(c"0123456789abcdef0123456789abcdef"));
+    assert_eq!(plugin.sign(b"data").unwrap().as_bytes(), b"0123456789abcdef0123456789abcdef");
+    TEXT.set(Some(c""));
+    let refusal = plugin.tpm_keys().unwrap_err().to_string();
+    assert!(refusal.contains("hsm_client_get_ek of the plug-in returned"), "{refusal}");
+    CODE.set(3);
+    let refusal = plugin.registration_id().unwrap_err().to_string();
+    assert!(refusal.contains("hsm_client_get_ek of the plug-in failed with code 3"), "{refusal}");
+    drop(plugin);
+    assert_eq!(ALIVE.get(), 0);
+}
+
+/// `c-abi.md` section 5: the hub's side takes fewer functions.
+#[test]
+fn each_side_asks_for_the_functions_that_it_takes() {
+    use Purpose::{Hub, Provisioning};
+    let key = KeyInterface { hsm_client_get_registration_name: None, ..key_table() };
+    let x509 = X509Interface { hsm_client_get_common_name: None, ..x509_table() };
+    let tpm = TpmInterface {
+        hsm_client_activate_identity_key: None,
+        hsm_client_get_ek: None,
+        hsm_client_get_srk: None,
+        ..tpm_table()
+    };
+    assert!(key.check(Hub).is_ok() && x509.check(Hub).is_ok() && tpm.check(Hub).is_ok());
+    for (refusal, slot) in [
+        (key.check(Provisioning), "hsm_client_get_registration_name"),
+        (x509.check(Provisioning), "hsm_client_get_common_name"),
+        (tpm.check(Provisioning), "hsm_client_activate_identity_key"),
+        (KeyInterface::default().check(Hub), "hsm_client_key_create"),
+        (X509Interface { hsm_client_get_key: None, ..x509 }.check(Hub), "hsm_client_get_key"),
+        (
+            TpmInterface { hsm_client_sign_with_identity: None, ..tpm }.check(Hub),
+            "hsm_client_sign_with_identity",
+        ),
+    ] {
+        assert_eq!(refusal.unwrap_err().to_string(), format!("{slot} of the plug-in is NULL"));
+    }
+}
+
+thread_local! {
+    /// Which of the functions of a library were called, in order.
+    static CALLS: std::cell::RefCell<String> = const { std::cell::RefCell::new(String::new()) };
+}
+
+fn note(call: &str) {
+    CALLS.with_borrow_mut(|calls| calls.push_str(call));
+}
+
+unsafe extern "C" fn x509_init() -> c_int {
+    note("X");
+    CODE.get()
+}
+
+unsafe extern "C" fn tpm_init() -> c_int {
+    note("T");
+    0
+}
+
+unsafe extern "C" fn x509_deinit() {
+    note("x");
+}
+
+unsafe extern "C" fn tpm_deinit() {
+    note("t");
+}
+
+unsafe extern "C" fn no_table<T>() -> *const T {
+    ptr::null()
+}
+
+unsafe extern "C" fn some_table() -> *const KeyInterface {
+    static TABLE: KeyInterface = KeyInterface {
+        hsm_client_key_create: None,
+        hsm_client_key_destroy: None,
+        hsm_client_get_symm_key: Some(get_text),
+        hsm_client_get_registration_name: None,
+        hsm_client_set_symm_key_info: None,
+    };
+    &raw const TABLE
+}
+
+/// `c-abi.md` section 5, the sequence of calls.
+#[test]
+fn a_library_is_told_of_its_use_in_order() {
+    let functions = LibraryInterface {
+        size: size_of::<LibraryInterface>(),
+        x509_init: Some(x509_init),
+        x509_deinit: Some(x509_deinit),
+        tpm_init: Some(tpm_init),
+        tpm_deinit: Some(tpm_deinit),
+        tpm_interface: Some(no_table),
+        x509_interface: Some(no_table),
+        key_interface: Some(some_table),
+    };
+    assert_eq!(LibraryInterface::FIRST_SIZE, 8 * size_of::<usize>());
+    // SAFETY: the functions above keep the rules.
+    let library = unsafe { Library::new(functions) }.unwrap();
+    library.initialize().unwrap();
+    library.deinitialize();
+    CODE.set(9);
+    let refusal = library.initialize().unwrap_err().to_string();
+    assert_eq!(refusal, "hsm_client_x509_init of the plug-in failed with code 9");
+    CALLS.with_borrow(|calls| assert_eq!(calls, "XTxtX"));
+    assert!(library.key().unwrap().hsm_client_get_symm_key.is_some());
+    assert!(matches!(library.tpm(), Err(PluginError::ReturnedNull("hsm_client_tpm_interface"))));
+    assert!(matches!(library.x509(), Err(PluginError::ReturnedNull("hsm_client_x509_interface"))));
+
+    type Change = fn(&mut LibraryInterface);
+    let without: [Change; 7] = [
+        |l| l.x509_init = None,
+        |l| l.x509_deinit = None,
+        |l| l.tpm_init = None,
+        |l| l.tpm_deinit = None,
+        |l| l.tpm_interface = None,
+        |l| l.x509_interface = None,
+        |l| l.key_interface = None,
+    ];
+    for (change, name) in without.into_iter().zip(LibraryInterface::NAMES) {
+        let mut functions = functions;
+        change(&mut functions);
+        // SAFETY: the functions above keep the rules.
+        let refusal = unsafe { Library::new(functions) }.unwrap_err();
+        assert!(matches!(refusal, PluginError::MissingFunction(missing) if missing == name));
+    }
 }

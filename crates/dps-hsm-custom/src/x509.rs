@@ -1,9 +1,9 @@
 //! A plug-in with a certificate.
 #![allow(unsafe_code)]
 
-use crate::module::{Module, take_bytes};
-use crate::{PluginError, SignerInterface, X509Interface};
-use core::ptr::{self, NonNull};
+use crate::module::{Given, Module};
+use crate::{PluginError, Purpose, SignerInterface, X509Interface};
+use core::ptr;
 use dps_core::{
     Attestation, ClientIdentity, ClientKey, Hsm, HsmError, Now, RegistrationId, SignatureScheme,
 };
@@ -29,15 +29,6 @@ enum Functions {
     Signer(SignerInterface),
 }
 
-/// What a plug-in gives. Not checked.
-#[allow(missing_debug_implementations)]
-pub struct PemTexts {
-    /// The certificate, or a chain that begins with it.
-    pub certificate: Zeroizing<String>,
-    /// Its key.
-    pub key: Zeroizing<String>,
-}
-
 impl X509Plugin {
     /// Makes a handle of a plug-in that gives its key.
     ///
@@ -48,8 +39,8 @@ impl X509Plugin {
     /// # Safety
     ///
     /// The functions are those of a plug-in that keeps the rules in the crate's documentation.
-    pub unsafe fn create(interface: X509Interface) -> Result<Self, PluginError> {
-        interface.check()?;
+    pub unsafe fn create(interface: X509Interface, purpose: Purpose) -> Result<Self, PluginError> {
+        interface.check(purpose)?;
         let (create, destroy) =
             (interface.hsm_client_x509_create, interface.hsm_client_x509_destroy);
         // SAFETY: this function's contract.
@@ -92,22 +83,32 @@ impl X509Plugin {
         Ok(unsafe { self.module().text(slot, get) }?.to_string())
     }
 
-    /// The certificate and its key, as the plug-in gives them.
+    /// The certificate, as the plug-in gives it.
+    ///
+    /// # Errors
+    ///
+    /// [`PluginError`] when the plug-in gives none.
+    pub fn certificate_text(&self) -> Result<Zeroizing<String>, PluginError> {
+        let (slot, get) = match self.functions {
+            Functions::Pem(table) => ("hsm_client_get_cert", table.hsm_client_get_cert),
+            Functions::Signer(table) => ("get_cert", table.get_cert),
+        };
+        // SAFETY: `create`'s contract.
+        unsafe { self.module().text(slot, get) }
+    }
+
+    /// Its key, as the plug-in gives it.
     ///
     /// # Errors
     ///
     /// [`PluginError`] when the plug-in gives none; [`PluginError::KeyStaysInside`] when it only
     /// signs.
-    pub fn texts(&self) -> Result<PemTexts, PluginError> {
+    pub fn key_text(&self) -> Result<Zeroizing<String>, PluginError> {
         let Functions::Pem(table) = self.functions else {
             return Err(PluginError::KeyStaysInside);
         };
-        let mut module = self.module();
-        // SAFETY: `create`'s contract, here and below.
-        let certificate = unsafe { module.text("hsm_client_get_cert", table.hsm_client_get_cert) }?;
-        // SAFETY: as above.
-        let key = unsafe { module.text("hsm_client_get_key", table.hsm_client_get_key) }?;
-        Ok(PemTexts { certificate, key })
+        // SAFETY: `create`'s contract.
+        unsafe { self.module().text("hsm_client_get_key", table.hsm_client_get_key) }
     }
 
     /// Reads the certificate, and with a plug-in that gives it the key.
@@ -117,12 +118,10 @@ impl X509Plugin {
     /// [`PluginError`] when the plug-in gives none, [`PluginError::Certificate`] when it cannot be
     /// used.
     pub fn load(&self) -> Result<X509Hsm, PluginError> {
-        let Functions::Signer(table) = self.functions else {
-            let texts = self.texts()?;
-            return Ok(X509Hsm::from_pem(texts.certificate.as_bytes(), texts.key.as_bytes())?);
-        };
-        // SAFETY: `create`'s contract.
-        let certificate = unsafe { self.module().text("get_cert", table.get_cert) }?;
+        let certificate = self.certificate_text()?;
+        if let Functions::Pem(_) = self.functions {
+            return Ok(X509Hsm::from_pem(certificate.as_bytes(), self.key_text()?.as_bytes())?);
+        }
         let plugin = self.clone();
         Ok(X509Hsm::from_pem_with_key(certificate.as_bytes(), |schemes| {
             Arc::new(SignerKey { plugin, schemes })
@@ -137,7 +136,7 @@ impl X509Plugin {
         let Functions::Signer(SignerInterface { sign: Some(sign), .. }) = self.functions else {
             return Err(PluginError::MissingSlot("sign"));
         };
-        let (mut signature, mut length) = (ptr::null_mut(), 0);
+        let (mut bytes, mut length) = (ptr::null_mut(), 0);
         let module = self.module();
         // SAFETY: `create`'s contract; all pointers are valid until it returns.
         let code = unsafe {
@@ -146,26 +145,12 @@ impl X509Plugin {
                 scheme,
                 message.as_ptr(),
                 message.len(),
-                &raw mut signature,
+                &raw mut bytes,
                 &raw mut length,
             )
         };
-        if code != 0 {
-            // By the rules nothing was allocated.
-            return Err(PluginError::Failed { slot: "sign", code });
-        }
-        let signature = NonNull::new(signature).ok_or(PluginError::ReturnedNull("sign"))?;
-        if length > MAX_SIGNATURE {
-            // Bytes that may not be there are neither read nor wiped.
-            // SAFETY: by the plug-in's rules it comes from malloc and is ours now.
-            unsafe { libc::free(signature.as_ptr().cast()) };
-            return Err(PluginError::SignatureLength(length));
-        }
-        // SAFETY: by the plug-in's rules as many bytes from malloc, which are ours now.
-        let signature = unsafe { take_bytes(signature, length) };
-        if signature.is_empty() {
-            return Err(PluginError::ReturnedEmpty("sign"));
-        }
+        // SAFETY: `create`'s contract.
+        let signature = unsafe { Given { code, bytes, length }.take("sign", MAX_SIGNATURE) }?;
         Ok(signature.to_vec())
     }
 }

@@ -5,10 +5,10 @@ use super::{ll, threaded};
 use crate::abi::{
     DPS_FAILURE, DPS_POLICY, PROV_DEVICE_HANDLE, PROV_DEVICE_LL_HANDLE, PROV_DEVICE_RESULT,
 };
-use crate::failure::of_thread;
+use crate::failure::{of_thread, refuse};
 use crate::guard::guard;
 use crate::pointers;
-use crate::session::Session;
+use crate::session::{Session, default_policy, set_default_policy};
 use core::ffi::{CStr, c_char};
 use std::sync::Arc;
 
@@ -22,6 +22,8 @@ const VERSION: &CStr =
         Ok(version) => version,
         Err(_) => c"",
     };
+
+const NO_POLICY: &str = "the policy is NULL or its size is not set";
 
 /// The version of the library: `DPS_VERSION` of the headers it was built with.
 #[unsafe(no_mangle)]
@@ -125,6 +127,43 @@ pub unsafe extern "C" fn dps_set_policy(
     guard(ERROR, || unsafe { set_policy(of_threaded(handle), policy) })
 }
 
+/// Reads the policy that new handles begin with. See `dps.h`.
+///
+/// # Safety
+///
+/// As for `dps_ll_get_policy`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dps_get_default_policy(policy: *mut DPS_POLICY) -> PROV_DEVICE_RESULT {
+    guard(ERROR, || {
+        let current = default_policy();
+        // SAFETY: the caller's contract.
+        match unsafe { pointers::write_sized(policy, &current, DPS_POLICY::FIRST_SIZE) } {
+            true => OK,
+            false => refuse(INVALID_ARG, NO_POLICY),
+        }
+    })
+}
+
+/// Changes the policy that new handles begin with. See `dps.h`.
+///
+/// # Safety
+///
+/// As for `dps_ll_set_policy`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dps_set_default_policy(policy: *const DPS_POLICY) -> PROV_DEVICE_RESULT {
+    guard(ERROR, || {
+        let current = default_policy();
+        // SAFETY: the caller's contract; every bit pattern is a valid policy.
+        match unsafe { pointers::read_sized(policy, DPS_POLICY::FIRST_SIZE, current) } {
+            Some(policy) => match set_default_policy(&policy) {
+                Ok(()) => OK,
+                Err(reason) => refuse(INVALID_ARG, reason),
+            },
+            None => refuse(INVALID_ARG, NO_POLICY),
+        }
+    })
+}
+
 fn of_threaded(handle: PROV_DEVICE_HANDLE) -> Option<Arc<Session>> {
     threaded::threaded(handle).map(|threaded| Arc::clone(&threaded.session))
 }
@@ -177,7 +216,7 @@ unsafe fn get_policy(session: Option<Arc<Session>>, target: *mut DPS_POLICY) -> 
     // SAFETY: the caller's contract.
     match unsafe { pointers::write_sized(target, &session.policy(), DPS_POLICY::FIRST_SIZE) } {
         true => OK,
-        false => session.refuse(INVALID_ARG, "the policy is NULL or its size is not set"),
+        false => session.refuse(INVALID_ARG, NO_POLICY),
     }
 }
 
@@ -192,6 +231,6 @@ unsafe fn set_policy(
     // SAFETY: the caller's contract; every bit pattern is a valid policy.
     match unsafe { pointers::read_sized(source, DPS_POLICY::FIRST_SIZE, session.policy()) } {
         Some(policy) => session.set_policy(&policy),
-        None => session.refuse(INVALID_ARG, "the policy is NULL or its size is not set"),
+        None => session.refuse(INVALID_ARG, NO_POLICY),
     }
 }

@@ -2,15 +2,16 @@
 #![allow(unsafe_code)]
 
 use super::transport::known;
-use crate::abi::{PROV_DEVICE_RESULT, PROV_DEVICE_TRANSPORT_PROVIDER_FUNCTION};
+use crate::abi::{PROV_DEVICE_RESULT, PROV_DEVICE_TRANSPORT_PROVIDER_FUNCTION, SECURE_DEVICE_TYPE};
 use crate::failure::{of_thread, refuse};
 use crate::plugin;
 use crate::pointers;
 use crate::registry::Registry;
-use crate::security::Side;
+use crate::security::{Side, security};
 use crate::session::Session;
 use crate::threaded::Threaded;
 use core::ffi::c_char;
+use dps_client::dps_core::Attestation;
 
 use PROV_DEVICE_RESULT::PROV_DEVICE_RESULT_INVALID_ARG as INVALID_ARG;
 
@@ -43,6 +44,14 @@ pub(super) unsafe fn create(
         refuse(INVALID_ARG, "the transport does not belong to this library");
         return None;
     };
+    let is_tpm = security().kind(Side::Provisioning) == SECURE_DEVICE_TYPE::TPM;
+    if is_tpm && !transport.supports(Attestation::Tpm) {
+        refuse(
+            PROV_DEVICE_RESULT::PROV_DEVICE_RESULT_ERROR,
+            "the service takes trusted platform modules over HTTP and AMQP only, not over MQTT",
+        );
+        return None;
+    }
     match plugin::proof(Side::Provisioning) {
         Ok(proof) => {
             // What failed before on this thread is no longer why Create gave NULL.

@@ -7,7 +7,11 @@ use crate::guard::guard;
 use crate::plugin::Certified;
 use crate::pointers;
 use crate::security::security;
-use dps_hsm_custom::{KeyInterface, PluginError, SignerInterface, X509Interface};
+use dps_hsm_custom::{
+    KeyInterface, PluginError, Purpose, SignerInterface, TpmInterface, X509Interface,
+};
+
+const FIRST_SIZE: usize = SignerInterface::FIRST_SIZE;
 
 use PROV_DEVICE_RESULT::{
     PROV_DEVICE_RESULT_ERROR as ERROR, PROV_DEVICE_RESULT_INVALID_ARG as INVALID_ARG,
@@ -26,7 +30,8 @@ pub unsafe extern "C" fn dps_hsm_register_symmetric_key(
     guard(ERROR, || {
         // SAFETY: the caller's contract.
         let table = unsafe { pointers::value::<KeyInterface>(hsm.cast()) };
-        checked(table.as_ref().map(KeyInterface::check), || security().register_key(table))
+        let check = table.as_ref().map(|table| table.check(Purpose::Hub));
+        checked(check, || security().register_key(table))
     })
 }
 
@@ -41,7 +46,7 @@ pub unsafe extern "C" fn dps_hsm_register_x509(hsm: *const X509Interface) -> PRO
     guard(ERROR, || {
         // SAFETY: the caller's contract.
         let table = unsafe { pointers::value::<X509Interface>(hsm.cast()) };
-        checked(table.as_ref().map(X509Interface::check), || {
+        checked(table.as_ref().map(|table| table.check(Purpose::Hub)), || {
             security().register_x509(table.map(Certified::Pem));
         })
     })
@@ -61,9 +66,8 @@ pub unsafe extern "C" fn dps_hsm_register_x509_signer(
         if hsm.is_null() {
             return checked(None, || security().register_x509(None));
         }
-        let least = size_of::<SignerInterface>();
         // SAFETY: the caller's contract; every bit pattern of the size's bytes is the caller's.
-        let table = unsafe { pointers::read_sized(hsm, least, SignerInterface::default()) };
+        let table = unsafe { pointers::read_sized(hsm, FIRST_SIZE, SignerInterface::default()) };
         let Some(table) = table else {
             return refuse(INVALID_ARG, "the size of the table is not set, or too small");
         };
@@ -73,6 +77,22 @@ pub unsafe extern "C" fn dps_hsm_register_x509_signer(
     })
 }
 
+/// Has trusted platform modules be a plug-in's, for what is created from now on. NULL: not any more.
+///
+/// # Safety
+///
+/// As for `dps_hsm_register_symmetric_key`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dps_hsm_register_tpm(hsm: *const TpmInterface) -> PROV_DEVICE_RESULT {
+    guard(ERROR, || {
+        // SAFETY: the caller's contract.
+        let table = unsafe { pointers::value::<TpmInterface>(hsm.cast()) };
+        let check = table.as_ref().map(|table| table.check(Purpose::Hub));
+        checked(check, || security().register_tpm(table))
+    })
+}
+
+/// What both sides miss is refused here; what only a registration calls, when a client is created.
 fn checked(check: Option<Result<(), PluginError>>, register: impl FnOnce()) -> PROV_DEVICE_RESULT {
     match check {
         Some(Err(error)) => refuse(INVALID_ARG, error.to_string()),

@@ -2,8 +2,9 @@
 #![allow(unsafe_code)]
 
 use crate::abi::{IOTHUB_SECURITY_TYPE, PROV_DEVICE_RESULT, SECURE_DEVICE_TYPE};
-use crate::failure::refuse;
+use crate::failure::{of_thread, refuse};
 use crate::guard::guard;
+use crate::plugin;
 use crate::pointers;
 use crate::security::{Side, security};
 use core::ffi::{c_char, c_int};
@@ -23,7 +24,7 @@ pub extern "C" fn prov_dev_security_init(hsm_type: SECURE_DEVICE_TYPE) -> c_int 
 /// chosen.
 #[unsafe(no_mangle)]
 pub extern "C" fn prov_dev_security_deinit() {
-    guard((), || security().deinit());
+    guard((), || deinit(Side::Provisioning));
 }
 
 /// The kind given to the last `prov_dev_security_init` with an available kind.
@@ -69,7 +70,7 @@ pub extern "C" fn iothub_security_init(sec_type: IOTHUB_SECURITY_TYPE) -> c_int 
 /// The same as `prov_dev_security_deinit`.
 #[unsafe(no_mangle)]
 pub extern "C" fn iothub_security_deinit() {
-    guard((), || security().deinit());
+    guard((), || deinit(Side::Hub));
 }
 
 /// The kind given to the last `iothub_security_init` with an available kind, or, before the first
@@ -110,12 +111,26 @@ pub extern "C" fn iothub_security_get_symm_registration_name() -> *const c_char 
 fn init(side: Side, kind: SECURE_DEVICE_TYPE) -> c_int {
     // Not in the `match`: the lock must be gone before anything else happens.
     let chosen = security().init(side, kind);
-    match chosen {
-        Ok(()) => 0,
+    let times = match chosen {
+        Ok(times) => times,
         Err(reason) => {
             refuse(PROV_DEVICE_RESULT::PROV_DEVICE_RESULT_ERROR, reason);
-            REFUSED
+            return REFUSED;
         }
+    };
+    for _ in 0..times {
+        if let Err(failure) = plugin::initialize() {
+            of_thread(|last| last.set(failure));
+            return REFUSED;
+        }
+    }
+    0
+}
+
+fn deinit(side: Side) {
+    let times = security().deinit(side);
+    for _ in 0..times {
+        plugin::deinitialize();
     }
 }
 

@@ -132,6 +132,14 @@ unsafe fn proxy(options: HTTP_PROXY_OPTIONS) -> Result<Proxy, String> {
     let proxy = Proxy::http(host, port).map_err(|error| error.to_string())?;
     match (username, password) {
         (None, None) => Ok(proxy),
+        // It would be sent, and the proxy would say that the password is wrong.
+        (Some(username), Some(password))
+            if [username.as_str(), password.expose()]
+                .iter()
+                .any(|text| text.contains('\u{fffd}')) =>
+        {
+            Err("username and password must be UTF-8".into())
+        }
         (Some(username), Some(password)) => {
             proxy.basic_auth(username, password.expose()).map_err(|error| error.to_string())
         }
@@ -170,6 +178,8 @@ mod tests {
             HTTP_PROXY_OPTIONS { host_address: c"".as_ptr(), ..options() },
             HTTP_PROXY_OPTIONS { host_address: c"http://proxy".as_ptr(), ..options() },
             HTTP_PROXY_OPTIONS { username, ..options() },
+            HTTP_PROXY_OPTIONS { username, password: c"w\xfcrd".as_ptr(), ..options() },
+            HTTP_PROXY_OPTIONS { username: c"\xff".as_ptr(), password, ..options() },
             HTTP_PROXY_OPTIONS { password, ..options() },
             HTTP_PROXY_OPTIONS { port: 0, ..options() },
             HTTP_PROXY_OPTIONS { port: -1, ..options() },

@@ -4,10 +4,11 @@ use super::{ERROR, Phase, Session, State, prepare};
 use crate::abi::{PROV_DEVICE_REG_STATUS, PROV_DEVICE_RESULT};
 use crate::callbacks::Callbacks;
 use crate::failure::Failure;
+use crate::result::Codes;
 use crate::{guard, signals, trace};
 use core::ops::ControlFlow;
 use core::time::Duration;
-use dps_client::{Assignment, Progress, ProvisioningClient, Status, Transport, TrustAnchors};
+use dps_client::{Assignment, Progress, ProvisioningClient, Status, TrustAnchors};
 use std::ffi::CString;
 use std::time::Instant;
 
@@ -34,12 +35,12 @@ impl Session {
     /// Serves the network without blocking, then calls back. Does nothing when a pass is under
     /// way already (DoWork from a callback).
     pub(crate) fn pass(&self) {
-        let Some((client, tracing)) = self.check_out() else { return };
+        let Some((client, tracing, codes)) = self.check_out() else { return };
         // Also when something below panics.
         let _end = EndOfPass(self);
         let served = match client {
-            Ok(client) if tracing => trace::follow(|| serve(client, self.transport)),
-            Ok(client) => serve(client, self.transport),
+            Ok(client) if tracing => trace::follow(|| serve(client, codes)),
+            Ok(client) => serve(client, codes),
             Err(failure) => Served { outcome: Some(Err(failure)), ..Served::default() },
         };
         let (callbacks, news) = self.check_in(served);
@@ -53,30 +54,16 @@ impl Session {
         }
     }
 
-    /// Waits until the register callback, if it is being called, has returned.
-    pub(crate) fn await_told(&self) {
-        let mut state = self.lock();
-        while state.phase == Phase::Telling && !state.destroyed {
-            state = self.changed.wait(state).unwrap_or_else(|poison| poison.into_inner());
-        }
-    }
-
-    /// Whether the register callback is being called.
-    pub(crate) fn is_telling(&self) -> bool {
-        let state = self.lock();
-        state.phase == Phase::Telling && !state.destroyed
-    }
-
     /// Takes the client out of the state, making it if a registration begins. `None`: nothing to
     /// do.
-    fn check_out(&self) -> Option<(Result<ProvisioningClient, Failure>, bool)> {
+    fn check_out(&self) -> Option<(Result<ProvisioningClient, Failure>, bool, Codes)> {
         let mut guard = self.lock();
         let state = &mut *guard;
         if state.passing || state.destroyed {
             return None;
         }
         let client = match state.phase {
-            Phase::Ready | Phase::Telling => return None,
+            Phase::Ready | Phase::Naming | Phase::Telling => return None,
             Phase::Armed => {
                 state.phase = Phase::Running;
                 begin(state)
@@ -101,14 +88,16 @@ impl Session {
             Ok(client)
         });
         state.passing = true;
-        Some((client, state.settings.trace))
+        Some((client, state.settings.trace, state.codes))
     }
 
     /// Puts the client back and notes the outcome. Gives what is to be told.
     fn check_in(&self, served: Served) -> (Option<Callbacks>, Vec<News>) {
         let mut guard = self.lock();
         let state = &mut *guard;
-        let mut news: Vec<News> = served.statuses.iter().filter_map(status_news).collect();
+        let all = state.all_statuses;
+        let mut news: Vec<News> =
+            served.statuses.iter().flat_map(|status| status_news(*status, all)).collect();
         for status in &served.statuses {
             state.trace(format_args!("{}", describe(*status)));
         }
@@ -116,7 +105,11 @@ impl Session {
         if let Some(outcome) = served.outcome {
             state.phase = Phase::Telling;
             state.interrupter = None;
-            news.push(note(state, outcome));
+            let outcome = note(state, outcome);
+            if all {
+                news.push(News::Status(last_status(&outcome)));
+            }
+            news.push(outcome);
         }
         (state.callbacks, news)
     }
@@ -131,7 +124,7 @@ impl Session {
             }
             state = match state.phase {
                 Phase::Armed => return ControlFlow::Continue(()),
-                Phase::Ready | Phase::Telling => {
+                Phase::Ready | Phase::Naming | Phase::Telling => {
                     self.changed.wait(state).unwrap_or_else(|poison| poison.into_inner())
                 }
                 Phase::Running => {
@@ -177,11 +170,6 @@ impl Session {
         };
         say_goodbye(abandoned);
     }
-
-    /// Whether [`destroy`](Self::destroy) was called.
-    pub(crate) fn is_destroyed(&self) -> bool {
-        self.lock().destroyed
-    }
 }
 
 /// Brings the state in order when a pass ends.
@@ -211,8 +199,14 @@ fn begin(state: &mut State) -> Result<ProvisioningClient, Failure> {
         "registering {id:?} at {:?}, scope {:?}",
         state.target.uri, state.target.id_scope
     ));
-    let mut client =
-        prepare::client(&state.target, id, &state.settings, &state.x509, state.presented.take())?;
+    let mut client = prepare::client(
+        &state.target,
+        id,
+        &state.settings,
+        state.codes,
+        &state.x509,
+        state.presented.take(),
+    )?;
     // The client was made with all settings.
     state.timeout_changed = false;
     state.trust_changed = false;
@@ -224,7 +218,7 @@ fn begin(state: &mut State) -> Result<ProvisioningClient, Failure> {
 }
 
 /// Lets the client do all it can do at once. No lock is held.
-fn serve(mut client: ProvisioningClient, transport: Transport) -> Served {
+fn serve(mut client: ProvisioningClient, codes: Codes) -> Served {
     let served = guard::guard(None, move || {
         // The look-up of names may start a thread, which inherits the mask.
         let _quiet = signals::Blocked::new();
@@ -234,7 +228,7 @@ fn serve(mut client: ProvisioningClient, transport: Transport) -> Served {
                 Progress::Status(status) => served.statuses.push(status),
                 Progress::Finished(result) => {
                     served.outcome =
-                        Some(result.map_err(|error| Failure::of_registration(&error, transport)));
+                        Some(result.map_err(|error| Failure::of_registration(&error, codes)));
                     return Some(served);
                 }
                 Progress::Pending => {
@@ -278,16 +272,32 @@ fn tell(callbacks: &Callbacks, news: &News) {
     }
 }
 
-fn status_news(status: &Status) -> Option<News> {
-    match status {
-        Status::Connected => {
-            Some(News::Status(PROV_DEVICE_REG_STATUS::PROV_DEVICE_REG_STATUS_CONNECTED))
-        }
-        Status::Assigning => {
-            Some(News::Status(PROV_DEVICE_REG_STATUS::PROV_DEVICE_REG_STATUS_ASSIGNING))
-        }
+/// What the program is told of it. The original tells no more than one status for each; who wants
+/// `all` is told REGISTERING too.
+fn status_news(status: Status, all: bool) -> impl Iterator<Item = News> {
+    use PROV_DEVICE_REG_STATUS::{
+        PROV_DEVICE_REG_STATUS_ASSIGNING as ASSIGNING,
+        PROV_DEVICE_REG_STATUS_CONNECTED as CONNECTED,
+        PROV_DEVICE_REG_STATUS_REGISTERING as REGISTERING,
+    };
+    let (first, second) = match status {
+        Status::Connected => (Some(CONNECTED), all.then_some(REGISTERING)),
+        Status::Assigning => (Some(ASSIGNING), None),
         // C programs know no others.
-        _ => None,
+        _ => (None, None),
+    };
+    first.into_iter().chain(second).map(News::Status)
+}
+
+/// The status that goes with an outcome, for who wants all.
+fn last_status(outcome: &News) -> PROV_DEVICE_REG_STATUS {
+    match outcome {
+        News::Status(status) => *status,
+        News::Assigned { .. } => PROV_DEVICE_REG_STATUS::PROV_DEVICE_REG_STATUS_ASSIGNED,
+        News::Failed(PROV_DEVICE_RESULT::PROV_DEVICE_RESULT_HUB_NOT_SPECIFIED) => {
+            PROV_DEVICE_REG_STATUS::PROV_DEVICE_REG_HUB_NOT_SPECIFIED
+        }
+        News::Failed(_) => PROV_DEVICE_REG_STATUS::PROV_DEVICE_REG_STATUS_ERROR,
     }
 }
 

@@ -1,20 +1,41 @@
 //! Who registers (`c-abi.md` section 3.4, the rows about what was never set).
+//!
+//! What a plug-in is asked for, it is asked for with no lock held: it may be slow, and Destroy must
+//! not wait for it.
 
 use super::{ERROR, State};
 use crate::abi::PROV_DEVICE_RESULT::PROV_DEVICE_RESULT_TRANSPORT as TRANSPORT;
 use crate::failure::Failure;
 use crate::plugin;
-use crate::security::{Proof, security};
+use crate::proof::Proof;
+use crate::security::security;
+use crate::x509::Material;
 use dps_hsm_custom::PluginError;
+use dps_hsm_x509::X509Hsm;
+
+/// What has to be found out before a registration can begin.
+pub(super) struct Question {
+    proof: Proof,
+    x509: Material,
+    /// Whether an id is in force already.
+    named: bool,
+}
+
+/// What was found.
+pub(crate) struct Identity {
+    /// None when one is in force already.
+    pub(super) registration_id: Option<String>,
+    /// What a plug-in's certificate and key are.
+    pub(super) presented: Option<Result<X509Hsm, Failure>>,
+}
 
 impl State {
-    /// Finds the registration id, and for X.509 the certificate. What is found stays.
+    /// Settles on the certificate of the options or of the process.
     ///
     /// # Errors
     ///
     /// ERROR when there is none, as in the original.
-    pub(super) fn identify(&mut self) -> Result<(), Failure> {
-        let missing = |detail: String| Err(Failure::usage(ERROR, detail));
+    pub(super) fn question(&mut self) -> Result<Question, Failure> {
         if let Proof::X509 = self.target.proof {
             if self.x509.is_none() {
                 self.x509 = security().x509();
@@ -23,39 +44,49 @@ impl State {
                 return missing(format!("{option}; a device with a certificate needs both"));
             }
         }
-        if let Proof::X509Plugin(plugin) = &self.target.proof {
-            self.presented = Some(match plugin.load() {
-                Ok(hsm) => Ok(hsm),
-                // The original finds out at the handshake.
-                Err(error @ PluginError::Certificate(_)) => {
-                    Err(plugin::failure(&error).under(TRANSPORT))
-                }
-                Err(error) => return Err(plugin::failure(&error)),
-            });
-        }
-        if self.registration_id.is_none() {
-            let own = match &self.target.proof {
-                Proof::SymmetricKey { registration_name, .. } => Some(registration_name.clone()),
-                Proof::KeyPlugin(plugin) => {
-                    Some(plugin.registration_name().map_err(|error| plugin::failure(&error))?)
-                }
-                Proof::X509Plugin(plugin) => {
-                    Some(plugin.common_name().map_err(|error| plugin::failure(&error))?)
-                }
-                // Beyond the original, whose certificates have no name.
-                Proof::X509 => {
-                    let hsm = self.x509.hsm().map_err(|failure| failure.under(ERROR))?;
-                    hsm.common_name().map(str::to_owned)
-                }
-            };
+        Ok(Question {
+            proof: self.target.proof.clone(),
+            x509: self.x509.clone(),
+            named: self.registration_id.is_some(),
+        })
+    }
+}
+
+impl Question {
+    /// Finds the registration id, and what a plug-in presents.
+    ///
+    /// # Errors
+    ///
+    /// ERROR when there is none, as in the original.
+    pub(super) fn answer(self) -> Result<Identity, Failure> {
+        // The name first: modules are asked in the original's order.
+        let registration_id = if self.named {
+            None
+        } else {
+            let own = self.proof.own_name(&self.x509)?;
             if own.is_none() {
                 return missing(
                     "there is no registration id: the certificate has no common name, and the option registration_id is not set"
                         .into(),
                 );
             }
-            self.registration_id = own;
-        }
-        Ok(())
+            own
+        };
+        let presented = match &self.proof {
+            Proof::X509Plugin(plugin) => Some(match plugin.load() {
+                Ok(hsm) => Ok(hsm),
+                // The original finds out at the handshake.
+                Err(error @ PluginError::Certificate(_)) => {
+                    Err(plugin::failure(&error).under(TRANSPORT))
+                }
+                Err(error) => return Err(plugin::failure(&error)),
+            }),
+            _ => None,
+        };
+        Ok(Identity { registration_id, presented })
     }
+}
+
+fn missing<T>(detail: String) -> Result<T, Failure> {
+    Err(Failure::usage(ERROR, detail))
 }

@@ -4,8 +4,8 @@ use super::drive::internal;
 use super::{Settings, Target};
 use crate::failure::Failure;
 use crate::payload::first_value;
-use crate::result::refused_credentials;
-use crate::security::Proof;
+use crate::proof::Proof;
+use crate::result::Codes;
 use crate::x509::{Material, check_validity};
 use core::fmt::Display;
 use dps_client::{
@@ -21,15 +21,15 @@ pub(super) fn client(
     target: &Target,
     registration_id: &str,
     settings: &Settings,
+    codes: Codes,
     x509: &Material,
     presented: Option<Result<X509Hsm, Failure>>,
 ) -> Result<ProvisioningClient, Failure> {
     let endpoint =
         Endpoint::parse(&target.uri).map_err(|error| Failure::before_sending(&error.into()))?;
     // What the service would not accept in any case; the code is the one its refusal has.
-    let refused = |reason: &dyn Display| {
-        Failure::with_result(refused_credentials(target.transport), &config(reason))
-    };
+    let refused =
+        |reason: &dyn Display| Failure::with_result(codes.refused_credentials(), &config(reason));
     let id_scope = IdScope::new(target.id_scope.as_str()).map_err(|error| refused(&error))?;
     let id = RegistrationId::new(registration_id).map_err(|error| refused(&error))?;
     let trust = match &settings.trusted_certs {
@@ -55,20 +55,24 @@ pub(super) fn client(
             let key = SymmetricKey::from_base64(key.expose()).map_err(|error| match error {
                 // It would have signed, and the service would have refused.
                 KeyError::BadLength { .. } => refused(&error),
-                _ => Failure::before_sending(&config(error)),
+                _ => Failure::with_result(codes.unusable_key(), &config(error)),
             })?;
             builder = builder.hsm(SymmetricKeyHsm::new(id, key));
         }
         Proof::X509 => {
-            let hsm = x509.hsm()?;
-            check_validity(&hsm, target.transport)?;
+            let hsm = x509.hsm().map_err(|failure| failure.under(codes.unusable_key()))?;
+            check_validity(&hsm, codes)?;
             builder = builder.hsm(hsm);
         }
         // Signs when the connection is opened, and may fail then.
         Proof::KeyPlugin(plugin) => builder = builder.hsm(plugin.clone()),
+        // Shows its keys when the registration starts, and may fail then.
+        Proof::Tpm(tpm) => builder = builder.hsm(tpm.clone()),
         Proof::X509Plugin(_) => {
-            let hsm = presented.unwrap_or_else(|| Err(internal()))?;
-            check_validity(&hsm, target.transport)?;
+            let hsm = presented
+                .unwrap_or_else(|| Err(internal()))
+                .map_err(|failure| failure.under(codes.unusable_key()))?;
+            check_validity(&hsm, codes)?;
             builder = builder.hsm(hsm);
         }
     }

@@ -4,7 +4,8 @@
 use super::{ERROR, OK, PROV_DEVICE_RESULT, Phase, Session, State};
 use crate::failure::Failure;
 use crate::options::Setting;
-use crate::security::{Proof, security};
+use crate::proof::Proof;
+use crate::security::security;
 use core::time::Duration;
 
 impl Session {
@@ -85,7 +86,7 @@ impl State {
                 let reason = "cannot be set: the certificate is the plug-in's";
                 Err(Failure::usage(ERROR, format!("{name} {reason}")))
             }
-            Proof::SymmetricKey { .. } | Proof::KeyPlugin(_) => {
+            Proof::SymmetricKey { .. } | Proof::KeyPlugin(_) | Proof::Tpm(_) => {
                 let reason = "is for SECURE_DEVICE_TYPE_X509; this client proves itself with a key";
                 Err(Failure::usage(ERROR, format!("{name} {reason}")))
             }

@@ -92,13 +92,25 @@ fn the_policy_goes_both_ways() {
     let first = session.policy();
     assert_eq!((first.deadline_ms, first.silence_ms, first.max_connections), (0, 60_000, 3));
     assert_eq!((first.poll_interval_ms, first.token_lifetime_s), (1000, 2400));
-    let changed = DPS_POLICY { deadline_ms: 5000, max_connections: 0, conservative: 1, ..first };
+    let changed = DPS_POLICY {
+        deadline_ms: 5000,
+        max_connections: 0,
+        conservative: 1,
+        all_statuses: 1,
+        key_errors: 1,
+        uniform_results: 1,
+        ..first
+    };
     assert_eq!(session.set_policy(&changed), OK);
     assert_eq!(session.policy(), changed);
     for wrong in [
         DPS_POLICY { silence_ms: 0, ..first },
         DPS_POLICY { token_lifetime_s: 0, ..first },
         DPS_POLICY { conservative: 2, ..first },
+        DPS_POLICY { all_statuses: 2, ..first },
+        DPS_POLICY { key_errors: 2, ..first },
+        DPS_POLICY { uniform_results: 2, ..first },
+        DPS_POLICY { reserved: 1, ..first },
     ] {
         assert_eq!(session.set_policy(&wrong), INVALID_ARG);
         assert_eq!(session.policy(), changed);

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* A module of the program's own with a TPM: custom_hsm_tpm_impl.h. */
+#include "custom_hsm_tpm_impl.h"
+
+#include <stddef.h>
+
+#include "dps/dps.h"
+#include "security.h"
+
+static const HSM_CLIENT_TPM_INTERFACE MODULE = {
+    custom_hsm_create,
+    custom_hsm_destroy,
+    custom_hsm_import_key,
+    custom_hsm_get_endorsement_key,
+    custom_hsm_get_storage_root_key,
+    custom_hsm_sign_key,
+};
+
+SECURE_DEVICE_TYPE dps_2017_kind(void)
+{
+    return SECURE_DEVICE_TYPE_TPM;
+}
+
+const void* dps_2017_interface(void)
+{
+    return &MODULE;
+}
+
+int dps_2017_begin(void)
+{
+    if (initialize_hsm_system() != 0)
+    {
+        dps_2017_set_reason("hsm: initialize_hsm_system of the custom security module failed");
+        return MU_FAILURE;
+    }
+    if (dps_hsm_register_tpm(&MODULE) != PROV_DEVICE_RESULT_OK || prov_dev_security_init(SECURE_DEVICE_TYPE_TPM) != 0)
+    {
+        dps_2017_end();
+        return MU_FAILURE;
+    }
+    return 0;
+}
+
+void dps_2017_end(void)
+{
+    (void)dps_hsm_register_tpm(NULL);
+    deinitialize_hsm_system();
+}

@@ -1,0 +1,62 @@
+//! Trusted platform modules (`c-abi.md` sections 3.4 and 5), of a plug-in or built in.
+
+use core::fmt;
+use dps_client::dps_core::{Attestation, Hsm, HsmError, Mac, RegistrationId, TpmKeys};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Whether this build can drive a TPM by itself.
+pub(crate) const BUILT_IN: bool = false;
+
+/// A TPM that several share: a client, the registration that it runs, the hub's credentials.
+#[derive(Clone)]
+pub(crate) struct Tpm(Arc<Mutex<Box<dyn Hsm>>>);
+
+impl Tpm {
+    pub(crate) fn new(hsm: impl Hsm + 'static) -> Self {
+        Self(Arc::new(Mutex::new(Box::new(hsm))))
+    }
+
+    /// The one that the library drives by itself.
+    ///
+    /// # Errors
+    ///
+    /// Why there is none.
+    pub(crate) fn built_in() -> Result<Self, &'static str> {
+        Err(NOT_BUILT_IN)
+    }
+
+    fn hsm(&self) -> MutexGuard<'_, Box<dyn Hsm>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Said where a TPM is called for, and none is there.
+pub(crate) const NOT_BUILT_IN: &str = "trusted platform modules need a security module: this library is built without one of its own, and none is registered (dps_hsm_register_tpm) or linked";
+
+impl Hsm for Tpm {
+    fn attestation(&self) -> Attestation {
+        Attestation::Tpm
+    }
+
+    fn registration_id(&mut self) -> Result<Option<RegistrationId>, HsmError> {
+        self.hsm().registration_id()
+    }
+
+    fn sign(&mut self, data: &[u8]) -> Result<Mac, HsmError> {
+        self.hsm().sign(data)
+    }
+
+    fn tpm_keys(&mut self) -> Result<TpmKeys, HsmError> {
+        self.hsm().tpm_keys()
+    }
+
+    fn activate(&mut self, blob: &[u8]) -> Result<(), HsmError> {
+        self.hsm().activate(blob)
+    }
+}
+
+impl fmt::Debug for Tpm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Tpm")
+    }
+}
