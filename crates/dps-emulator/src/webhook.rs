@@ -67,6 +67,8 @@ impl Caller {
                 .timeout_global(Some(self.timeout))
                 .http_status_as_error(false)
                 .max_redirects(0)
+                // A webhook of a local service is near: no proxy of the environment is between.
+                .proxy(None)
                 .user_agent("dps-emulator")
                 .build()
                 .new_agent()
@@ -76,7 +78,7 @@ impl Caller {
     fn call(&self, call: &WebhookCall) -> WebhookAnswer {
         let request = self.agent().post(&call.url).header("Content-Type", "application/json");
         let failed = |error: &dyn core::fmt::Display| {
-            tracing::warn!(url = %call.url, %error, "a webhook gave no answer");
+            tracing::warn!(url = call.place(), %error, "a webhook gave no answer");
             WebhookAnswer::Unreachable
         };
         match request.send(call.body.as_bytes()) {

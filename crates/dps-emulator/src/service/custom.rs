@@ -21,7 +21,7 @@ const NO_HUB: u32 = 400_208;
 const HUB_REFUSES: u32 = 400_209;
 
 /// A question to a webhook: `body` is to be sent to `url` by POST, as JSON. `Debug` leaves out the
-/// body, which may hold a device's own data.
+/// body, which may hold a device's own data, and the query of the URL, which may hold a key.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct WebhookCall {
@@ -33,11 +33,18 @@ pub struct WebhookCall {
     pub body: String,
 }
 
+impl WebhookCall {
+    /// The URL without its query, which may hold the webhook's own key.
+    pub(crate) fn place(&self) -> &str {
+        self.url.split('?').next().unwrap_or_default()
+    }
+}
+
 impl fmt::Debug for WebhookCall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WebhookCall")
             .field("operation_id", &self.operation_id)
-            .field("url", &self.url)
+            .field("url", &self.place())
             .finish_non_exhaustive()
     }
 }

@@ -143,7 +143,7 @@ fn custom() -> Value {
         "iotHubs": ["one.test", "two.test"],
         "initialTwin": tagged("a"),
         "customAllocationDefinition":
-            {"webhookUrl": "https://allocate.test/api", "apiVersion": "2019-03-31"},
+            {"webhookUrl": "https://allocate.test/api?code=k3y", "apiVersion": "2019-03-31"},
     })
 }
 
@@ -158,7 +158,7 @@ fn a_webhook_is_asked_as_documented_and_its_answer_counts() {
     let operation = line.begin(r#"{"registrationId":"sn-1","payload":{"size":1.50}}"#);
     assert_eq!(line.poll(&operation)["status"], "assigning");
     let call = line.service.next_webhook_call().unwrap();
-    assert_eq!(call.url, "https://allocate.test/api");
+    assert_eq!(call.url, "https://allocate.test/api?code=k3y");
     let asked: Value = serde_json::from_str(&call.body).unwrap();
     let group = &asked["enrollmentGroup"];
     assert_eq!(group["attestation"], json!({"type": "symmetricKey"}), "no keys");
@@ -170,7 +170,8 @@ fn a_webhook_is_asked_as_documented_and_its_answer_counts() {
     let context = json!({"registrationId": "sn-1", "symmetricKey": {}, "payload": {"size": 1.5}});
     assert_eq!(asked["deviceRuntimeContext"], context);
     assert!(call.body.contains("1.50"), "the payload as it came");
-    assert!(!format!("{call:?}").contains("size"), "and not in logs");
+    let shown = format!("{call:?}");
+    assert!(!shown.contains("size") && !shown.contains("k3y"), "and not in logs: {shown}");
 
     let answer = answered(
         200,
