@@ -89,7 +89,8 @@ impl Rig {
     }
 
     fn key(&self, id: &str) -> SymmetricKey {
-        let group = &self.emulator.groups()[0];
+        let groups = self.emulator.groups();
+        let group = groups.iter().find(|group| group.symmetric_keys().is_some()).unwrap();
         group.symmetric_keys().unwrap().primary.derive(&RegistrationId::new(id).unwrap())
     }
 

@@ -100,8 +100,9 @@ impl Service {
     }
 
     fn device_key(&self) -> String {
-        let enrollment = &self.emulator.enrollments()[0];
-        enrollment.symmetric_keys().unwrap().primary.to_base64().to_string()
+        let enrollments = self.emulator.enrollments();
+        let keys = enrollments.iter().find_map(|enrollment| enrollment.symmetric_keys());
+        keys.unwrap().primary.to_base64().to_string()
     }
 }
 

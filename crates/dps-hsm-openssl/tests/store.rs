@@ -1,6 +1,9 @@
 //! Keys that OpenSSL's own provider finds by `file:` URIs, which take the same way as those of
 //! hardware.
 
+// A helper of a test may stop the test where it stands.
+#![allow(clippy::unwrap_used)]
+
 use dps_core::{Hsm as _, Now};
 use dps_hsm_openssl::{OpensslError, Providers, x509};
 use dps_hsm_x509::X509Hsm;
