@@ -211,12 +211,14 @@ typedef struct DPS_HSM_LIBRARY_TAG
 } DPS_HSM_LIBRARY;
 
 /* The struct is copied, and its functions must stay as long as the process lives. NULL: not any more.
- * PROV_DEVICE_RESULT_INVALID_ARG when one of them is NULL; dps_last_error(NULL) names it. */
+ * PROV_DEVICE_RESULT_INVALID_ARG when one of them is NULL; dps_last_error(NULL) names it.
+ * PROV_DEVICE_RESULT_ERROR between prov_dev_security_init and prov_dev_security_deinit: the library's
+ * modules would not have got ready. */
 PROV_DEVICE_RESULT dps_hsm_register_library(const DPS_HSM_LIBRARY* library);
 
 /* The same with the seven functions of a shared object, which stays loaded for good. NULL: not any more.
- * PROV_DEVICE_RESULT_ERROR when it cannot be loaded, or lacks one of the functions; dps_last_error(NULL)
- * tells. A path without a slash is looked for as dlopen does. */
+ * PROV_DEVICE_RESULT_ERROR when it cannot be loaded or lacks one of the functions, and as above;
+ * dps_last_error(NULL) tells. A path without a slash is looked for as dlopen does. */
 PROV_DEVICE_RESULT dps_hsm_load(const char* path);
 
 /* The library's own modules, as tables. libdps_hsm gives their functions the C SDK's names

@@ -211,6 +211,11 @@ static void use_library(SECURE_DEVICE_TYPE kind)
     fake.init_refusal = 0;
     CHECK_EQ(prov_dev_security_init(kind), 0);
     CHECK_EQ(fake.inits, 2);
+
+    /* Another one would not have got ready. */
+    CHECK_EQ(dps_hsm_register_library(&library), PROV_DEVICE_RESULT_ERROR);
+    last_error_has("before prov_dev_security_init");
+    CHECK_EQ(dps_hsm_load(NULL), PROV_DEVICE_RESULT_ERROR);
 }
 
 /* 56, 57: create fails without a table, without its create, and without a handle; else not. */

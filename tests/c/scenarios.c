@@ -77,6 +77,7 @@ static const struct
     { "hostile_memory", hostile_memory, OFFLINE },
     { "threads_factory", threads_factory, OFFLINE },
     { "threads_storm", threads_storm, OFFLINE },
+    { "threads_crossed", threads_crossed, OFFLINE },
     { "success", success, EITHER },
     { "wrong_key", wrong_key, KEY },
     { "untrusted", untrusted, EITHER },

@@ -50,6 +50,7 @@ void hostile_callbacks(void);
 void hostile_memory(void);
 void threads_factory(void);
 void threads_storm(void);
+void threads_crossed(void);
 
 /* With the service of the arguments. */
 void success(void);

@@ -282,3 +282,71 @@ void threads_callbacks(void)
     expect_success(&record);
     client_destroy(client);
 }
+
+/* ---- clients in each other's callbacks ---- */
+
+static RECORD pair[2];
+static PROV_DEVICE_RESULT crossed[2];
+static int inside;
+static pthread_mutex_t inside_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static int how_many_inside(int more)
+{
+    int count;
+    CHECK_EQ(pthread_mutex_lock(&inside_lock), 0);
+    inside += more;
+    count = inside;
+    CHECK_EQ(pthread_mutex_unlock(&inside_lock), 0);
+    return count;
+}
+
+/* Both clients are in this callback at once, and register each other. */
+static void register_the_other(RECORD* record, PROV_DEVICE_RESULT result)
+{
+    const int own = record == &pair[0] ? 0 : 1;
+    static RECORD unused[2];
+    (void)result;
+    record_init(&unused[own]);
+    (void)how_many_inside(1);
+    while (how_many_inside(0) < 2)
+    {
+        /* A low-level client has no thread: this one is it. */
+        client_work(pair[1].client);
+        sleep_ms(1);
+    }
+    crossed[own] = client_register(pair[1 - own].client, &unused[own]);
+    (void)how_many_inside(1);
+    while (pair[0].client.ll == NULL && how_many_inside(0) < 4)
+    {
+        sleep_ms(1);
+    }
+}
+
+void threads_crossed(void)
+{
+    int index;
+    use_key("device", SOME_KEY);
+    for (index = 0; index < 2; index++)
+    {
+        DPS_POLICY policy;
+        CLIENT client = client_create("localhost:1", "0ne1");
+        CHECK(client_exists(client));
+        policy = client_policy(client);
+        policy.max_connections = 1;
+        client_set_policy(client, &policy);
+        record_init(&pair[index]);
+        pair[index].in_register = register_the_other;
+        pair[index].client = client;
+    }
+    begin(pair[0].client, &pair[0]);
+    begin(pair[1].client, &pair[1]);
+    finish(&pair[0]);
+    finish(&pair[1]);
+    for (index = 0; index < 2; index++)
+    {
+        /* On one thread the second client's callback has returned by then. */
+        const bool ended = index == 0 && pair[0].client.ll != NULL;
+        CHECK_EQ(crossed[index], ended ? PROV_DEVICE_RESULT_OK : PROV_DEVICE_RESULT_ERROR);
+        client_destroy(pair[index].client);
+    }
+}

@@ -48,6 +48,7 @@ void x509_options(void)
 {
     const PROV_DEVICE_RESULT null_value = arguments.threaded ? PROV_DEVICE_RESULT_INVALID_ARG : PROV_DEVICE_RESULT_ERROR;
     CLIENT client;
+    CLIENT other;
     char* text;
 
     use_certificates();
@@ -72,6 +73,13 @@ void x509_options(void)
     free(text);
     CHECK_EQ(would_register(client), PROV_DEVICE_RESULT_ERROR);
     CHECK(strstr(client_error(client), "x509certificate has not been set") != NULL);
+
+    /* Another client that was refused for want of one is not stuck with this one's key. */
+    other = client_create(NOWHERE, "0ne1");
+    CHECK_EQ(would_register(other), PROV_DEVICE_RESULT_ERROR);
+    CHECK_EQ(client_set_option(other, OPTION_X509_PRIVATE_KEY, OTHER_DEVICE_KEY), PROV_DEVICE_RESULT_OK);
+    client_destroy(other);
+
     CHECK_EQ(client_set_option(client, OPTION_X509_ECC_CERT, DEVICE_CERTIFICATE), PROV_DEVICE_RESULT_OK);
     CHECK_EQ(client_set_option(client, OPTION_X509_CERT, DEVICE_CERTIFICATE), PROV_DEVICE_RESULT_ERROR);
     CHECK_EQ(client_set_option(client, OPTION_X509_PRIVATE_KEY, DEVICE_KEY), PROV_DEVICE_RESULT_ERROR);

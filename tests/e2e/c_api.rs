@@ -27,6 +27,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+/// How long DoWork may take under valgrind or a sanitizer, on a machine with too much to do.
+const SLOW_WORK: &str = "60000";
 const CONFIG: &str = "
 mqttPort: 0
 httpsPort: 0
@@ -153,6 +155,9 @@ impl Rig {
         let line: Vec<&str> = through.iter().copied().chain([program]).collect();
         let mut command = Command::new(line[0]);
         command.args(&line[1..]);
+        if !through.is_empty() {
+            command.env("DPS_TEST_WORK_LIMIT_MS", SLOW_WORK);
+        }
         self.scenario_with(command, kind, scenario, transport, proof)
     }
 

@@ -11,6 +11,7 @@ use crate::linked;
 use crate::proof::Proof;
 use crate::security::{Choice, KeyInfo, Side, security};
 use crate::tpm::Tpm;
+use core::sync::atomic::{AtomicBool, Ordering};
 use dps_client::dps_core::HsmError;
 use dps_client::{Error, ErrorKind, Stage};
 use dps_hsm_custom::{
@@ -126,6 +127,25 @@ fn of_library(
     }
 }
 
+/// Whether the modules have been made ready, and not been told otherwise since.
+static READY: AtomicBool = AtomicBool::new(false);
+
+/// Has all modules come from a library, or not any more.
+///
+/// # Errors
+///
+/// When the modules are in use: the new ones would be asked without having got ready, and the old
+/// ones never wound up.
+pub(crate) fn register_library(library: Option<Library>) -> Result<(), &'static str> {
+    if READY.load(Ordering::SeqCst) {
+        return Err(
+            "the security modules are in use: call this before prov_dev_security_init, or after prov_dev_security_deinit",
+        );
+    }
+    security().register_library(library);
+    Ok(())
+}
+
 /// Has the modules get ready: the library's if there is one, else the built-in ones, of which the
 /// one for certificates then has none.
 ///
@@ -137,13 +157,12 @@ pub(crate) fn initialize() -> Result<(), Failure> {
     let library = security().library();
     match library {
         Some(library) => {
-            library.and_then(|library| library.initialize()).map_err(|error| failure(&error))
+            library.and_then(|library| library.initialize()).map_err(|error| failure(&error))?;
         }
-        None => {
-            security().forget_x509();
-            Ok(())
-        }
+        None => security().forget_x509(),
     }
+    READY.store(true, Ordering::SeqCst);
+    Ok(())
 }
 
 /// The reverse.
@@ -154,6 +173,7 @@ pub(crate) fn deinitialize() {
         Some(Err(_)) => {}
         None => security().forget_x509(),
     }
+    READY.store(false, Ordering::SeqCst);
 }
 
 impl Side {

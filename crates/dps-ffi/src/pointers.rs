@@ -3,6 +3,7 @@
 
 use core::ffi::{CStr, c_char, c_uchar, c_void};
 use core::ptr;
+use zeroize::Zeroize as _;
 
 /// A copy of the bytes of a C string, without its end mark. `None` for NULL.
 ///
@@ -26,10 +27,12 @@ pub(crate) unsafe fn bytes(text: *const c_char) -> Option<Vec<u8>> {
 pub(crate) unsafe fn text(text: *const c_char) -> Option<String> {
     // SAFETY: the same contract.
     let bytes = unsafe { bytes(text) }?;
-    Some(
-        String::from_utf8(bytes)
-            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()),
-    )
+    Some(String::from_utf8(bytes).unwrap_or_else(|error| {
+        let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+        // It may have been meant for a key.
+        error.into_bytes().zeroize();
+        text
+    }))
 }
 
 /// A copy of the plain value that `value` points to. `None` for NULL.

@@ -278,6 +278,8 @@ impl Session {
         if let (Proof::X509, Some(Ok(hsm))) = (&state.target.proof, &identity.presented) {
             state.found = Some(hsm.clone());
         }
+        // What the process had counts for this handle from the first accepted Register on.
+        state.x509 = identity.x509;
         state.presented = identity.presented;
         state.failure.clear();
         state.service_payload = None;

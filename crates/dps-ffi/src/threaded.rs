@@ -43,8 +43,9 @@ impl Threaded {
     pub(crate) fn register(&self, callbacks: Callbacks) -> PROV_DEVICE_RESULT {
         // The outcome of the last registration may be known to the program while its callback has
         // not returned yet. Not with the lock below held: the callback may be about to destroy this
-        // client, and a security module may be slow.
-        let patient = SERVED.get() != address(&self.session);
+        // client, and a security module may be slow. In a callback, of whatever client, nobody waits:
+        // the other one may be waiting for this one.
+        let patient = SERVED.get() == 0;
         let identity = match self.session.identify(patient) {
             Ok(identity) => identity,
             Err(result) => return result,

@@ -1,7 +1,7 @@
 //! The C scenarios with a libdps that the address and thread sanitizers look into; for the C side the
 //! one for undefined behaviour too. `tests/sanitizers` runs these alone.
 
-use super::{Proof, Rig, TRANSPORTS, cells, expect_success, in_parallel};
+use super::{Proof, Rig, SLOW_WORK, TRANSPORTS, cells, expect_success, in_parallel};
 use dps_tests::{Sanitized, Sanitizer, run};
 use std::time::Duration;
 
@@ -36,7 +36,8 @@ fn every_scenario(sanitizer: Sanitizer) {
     });
     let cells: Vec<_> = of_mqtt.chain(of_others).collect();
     in_parallel(&cells, 6, |(kind, name, transport, proof)| {
-        let command = sanitized.scenarios();
+        let mut command = sanitized.scenarios();
+        command.env("DPS_TEST_WORK_LIMIT_MS", SLOW_WORK);
         let finished = rig.scenario_with(command, kind, name, transport, *proof);
         expect_success(finished)
             .map_err(|told| format!("{kind} {name} {transport} {proof:?}: {told}"))

@@ -7,7 +7,6 @@ use crate::failure::{of_thread, refuse};
 use crate::guard::guard;
 use crate::plugin;
 use crate::pointers;
-use crate::security::security;
 #[cfg(unix)]
 use core::ffi::c_void;
 use core::ffi::{c_char, c_int};
@@ -39,6 +38,13 @@ pub extern "C" fn deinitialize_hsm_system() {
     guard((), plugin::deinitialize);
 }
 
+fn register(library: Option<Library>) -> PROV_DEVICE_RESULT {
+    match plugin::register_library(library) {
+        Ok(()) => OK,
+        Err(reason) => refuse(ERROR, reason),
+    }
+}
+
 /// Has security modules of all kinds come from a library, for what is made from now on. NULL: not
 /// any more.
 ///
@@ -52,8 +58,7 @@ pub unsafe extern "C" fn dps_hsm_register_library(
 ) -> PROV_DEVICE_RESULT {
     guard(ERROR, || {
         if library.is_null() {
-            security().register_library(None);
-            return OK;
+            return register(None);
         }
         let (least, base) = (LibraryInterface::FIRST_SIZE, LibraryInterface::default());
         // SAFETY: the caller's contract; every bit pattern of the size's bytes is the caller's.
@@ -62,10 +67,7 @@ pub unsafe extern "C" fn dps_hsm_register_library(
         };
         // SAFETY: the caller's contract.
         match unsafe { Library::new(functions) } {
-            Ok(library) => {
-                security().register_library(Some(library));
-                OK
-            }
+            Ok(library) => register(Some(library)),
             Err(error) => refuse(INVALID_ARG, error.to_string()),
         }
     })
@@ -81,15 +83,11 @@ pub unsafe extern "C" fn dps_hsm_register_library(
 pub unsafe extern "C" fn dps_hsm_load(path: *const c_char) -> PROV_DEVICE_RESULT {
     guard(ERROR, || {
         if path.is_null() {
-            security().register_library(None);
-            return OK;
+            return register(None);
         }
         // SAFETY: the caller's contract. No lock is held: loading runs code.
         match unsafe { load(path) } {
-            Ok(library) => {
-                security().register_library(Some(library));
-                OK
-            }
+            Ok(library) => register(Some(library)),
             Err(reason) => refuse(ERROR, reason),
         }
     })

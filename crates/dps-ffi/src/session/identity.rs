@@ -27,28 +27,31 @@ pub(super) struct Question {
 pub(crate) struct Identity {
     /// None when one is in force already.
     pub(super) registration_id: Option<String>,
+    /// The certificate and key that this was found out from.
+    pub(super) x509: Material,
     /// What the certificate and key of the options or of a plug-in are.
     pub(super) presented: Option<Result<X509Hsm, Failure>>,
 }
 
 impl State {
-    /// Settles on the certificate of the options or of the process.
+    /// Takes the certificate of the options or of the process.
     ///
     /// # Errors
     ///
     /// ERROR when there is none, as in the original.
-    pub(super) fn question(&mut self) -> Result<Question, Failure> {
+    pub(super) fn question(&self) -> Result<Question, Failure> {
+        let mut x509 = self.x509.clone();
         if let Proof::X509 = self.target.proof {
-            if self.x509.is_none() {
-                self.x509 = security().x509();
+            if x509.is_none() {
+                x509 = security().x509();
             }
-            if let Some(option) = self.x509.missing() {
+            if let Some(option) = x509.missing() {
                 return missing(format!("{option}; a device with a certificate needs both"));
             }
         }
         Ok(Question {
             proof: self.target.proof.clone(),
-            x509: self.x509.clone(),
+            x509,
             found: self.found.clone(),
             named: self.registration_id.is_some(),
         })
@@ -93,7 +96,7 @@ impl Question {
             }),
             _ => found,
         };
-        Ok(Identity { registration_id, presented })
+        Ok(Identity { registration_id, x509: self.x509, presented })
     }
 }
 
