@@ -9,7 +9,7 @@ use dps_tests::{Finished, Fleet, Folder, Swtpm, root, run};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
 const TRANSPORTS: [Transport; 3] = [Transport::Http, Transport::Amqp, Transport::AmqpWs];
@@ -42,12 +42,21 @@ fn build(folder: &Path, target: &str, settings: &[&str]) {
     run(&mut build, Duration::from_secs(1800)).success();
 }
 
+/// Linked once: not while another test runs it.
 fn scenarios() -> PathBuf {
-    let folder = root().join("target/c-tpm/scenarios");
-    let settings =
-        ["-Dhsm_type_sastoken=ON", "-Dbuild_c_tests=ON", "-Dskip_samples=ON", "-DDPS_INSTALL=OFF"];
-    build(&folder, "dps_c_scenarios", &settings);
-    folder.join("tests/c/dps_c_scenarios")
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    let built = BUILT.get_or_init(|| {
+        let folder = root().join("target/c-tpm/scenarios");
+        let settings = [
+            "-Dhsm_type_sastoken=ON",
+            "-Dbuild_c_tests=ON",
+            "-Dskip_samples=ON",
+            "-DDPS_INSTALL=OFF",
+        ];
+        build(&folder, "dps_c_scenarios", &settings);
+        folder.join("tests/c/dps_c_scenarios")
+    });
+    built.clone()
 }
 
 /// A service that knows this key.
@@ -167,5 +176,84 @@ fn the_librarys_own_tpm_that_cannot_be_used_says_why() {
     let fleet = Fleet::start_with(|config| config.enrollments.push(enrollment));
     for transport in TRANSPORTS {
         runner.with_service("ll", "tpm_refused", &fleet, transport).success();
+    }
+}
+
+#[test]
+fn the_program_of_2017_needs_no_module_for_a_tpm() {
+    let tpm = Swtpm::start();
+    let folder = root().join("target/c-tpm/of-2017");
+    let settings = ["-Ddps_auth_type=tpm_simulator", "-DDPS_INSTALL=OFF"];
+    build(&folder, "dps_client_sample", &settings);
+    let runner = Runner {
+        program: folder.join("dps_client/samples/dps_client_sample/dps_client_sample"),
+        tcti: tpm.tcti(),
+        folder: Folder::new("c-tpm-2017"),
+    };
+    // It makes the keys when they are not there.
+    let start = |arguments: &[&str]| {
+        let mut command = Command::new(&runner.program);
+        command.args(arguments).env("DPS_TCTI", &runner.tcti).env("TSS2_LOG", "all+none");
+        run(&mut command, Duration::from_secs(60))
+    };
+    let nobody = start(&["http", "0ne00000000", "127.0.0.1:1"]);
+    assert!(nobody.stderr.contains("DPS_ERROR_TRANSPORT"), "{nobody:?}");
+    let file = runner.folder.path().join("ek.tpm2b");
+    let mut read = Command::new("tpm2_readpublic");
+    read.args(["-T", &tpm.tcti(), "-Q", "-c", "0x81010001", "-f", "tss", "-o"]).arg(&file);
+    run(&mut read, Duration::from_secs(60)).success();
+    let fleet = fleet(&fs::read(file).unwrap());
+    let ca = runner.folder.path().join("ca.pem");
+    fs::write(&ca, fleet.emulator.ca_pem()).unwrap();
+    for (name, transport) in [("http", Transport::Http), ("amqp", Transport::Amqp)] {
+        let endpoint = fleet.endpoint(transport).to_string();
+        let arguments = [name, fleet.emulator.id_scope(), &endpoint, ca.to_str().unwrap()];
+        let finished = start(&arguments).success();
+        assert!(finished.stdout.contains("deviceId: tpm-device\n"), "{finished:?}");
+    }
+}
+
+#[test]
+fn an_installed_library_with_a_tpm_brings_what_it_is_linked_with() {
+    let folder = root().join("target/c-tpm/installed");
+    let prefix = Folder::new("c-tpm-prefix");
+    {
+        let settings = ["-Dhsm_type_sastoken=ON", "-DDPS_INSTALL=ON", "-Dskip_samples=ON"];
+        build(&folder, "all", &settings);
+        let _alone = BUILDING.lock();
+        let mut install = Command::new("cmake");
+        install.arg("--install").arg(&folder).arg("--prefix").arg(prefix.path());
+        install.env_remove("DESTDIR");
+        run(&mut install, Duration::from_secs(60)).success();
+    }
+    let consumer = root().join("target/c-tpm/consumer");
+    let _ = fs::remove_dir_all(&consumer);
+    let mut configure = Command::new("cmake");
+    configure.arg("-S").arg(root().join("tests/consumers/dps_client_2017")).arg("-B");
+    configure.arg(&consumer).arg("-Ddps_auth_type=tpm");
+    configure.arg(format!("-DCMAKE_PREFIX_PATH={}", prefix.path().display()));
+    run(&mut configure, Duration::from_secs(60)).success();
+    let mut link = Command::new("cmake");
+    run(link.arg("--build").arg(&consumer), Duration::from_secs(120)).success();
+    // By pkg-config, the archive.
+    let pc = prefix.path().join("lib/pkgconfig");
+    let mut flags = Command::new("pkg-config");
+    flags.args(["--static", "--libs", "dps"]).env("PKG_CONFIG_PATH", pc);
+    let flags = run(&mut flags, Duration::from_secs(10)).success().stdout;
+    for library in ["-ltss2-esys", "-ltss2-sys", "-ltss2-mu", "-ltss2-tctildr"] {
+        assert!(flags.split_whitespace().any(|flag| flag == library), "{flags}");
+    }
+}
+
+#[test]
+fn cmake_says_what_to_install_when_tss2_is_missing() {
+    for setting in ["-Dhsm_type_sastoken=ON", "-Duse_tpm_simulator=ON", "-Ddps_auth_type=tpm"] {
+        let folder = Folder::new("c-tpm-missing");
+        let mut command = configure(folder.path(), &[setting]);
+        command.env("PKG_CONFIG_LIBDIR", "/nonexistent").env_remove("PKG_CONFIG_PATH");
+        let refused = run(&mut command, Duration::from_secs(60));
+        assert_ne!(refused.code, Some(0), "{setting}: {refused:?}");
+        let words: Vec<_> = refused.stderr.split_whitespace().collect();
+        assert!(words.join(" ").contains("apt-get install pkg-config libtss2-dev"), "{refused:?}");
     }
 }

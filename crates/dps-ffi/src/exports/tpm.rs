@@ -20,7 +20,7 @@ use PROV_DEVICE_RESULT::{PROV_DEVICE_RESULT_ERROR as ERROR, PROV_DEVICE_RESULT_O
 pub unsafe extern "C" fn dps_tpm_set_tcti(tcti: *const c_char) -> PROV_DEVICE_RESULT {
     guard(ERROR, || {
         // SAFETY: the caller's contract.
-        match set_tcti(unsafe { pointers::text(tcti) }.map(Into::into)) {
+        match set_tcti(unsafe { pointers::text(tcti) }) {
             Ok(()) => OK,
             Err(reason) => refuse(ERROR, reason),
         }
