@@ -135,6 +135,11 @@ separate_arguments(dps_further NATIVE_COMMAND "${DPS_CARGO_FLAGS}")
 if(DPS_PKCS11)
     list(APPEND dps_arguments "--features" "pkcs11")
 endif()
+if(use_tpm_simulator)
+    list(APPEND dps_arguments "--features" "tpm-simulator")
+elseif(DPS_BUILTIN_TPM)
+    list(APPEND dps_arguments "--features" "tpm")
+endif()
 set(DPS_STATIC_LIBRARY
     "${dps_folder}/${CMAKE_STATIC_LIBRARY_PREFIX}dps${CMAKE_STATIC_LIBRARY_SUFFIX}")
 

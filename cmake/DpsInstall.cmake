@@ -59,9 +59,14 @@ install(DIRECTORY include/compat/ DESTINATION "${DPS_COMPAT_DIR}" COMPONENT dps_
 
 # The C SDK's archive names, for link lines like -lprov_device_client: texts that the GNU linker
 # and LLVM's read as scripts. In a folder of their own, beside which a C SDK may be.
+set(DPS_PC_TSS2)
+if(DPS_BUILTIN_TPM)
+    list(TRANSFORM DPS_TSS2_LIBRARIES PREPEND " -l" OUTPUT_VARIABLE DPS_PC_TSS2)
+    string(REPLACE ";" "" DPS_PC_TSS2 "${DPS_PC_TSS2}")
+endif()
 foreach(name IN LISTS DPS_ORIGINAL_NAMES)
     file(WRITE "${dps_ready}/names/lib${name}.a"
-        "/* ${name} of the Azure IoT C SDK is a part of libdps. */\nINPUT(-ldps -lpthread -ldl -lm)\n")
+        "/* ${name} of the Azure IoT C SDK is a part of libdps. */\nINPUT(-ldps${DPS_PC_TSS2} -lpthread -ldl -lm)\n")
     install(FILES "${dps_ready}/names/lib${name}.a"
         DESTINATION "${CMAKE_INSTALL_LIBDIR}/dps" COMPONENT dps_development)
 endforeach()

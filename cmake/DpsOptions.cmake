@@ -61,6 +61,9 @@ if(build_as_dynamic AND NOT DPS_SHARED)
 endif()
 # Off by default, so that programs which have no token stay small.
 dps_option(DPS_PKCS11 "Keys in PKCS#11 tokens, by pkcs11: URIs" OFF)
+# Off by default, unlike the C SDK's: the library needs nothing but libc then.
+dps_option(hsm_type_sastoken "A TPM that the library drives by itself, through tss2" OFF)
+dps_option(use_tpm_simulator "The same, and swtpm is the TPM unless another is named" OFF)
 separate_arguments(DPS_COMPILE_OPTIONS NATIVE_COMMAND "${compileOption_C}")
 separate_arguments(DPS_LINK_OPTIONS NATIVE_COMMAND "${linkerOption}")
 
@@ -78,11 +81,9 @@ foreach(name IN ITEMS hsm_type_symm_key hsm_type_x509 use_mqtt use_http use_amqp
 endforeach()
 
 # What is not in this version.
-dps_option(hsm_type_sastoken "Trusted platform modules" OFF)
 dps_option(hsm_type_riot "RIoT/DICE certificates" OFF)
 dps_option(use_edge_modules "Edge modules" OFF)
-dps_option(use_tpm_simulator "TPM simulator" OFF)
-foreach(name IN ITEMS hsm_type_sastoken hsm_type_riot use_edge_modules use_tpm_simulator)
+foreach(name IN ITEMS hsm_type_riot use_edge_modules)
     if(${name})
         message(STATUS "dps: ${name}=ON is accepted; it will be chosen at run time, "
             "but this version of the library does not have it yet")
@@ -96,6 +97,7 @@ if(use_dps_client OR DPS_INSTALL OR build_c_tests OR dps_auth_type OR dps_hsm_cu
 else()
     set(DPS_CLIENT_2017 OFF)
 endif()
+include(DpsTpm)
 
 # Of no meaning here; declared so that CMake does not call them unused.
 foreach(name IN ITEMS use_openssl use_mbedtls use_wolfssl use_bearssl use_sample_trusted_cert

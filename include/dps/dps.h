@@ -194,6 +194,19 @@ typedef int (*DPS_PKCS11_PIN_CALLBACK)(const char* token, char* pin, size_t size
 PROV_DEVICE_RESULT dps_pkcs11_set_pin_callback(DPS_PKCS11_PIN_CALLBACK callback, void* context);
 
 /*
+ * The TPM that the library drives by itself, in libraries built with the CMake option
+ * hsm_type_sastoken or use_tpm_simulator. See docs/tpm.md. In other builds this returns
+ * PROV_DEVICE_RESULT_ERROR, and dps_last_error(NULL) says why.
+ *
+ * How it is reached, as for the tss2 tools: "device:/dev/tpmrm0", "tabrmd",
+ * "swtpm:host=127.0.0.1,port=2321". For the whole process, and for what is created from then on. It
+ * is copied. NULL: that of the environment's DPS_TCTI, else of its TPM2TOOLS_TCTI, else the
+ * machine's own TPM ("auto"); with use_tpm_simulator, swtpm at port 2321. Text that is none is
+ * refused, and changes nothing.
+ */
+PROV_DEVICE_RESULT dps_tpm_set_tcti(const char* tcti);
+
+/*
  * A library of modules of all kinds: the seven functions of hsm_client_data.h, for the security state
  * and the clients that are made from then on. It goes before one that the program is linked with, and
  * behind single modules that are registered. Set size to sizeof(DPS_HSM_LIBRARY).

@@ -198,6 +198,8 @@ PROV_DEVICE_RESULT Prov_Device_Set_Provisioning_Payload(PROV_DEVICE_HANDLE prov_
 
 const char *Prov_Device_Get_Provisioning_Payload(PROV_DEVICE_HANDLE prov_device_handle);
 
+PROV_DEVICE_RESULT dps_tpm_set_tcti(const char *tcti);
+
 const PROV_DEVICE_TRANSPORT_PROVIDER *Prov_Device_MQTT_Protocol(void);
 
 const PROV_DEVICE_TRANSPORT_PROVIDER *Prov_Device_MQTT_WS_Protocol(void);

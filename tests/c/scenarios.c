@@ -5,7 +5,8 @@
  *                 --transport NAME] [--timeout SECONDS] [--rounds NUMBER]
  * dps_c_scenarios --list           names of the scenarios, with what they need: "offline", a
  *                                  service and a "key", a "certificate" or "either", or a
- *                                  "token" and a library with DPS_PKCS11
+ *                                  "token" and a library with DPS_PKCS11, or a "tpm" and one
+ *                                  with hsm_type_sastoken
  *
  * Exit code 0 when the scenario went as expected; else a message says what did not. One process
  * for each: part of the state is the process's.
@@ -29,7 +30,7 @@ static const struct
 {
     const char* name;
     void (*run)(void);
-    enum { OFFLINE, KEY, CERTIFICATE, EITHER, TOKEN } needs;
+    enum { OFFLINE, KEY, CERTIFICATE, EITHER, TOKEN, TPM } needs;
 } SCENARIOS[] = {
     { "security_factory", security_factory, OFFLINE },
     { "null_args", null_args, OFFLINE },
@@ -52,6 +53,13 @@ static const struct
     { "pkcs11_missing", pkcs11_missing, OFFLINE },
     { "pkcs11_options", pkcs11_options, TOKEN },
     { "pkcs11_hub_tokens", pkcs11_hub_tokens, TOKEN },
+    { "tpm_missing", tpm_missing, OFFLINE },
+    { "tpm_unreachable", tpm_unreachable, TPM },
+    { "tpm_module", tpm_module, TPM },
+    { "tpm_register", tpm_register, TPM },
+    { "tpm_hub_token", tpm_hub_token, TPM },
+    { "tpm_without_mqtt", tpm_without_mqtt, TPM },
+    { "tpm_refused", tpm_refused, TPM },
     { "hsm_tpm_misuse", hsm_tpm_misuse, OFFLINE },
     { "hsm_slow_module", hsm_slow_module, OFFLINE },
     { "auth_create_tpm", auth_create_tpm, OFFLINE },
@@ -103,7 +111,7 @@ static const struct
 
 static void list(void)
 {
-    static const char* const NEEDS[] = { "offline", "key", "certificate", "either", "token" };
+    static const char* const NEEDS[] = { "offline", "key", "certificate", "either", "token", "tpm" };
     size_t index;
     for (index = 0; index < SCENARIO_COUNT; index++)
     {
@@ -266,7 +274,7 @@ int main(int argc, char** argv)
         {
             const bool has_key = arguments.key != NULL;
             const bool has_certificate = arguments.certificate != NULL && arguments.certificate_key != NULL;
-            if (SCENARIOS[index].needs != OFFLINE && SCENARIOS[index].needs != TOKEN &&
+            if (SCENARIOS[index].needs != OFFLINE && SCENARIOS[index].needs != TOKEN && SCENARIOS[index].needs != TPM &&
                 (arguments.endpoint == NULL || arguments.id_scope == NULL || arguments.registration_id == NULL ||
                  arguments.ca == NULL || has_key == has_certificate ||
                  (SCENARIOS[index].needs == KEY && !has_key) ||

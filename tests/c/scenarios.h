@@ -25,6 +25,8 @@ void hsm_key_misuse(void);
 void hsm_x509_misuse(void);
 /* In a library without DPS_PKCS11. */
 void pkcs11_missing(void);
+/* In a library without a TPM of its own. */
+void tpm_missing(void);
 void hsm_tpm_misuse(void);
 void hsm_slow_module(void);
 void auth_create_tpm(void);
@@ -77,5 +79,13 @@ void outcome(void);
 /* With a PKCS#11 token as well. */
 void pkcs11_options(void);
 void pkcs11_hub_tokens(void);
+
+/* In a library with a TPM of its own, and most of them with that TPM. */
+void tpm_unreachable(void);
+void tpm_module(void);
+void tpm_register(void);
+void tpm_hub_token(void);
+void tpm_without_mqtt(void);
+void tpm_refused(void);
 
 #endif /* DPS_TEST_SCENARIOS_H */

@@ -247,8 +247,8 @@ fn scenarios() -> Vec<(String, Vec<Option<Proof>>)> {
                 "offline" => vec![None],
                 "key" => vec![Some(Proof::Key)],
                 "certificate" => vec![Some(Proof::Certificate)],
-                // c_pkcs11.rs has one.
-                "token" => vec![],
+                // c_pkcs11.rs and c_tpm.rs have them.
+                "token" | "tpm" => vec![],
                 "either" => vec![Some(Proof::Key), Some(Proof::Certificate)],
                 other => panic!("{other}"),
             };

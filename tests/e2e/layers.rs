@@ -63,7 +63,14 @@ fn arrows_run_as_designed() {
         ("dps-service", &["dps-core"]),
         (
             "dps-ffi",
-            &["dps-client", "dps-hsm-custom", "dps-hsm-pkcs11", "dps-hsm-symm-key", "dps-hsm-x509"],
+            &[
+                "dps-client",
+                "dps-hsm-custom",
+                "dps-hsm-pkcs11",
+                "dps-hsm-symm-key",
+                "dps-hsm-tpm",
+                "dps-hsm-x509",
+            ],
         ),
         (
             "dps-cli",
@@ -157,8 +164,10 @@ fn only_a_feature_links_the_systems_tss2() {
         let tree = cargo(&["tree", "--locked", "-e", "normal,build", "-p", package]);
         assert!(!tree.contains("tss-esapi"), "{package}:\n{tree}");
     }
-    let tree = cargo(&["tree", "--locked", "-e", "normal", "-p", "dps-cli", "--features", "tpm"]);
-    assert!(tree.contains("tss-esapi"), "{tree}");
+    for package in ["dps-cli", "dps-ffi"] {
+        let tree = cargo(&["tree", "--locked", "-e", "normal", "-p", package, "--features", "tpm"]);
+        assert!(tree.contains("tss-esapi"), "{package}:\n{tree}");
+    }
 }
 
 #[test]

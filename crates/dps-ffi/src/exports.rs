@@ -15,6 +15,7 @@ mod prov_auth;
 mod security;
 mod setting;
 mod threaded;
+mod tpm;
 mod transport;
 
 pub use built_in::*;
@@ -27,4 +28,5 @@ pub use plugin::*;
 pub use prov_auth::*;
 pub use security::*;
 pub use threaded::*;
+pub use tpm::*;
 pub use transport::*;

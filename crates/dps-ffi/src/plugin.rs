@@ -64,7 +64,7 @@ pub(crate) fn proof(side: Side) -> Result<Proof, Failure> {
     let made = match choice {
         Ok(Choice::BuiltIn(proof)) => Ok(proof),
         Ok(Choice::BuiltInTpm) => {
-            return Tpm::built_in().map(Proof::Tpm).map_err(|why| Failure::usage(ERROR, why));
+            return Tpm::built_in().map(Proof::Tpm);
         }
         Ok(Choice::Key(table, info)) => {
             let info = info.as_ref().map(|info| info.texts());
@@ -195,7 +195,7 @@ pub(crate) fn hsm_failure(error: &HsmError) -> Failure {
     of_module(error.to_string())
 }
 
-fn of_module(detail: String) -> Failure {
+pub(crate) fn of_module(detail: String) -> Failure {
     let told = Error::new(Stage::Hsm, ErrorKind::Hsm).with_detail(detail);
     Failure::with_result(ERROR, &told)
 }

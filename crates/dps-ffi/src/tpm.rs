@@ -1,11 +1,15 @@
 //! Trusted platform modules (`c-abi.md` sections 3.4 and 5), of a plug-in or built in.
 
+use crate::failure::Failure;
 use core::fmt;
 use dps_client::dps_core::{Attestation, Hsm, HsmError, Mac, RegistrationId, TpmKeys};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Whether this build can drive a TPM by itself.
-pub(crate) const BUILT_IN: bool = false;
+#[cfg_attr(feature = "tpm", path = "tpm/tss.rs")]
+#[cfg_attr(not(feature = "tpm"), path = "tpm/none.rs")]
+mod driven;
+
+pub(crate) use driven::{BUILT_IN, set_tcti};
 
 /// A TPM that several share: a client, the registration that it runs, the hub's credentials.
 #[derive(Clone)]
@@ -16,13 +20,13 @@ impl Tpm {
         Self(Arc::new(Mutex::new(Box::new(hsm))))
     }
 
-    /// The one that the library drives by itself.
+    /// The one that the library drives by itself, opened once: keys that are missing are made.
     ///
     /// # Errors
     ///
-    /// Why there is none.
-    pub(crate) fn built_in() -> Result<Self, &'static str> {
-        Err(NOT_BUILT_IN)
+    /// ERROR, with why there is none.
+    pub(crate) fn built_in() -> Result<Self, Failure> {
+        driven::open()
     }
 
     fn hsm(&self) -> MutexGuard<'_, Box<dyn Hsm>> {

@@ -4,8 +4,9 @@
 use crate::abi::DPS_HSM_BUILT_IN;
 use crate::abi::PROV_DEVICE_RESULT::PROV_DEVICE_RESULT_ERROR as ERROR;
 use crate::built_in::{self, KEYS, KeyModule, TPMS};
-use crate::failure::refuse;
+use crate::failure::{of_thread, refuse};
 use crate::guard::guard;
+use crate::plugin::hsm_failure;
 use crate::pointers;
 use crate::secret::SecretText;
 use crate::security::security;
@@ -145,8 +146,8 @@ unsafe extern "C" fn x509_reset() {
 unsafe extern "C" fn tpm_create() -> Handle {
     guard(ptr::null_mut(), || match Tpm::built_in() {
         Ok(tpm) => pointers::handle(TPMS.add(Arc::new(tpm))),
-        Err(reason) => {
-            refuse(ERROR, reason);
+        Err(failure) => {
+            of_thread(|last| last.set(failure));
             ptr::null_mut()
         }
     })
@@ -162,7 +163,8 @@ fn with_tpm<T>(handle: Handle, work: impl FnOnce(&mut Tpm) -> Result<T, HsmError
         refuse(ERROR, "the handle is NULL, destroyed, or of another kind");
         return None;
     };
-    work(&mut (*tpm).clone()).map_err(|error| refuse(ERROR, error.to_string())).ok()
+    let done = work(&mut (*tpm).clone());
+    done.map_err(|error| of_thread(|last| last.set(hsm_failure(&error)))).ok()
 }
 
 /// Hands over what a TPM gave.
