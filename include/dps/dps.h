@@ -171,6 +171,12 @@ typedef struct DPS_X509_SIGNER_INTERFACE_TAG
 
 PROV_DEVICE_RESULT dps_hsm_register_x509_signer(const DPS_X509_SIGNER_INTERFACE* hsm);
 
+/* The key in base64 of a device in an enrollment group: HMAC-SHA256 of the registration id with the
+ * group's key, which is for where devices are made and must not be on them. To be wiped and freed with
+ * free(). NULL when an argument is NULL, the key is no base64 of 16 to 64 bytes, or the id is none;
+ * dps_last_error(NULL) tells. */
+char* dps_derive_device_key(const char* group_key_base64, const char* registration_id);
+
 /*
  * Keys in PKCS#11 tokens, for libraries built with the CMake option DPS_PKCS11. A pkcs11: URI
  * (RFC 7512) takes the place of a key: as the option x509privatekey, or as the key of

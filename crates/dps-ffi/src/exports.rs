@@ -4,6 +4,7 @@
 //! values on.
 
 mod built_in;
+mod derive;
 mod extensions;
 mod handles;
 mod hub_auth;
@@ -18,6 +19,7 @@ mod threaded;
 mod transport;
 
 pub use built_in::*;
+pub use derive::*;
 pub use extensions::*;
 pub use hub_auth::*;
 pub use library::*;
