@@ -135,6 +135,9 @@ separate_arguments(dps_further NATIVE_COMMAND "${DPS_CARGO_FLAGS}")
 if(DPS_PKCS11)
     list(APPEND dps_arguments "--features" "pkcs11")
 endif()
+if(hsm_type_riot)
+    list(APPEND dps_arguments "--features" "riot")
+endif()
 set(DPS_STATIC_LIBRARY
     "${dps_folder}/${CMAKE_STATIC_LIBRARY_PREFIX}dps${CMAKE_STATIC_LIBRARY_SUFFIX}")
 

@@ -84,13 +84,17 @@ char* arguments_secret(const char* name)
         if (read)
         {
             size_t blanks = strspn(text, BLANKS);
-            size_t length = strcspn(text + blanks, BLANKS);
+            size_t length = strlen(text + blanks);
+            while (length > 0 && strchr(BLANKS, text[blanks + length - 1]) != NULL)
+            {
+                length--;
+            }
             memmove(text, text + blanks, length);
             memset(text + length, 0, LONGEST_SECRET - length);
         }
         if (!read || *text == '\0')
         {
-            fprintf(stderr, "error: %s holds no key in its first line\n", from_input ? "standard input" : name);
+            fprintf(stderr, "error: %s holds nothing in its first line\n", from_input ? "standard input" : name);
             read = false;
         }
     }

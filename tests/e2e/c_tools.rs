@@ -97,7 +97,7 @@ fn a_device_of_a_group_gets_its_key_from_the_groups() {
 
     for (text, id, reason) in [
         ("hidden, no base64", "device", "base64"),
-        ("", "device", "holds no key"),
+        ("", "device", "holds nothing"),
         (GROUP_KEY, "a device", "registration id"),
     ] {
         let refused = derive(&file("wrong.key", text), id);
@@ -125,7 +125,12 @@ fn every_tool_explains_itself_and_repeats_no_misplaced_secret() {
 }
 
 /// The example's modules, which drive a TPM by tss2, as a library to be loaded.
-fn example_library() -> PathBuf {
+fn example_library() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(build_example_library)
+}
+
+fn build_example_library() -> PathBuf {
     let library = build().join("example_library.so");
     let mut flags = Command::new("pkg-config");
     flags.args(["--cflags", "--libs", "tss2-esys", "tss2-mu", "tss2-tctildr"]);
@@ -157,7 +162,7 @@ fn a_tpm_tells_its_key_and_the_id_that_is_made_of_it() {
     let tpm = Swtpm::start();
     let ask = |more: &[&str]| {
         let mut command = tool("tpm_device_provision");
-        command.arg("--hsm").arg(&library).args(more).env("CUSTOM_HSM_TCTI", tpm.tcti());
+        command.arg("--hsm").arg(library).args(more).env("CUSTOM_HSM_TCTI", tpm.tcti());
         finish(&mut command)
     };
     let told = ask(&[]).success().stdout;
@@ -182,7 +187,7 @@ fn without_a_tpm_it_is_said_what_is_missing() {
     let alone = finish(&mut tool("tpm_device_provision"));
     let absent = finish(tool("tpm_device_provision").args(["--hsm", "/no/such.so"]));
     let mut silent = tool("tpm_device_provision");
-    let silent = finish(silent.arg("--hsm").arg(&library).env("CUSTOM_HSM_TCTI", tcti));
+    let silent = finish(silent.arg("--hsm").arg(library).env("CUSTOM_HSM_TCTI", tcti));
     for (finished, reason) in
         [(alone, "dps_hsm_register_tpm"), (absent, "/no/such.so"), (silent, "cannot be used")]
     {

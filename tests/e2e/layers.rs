@@ -63,7 +63,14 @@ fn arrows_run_as_designed() {
         ("dps-service", &["dps-core"]),
         (
             "dps-ffi",
-            &["dps-client", "dps-hsm-custom", "dps-hsm-pkcs11", "dps-hsm-symm-key", "dps-hsm-x509"],
+            &[
+                "dps-client",
+                "dps-hsm-custom",
+                "dps-hsm-dice",
+                "dps-hsm-pkcs11",
+                "dps-hsm-symm-key",
+                "dps-hsm-x509",
+            ],
         ),
         (
             "dps-cli",

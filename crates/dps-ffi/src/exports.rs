@@ -13,6 +13,8 @@ mod ll;
 mod pkcs11;
 mod plugin;
 mod prov_auth;
+#[cfg(feature = "riot")]
+mod riot;
 mod security;
 mod setting;
 mod threaded;
@@ -27,6 +29,8 @@ pub use ll::*;
 pub use pkcs11::*;
 pub use plugin::*;
 pub use prov_auth::*;
+#[cfg(feature = "riot")]
+pub use riot::*;
 pub use security::*;
 pub use threaded::*;
 pub use transport::*;

@@ -40,7 +40,7 @@ impl State {
     pub(super) fn question(&mut self) -> Result<Question, Failure> {
         if let Proof::X509 = self.target.proof {
             if self.x509.is_none() {
-                self.x509 = security().x509();
+                self.x509 = security().x509_in_force();
             }
             if let Some(option) = self.x509.missing() {
                 return missing(format!("{option}; a device with a certificate needs both"));
