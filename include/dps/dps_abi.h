@@ -25,11 +25,16 @@
 #include "azure_prov_client/prov_transport_mqtt_ws_client.h"
 #include "dps/dps.h"
 
+typedef void *Handle;
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
 
 const DPS_HSM_BUILT_IN *dps_hsm_built_in(void);
+
+char *dps_derive_device_key(const char *group_key_base64,
+                            const char *registration_id);
 
 const char *dps_version(void);
 
@@ -148,6 +153,30 @@ int prov_auth_set_certificate(PROV_AUTH_HANDLE handle,
 
 int prov_auth_set_key(PROV_AUTH_HANDLE handle,
                       const char *key);
+
+PROV_DEVICE_RESULT dps_riot_set_device(const char *seed,
+                                       const char *registration_id);
+
+Handle hsm_client_riot_create(void);
+
+void hsm_client_riot_destroy(Handle handle);
+
+char *hsm_client_riot_get_certificate(Handle handle);
+
+char *hsm_client_riot_get_alias_key(Handle handle);
+
+char *hsm_client_riot_get_device_cert(Handle handle);
+
+char *hsm_client_riot_get_signer_cert(Handle handle);
+
+char *hsm_client_riot_get_root_cert(Handle handle);
+
+char *hsm_client_riot_get_root_key(Handle handle);
+
+char *hsm_client_riot_get_common_name(Handle handle);
+
+char *hsm_client_riot_create_leaf_cert(Handle handle,
+                                       const char *common_name);
 
 int prov_dev_security_init(SECURE_DEVICE_TYPE hsm_type);
 
