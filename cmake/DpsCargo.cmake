@@ -140,6 +140,9 @@ if(use_tpm_simulator)
 elseif(DPS_BUILTIN_TPM)
     list(APPEND dps_arguments "--features" "tpm")
 endif()
+if(hsm_type_riot)
+    list(APPEND dps_arguments "--features" "riot")
+endif()
 set(DPS_STATIC_LIBRARY
     "${dps_folder}/${CMAKE_STATIC_LIBRARY_PREFIX}dps${CMAKE_STATIC_LIBRARY_SUFFIX}")
 

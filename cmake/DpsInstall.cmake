@@ -52,7 +52,7 @@ endif()
 # prefix has the real ones.
 install(DIRECTORY include/azure_prov_client include/dps include/dps_client
     DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" COMPONENT dps_development)
-install(FILES include/hsm_client_data.h include/hsm_client_key.h include/hsm_client_tpm.h
+install(FILES include/hsm_client_data.h include/hsm_client_key.h include/hsm_client_riot.h include/hsm_client_tpm.h
     include/hsm_client_x509.h
     DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" COMPONENT dps_development)
 install(DIRECTORY include/compat/ DESTINATION "${DPS_COMPAT_DIR}" COMPONENT dps_development)

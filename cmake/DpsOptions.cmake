@@ -67,6 +67,17 @@ dps_option(use_tpm_simulator "The same, and swtpm is the TPM unless another is n
 separate_arguments(DPS_COMPILE_OPTIONS NATIVE_COMMAND "${compileOption_C}")
 separate_arguments(DPS_LINK_OPTIONS NATIVE_COMMAND "${linkerOption}")
 
+# As in the original one of the two; here only who asks for both is refused, since certificates are always
+# in the library. On the first pass the cache tells what was asked for.
+if(NOT DEFINED hsm_type_x509)
+    set(dps_x509_not_asked_for ON CACHE INTERNAL "hsm_type_x509 has its default")
+endif()
+dps_option(hsm_type_riot "A simulated device with RIoT/DICE certificates" OFF)
+if(hsm_type_riot AND hsm_type_x509 AND NOT dps_x509_not_asked_for)
+    message(FATAL_ERROR "dps: hsm_type_riot and hsm_type_x509 are both ON; leave hsm_type_x509 out: "
+        "certificates by option work with the simulated device too")
+endif()
+
 # What is in the library whatever the option says.
 dps_option(hsm_type_symm_key "Symmetric keys" ON)
 dps_option(hsm_type_x509 "X.509 certificates" ON)
@@ -81,9 +92,8 @@ foreach(name IN ITEMS hsm_type_symm_key hsm_type_x509 use_mqtt use_http use_amqp
 endforeach()
 
 # What is not in this version.
-dps_option(hsm_type_riot "RIoT/DICE certificates" OFF)
 dps_option(use_edge_modules "Edge modules" OFF)
-foreach(name IN ITEMS hsm_type_riot use_edge_modules)
+foreach(name IN ITEMS use_edge_modules)
     if(${name})
         message(STATUS "dps: ${name}=ON is accepted; it will be chosen at run time, "
             "but this version of the library does not have it yet")

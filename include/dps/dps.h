@@ -171,6 +171,19 @@ typedef struct DPS_X509_SIGNER_INTERFACE_TAG
 
 PROV_DEVICE_RESULT dps_hsm_register_x509_signer(const DPS_X509_SIGNER_INTERFACE* hsm);
 
+/* The key in base64 of a device in an enrollment group: HMAC-SHA256 of the registration id with the
+ * group's key, which is for where devices are made and must not be on them. To be wiped and freed with
+ * free(). NULL when an argument is NULL, the key is no base64 of 16 to 64 bytes, or the id is none;
+ * dps_last_error(NULL) tells. */
+char* dps_derive_device_key(const char* group_key_base64, const char* registration_id);
+
+/* The simulated device of libraries built with the CMake option hsm_type_riot, which alone define this:
+ * for development, see hsm_client_riot.h. The seed, 8 bytes at least, makes its keys; NULL: a fixed seed
+ * that EVERYBODY KNOWS. The registration id, 64 characters at most, is its common name; NULL: the
+ * environment's DPS_RIOT_COMMON_NAME, else riot-device-cert. For what is made from then on.
+ * PROV_DEVICE_RESULT_INVALID_ARG when one of them cannot be; dps_last_error(NULL) tells. */
+PROV_DEVICE_RESULT dps_riot_set_device(const char* seed, const char* registration_id);
+
 /*
  * Keys in PKCS#11 tokens, for libraries built with the CMake option DPS_PKCS11. A pkcs11: URI
  * (RFC 7512) takes the place of a key: as the option x509privatekey, or as the key of

@@ -31,6 +31,9 @@ extern "C" {
 
 const DPS_HSM_BUILT_IN *dps_hsm_built_in(void);
 
+char *dps_derive_device_key(const char *group_key_base64,
+                            const char *registration_id);
+
 const char *dps_version(void);
 
 PROV_DEVICE_RESULT dps_ll_last_failure(PROV_DEVICE_LL_HANDLE handle,
@@ -148,6 +151,30 @@ int prov_auth_set_certificate(PROV_AUTH_HANDLE handle,
 
 int prov_auth_set_key(PROV_AUTH_HANDLE handle,
                       const char *key);
+
+PROV_DEVICE_RESULT dps_riot_set_device(const char *seed,
+                                       const char *registration_id);
+
+void *hsm_client_riot_create(void);
+
+void hsm_client_riot_destroy(void *handle);
+
+char *hsm_client_riot_get_certificate(void *handle);
+
+char *hsm_client_riot_get_alias_key(void *handle);
+
+char *hsm_client_riot_get_device_cert(void *handle);
+
+char *hsm_client_riot_get_signer_cert(void *handle);
+
+char *hsm_client_riot_get_root_cert(void *handle);
+
+char *hsm_client_riot_get_root_key(void *handle);
+
+char *hsm_client_riot_get_common_name(void *handle);
+
+char *hsm_client_riot_create_leaf_cert(void *handle,
+                                       const char *common_name);
 
 int prov_dev_security_init(SECURE_DEVICE_TYPE hsm_type);
 

@@ -66,6 +66,7 @@ fn arrows_run_as_designed() {
             &[
                 "dps-client",
                 "dps-hsm-custom",
+                "dps-hsm-dice",
                 "dps-hsm-pkcs11",
                 "dps-hsm-symm-key",
                 "dps-hsm-tpm",

@@ -4,6 +4,7 @@
 //! values on.
 
 mod built_in;
+mod derive;
 mod extensions;
 mod handles;
 mod hub_auth;
@@ -12,6 +13,8 @@ mod ll;
 mod pkcs11;
 mod plugin;
 mod prov_auth;
+#[cfg(feature = "riot")]
+mod riot;
 mod security;
 mod setting;
 mod threaded;
@@ -19,6 +22,7 @@ mod tpm;
 mod transport;
 
 pub use built_in::*;
+pub use derive::*;
 pub use extensions::*;
 pub use hub_auth::*;
 pub use library::*;
@@ -26,6 +30,8 @@ pub use ll::*;
 pub use pkcs11::*;
 pub use plugin::*;
 pub use prov_auth::*;
+#[cfg(feature = "riot")]
+pub use riot::*;
 pub use security::*;
 pub use threaded::*;
 pub use tpm::*;

@@ -54,6 +54,8 @@ mod proof;
 mod prov_auth;
 mod registry;
 mod result;
+#[cfg(feature = "riot")]
+mod riot;
 mod secret;
 mod security;
 mod session;

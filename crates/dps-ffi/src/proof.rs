@@ -96,7 +96,7 @@ impl Proof {
     pub(crate) fn certificate(&self) -> Result<SecretText, String> {
         match self {
             Self::X509 => {
-                let certificate = security().x509().certificate;
+                let certificate = security().x509_in_force().certificate;
                 certificate.as_deref().map(SecretText::of_bytes).ok_or_else(|| {
                     "x509certificate has not been set on any provisioning client of this process"
                         .into()
@@ -117,7 +117,7 @@ impl Proof {
     /// Why there is none.
     pub(crate) fn certificate_key(&self) -> Result<SecretText, String> {
         match self {
-            Self::X509 => security().x509().key.ok_or_else(|| {
+            Self::X509 => security().x509_in_force().key.ok_or_else(|| {
                 "x509privatekey has not been set on any provisioning client of this process".into()
             }),
             Self::X509Plugin(plugin) => plugin

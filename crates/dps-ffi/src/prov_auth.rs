@@ -37,7 +37,7 @@ impl ProvAuth {
         }
         let own = match self.proof {
             Proof::X509 => {
-                let material = security().x509();
+                let material = security().x509_in_force();
                 if let Some(missing) = material.missing() {
                     return Err(missing.into());
                 }

@@ -191,6 +191,15 @@ impl Security {
         self.x509.clone()
     }
 
+    /// The same; in builds with a simulated device, that one's when nothing was set.
+    pub(crate) fn x509_in_force(&self) -> Material {
+        #[cfg(feature = "riot")]
+        if self.x509.is_none() {
+            return crate::riot::material();
+        }
+        self.x509()
+    }
+
     /// What the last call of `init` for an available kind asked for, on this side or, if there
     /// was none, on the other.
     pub(crate) fn kind(&self, side: Side) -> SECURE_DEVICE_TYPE {

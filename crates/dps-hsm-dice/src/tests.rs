@@ -126,3 +126,19 @@ fn debug_shows_no_key() {
     let device = device(SEED, "dev-1");
     assert_eq!(format!("{factory:?} {device:?}"), "Factory { .. } Device { .. }");
 }
+
+#[test]
+fn a_device_keeps_to_the_contract_of_security_modules() {
+    use dps_core::conformance::{Expectations, check, check_debug};
+    let device = device(SEED, "dev-1");
+    let der = blocks(&device.alias_key()).remove(0);
+    // Within PKCS#8, EC's number: 32 bytes behind version 1.
+    let from = der.windows(5).position(|part| part == [2, 1, 1, 4, 32]).unwrap() + 5;
+    let expected = Expectations::default()
+        .with_registration_id(RegistrationId::new("dev-1").unwrap())
+        .with_secret(&der[from..][..32]);
+    let mut hsm = device.hsm().unwrap();
+    check(&mut hsm, &expected).unwrap();
+    check_debug(&hsm, &expected).unwrap();
+    check_debug(&device, &expected).unwrap();
+}

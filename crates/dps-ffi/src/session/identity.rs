@@ -43,7 +43,7 @@ impl State {
         let mut x509 = self.x509.clone();
         if let Proof::X509 = self.target.proof {
             if x509.is_none() {
-                x509 = security().x509();
+                x509 = security().x509_in_force();
             }
             if let Some(option) = x509.missing() {
                 return missing(format!("{option}; a device with a certificate needs both"));
