@@ -49,6 +49,9 @@ typedef int (*HSM_CLIENT_GET_STORAGE_ROOT_KEY)(HSM_CLIENT_HANDLE handle, unsigne
 /* The HMAC-SHA256 of the data by the key that was activated last: 32 bytes. */
 typedef int (*HSM_CLIENT_SIGN_WITH_IDENTITY)(HSM_CLIENT_HANDLE handle, const unsigned char* data, size_t data_len, unsigned char** key, size_t* key_len);
 
+/* Of the edge runtime's module, see below: the certificates to trust, in PEM. */
+typedef char* (*HSM_CLIENT_GET_TRUST_BUNDLE)(HSM_CLIENT_HANDLE handle);
+
 typedef struct HSM_CLIENT_TPM_INTERFACE_TAG
 {
     HSM_CLIENT_CREATE hsm_client_tpm_create;
@@ -92,6 +95,22 @@ int hsm_client_x509_init(void);
 void hsm_client_x509_deinit(void);
 int hsm_client_tpm_init(void);
 void hsm_client_tpm_deinit(void);
+
+/* As in the original's builds for edge modules, so that code compiles. libdps has no such module, and
+ * asks none of a program's for this table. */
+#ifdef HSM_TYPE_HTTP_EDGE
+typedef struct HSM_CLIENT_HTTP_EDGE_INTERFACE_TAG
+{
+    HSM_CLIENT_CREATE hsm_client_http_edge_create;
+    HSM_CLIENT_DESTROY hsm_client_http_edge_destroy;
+    HSM_CLIENT_SIGN_WITH_IDENTITY hsm_client_sign_with_identity;
+    HSM_CLIENT_GET_TRUST_BUNDLE hsm_client_get_trust_bundle;
+} HSM_CLIENT_HTTP_EDGE_INTERFACE;
+
+const HSM_CLIENT_HTTP_EDGE_INTERFACE* hsm_client_http_edge_interface(void);
+int hsm_client_http_edge_init(void);
+void hsm_client_http_edge_deinit(void);
+#endif
 
 /* Of libdps: what prov_dev_security_init and prov_dev_security_deinit have the modules do. 0 on success. */
 int initialize_hsm_system(void);

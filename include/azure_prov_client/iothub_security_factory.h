@@ -23,8 +23,9 @@ extern "C" {
 
 MU_DEFINE_ENUM_WITHOUT_INVALID(IOTHUB_SECURITY_TYPE, IOTHUB_SECURITY_TYPE_VALUES);
 
-/* Chooses the kind of proof: IOTHUB_SECURITY_TYPE_SYMMETRIC_KEY or IOTHUB_SECURITY_TYPE_X509. 0 when
- * it is available and prov_dev_security_init has not chosen another. */
+/* Chooses the kind of proof: IOTHUB_SECURITY_TYPE_SYMMETRIC_KEY, IOTHUB_SECURITY_TYPE_X509, or
+ * IOTHUB_SECURITY_TYPE_SAS, a TPM, where there is a module for TPMs, see dps_hsm_register_tpm. 0 when it
+ * is available and prov_dev_security_init has not chosen another. */
 MOCKABLE_FUNCTION(, int, iothub_security_init, IOTHUB_SECURITY_TYPE, sec_type)
 
 /* The same as prov_dev_security_deinit: forgets (and wipes) the keys of both sides and the

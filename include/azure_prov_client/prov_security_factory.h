@@ -22,10 +22,12 @@ extern "C" {
 
 MU_DEFINE_ENUM_WITHOUT_INVALID(SECURE_DEVICE_TYPE, SECURE_DEVICE_TYPE_VALUES);
 
-/* Chooses the kind of proof: SECURE_DEVICE_TYPE_SYMMETRIC_KEY or SECURE_DEVICE_TYPE_X509. 0 when it is
+/* Chooses the kind of proof: SECURE_DEVICE_TYPE_SYMMETRIC_KEY, SECURE_DEVICE_TYPE_X509, or
+ * SECURE_DEVICE_TYPE_TPM where there is a module for TPMs, see dps_hsm_register_tpm. 0 when it is
  * available; may be repeated with the same kind. The kind can not be changed for the life of the
- * process, not even after prov_dev_security_deinit. A certificate is given by option to each client;
- * the first one is kept for clients that are given none, until the next init or deinit. */
+ * process, not even after prov_dev_security_deinit. Without a module for certificates, a certificate is
+ * given by option to each client; the first one is kept for clients that are given none, until the next
+ * init or deinit. */
 MOCKABLE_FUNCTION(, int, prov_dev_security_init, SECURE_DEVICE_TYPE, hsm_type)
 
 /* Forgets (and wipes) the symmetric key, also the hub client's, and the certificate and key that were

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
  * What a program knows of a transport: an opaque provider, obtained from one of the
- * Prov_Device_*_Protocol functions and handed to Create.
+ * Prov_Device_*_Protocol functions and handed to Create. Transports of a program's own are not
+ * supported; internal/prov_transport_private.h declares what the original has for them.
  */
 #ifndef PROV_TRANSPORT_H
 #define PROV_TRANSPORT_H

@@ -5,9 +5,14 @@
  */
 #include <stddef.h>
 
+/* As in a build for edge modules. */
+#define HSM_TYPE_HTTP_EDGE
+
 #include "azure_c_shared_utility/shared_util_options.h"
+#include "azure_c_shared_utility/threadapi.h"
 #include "azure_prov_client/internal/iothub_auth_client.h"
 #include "azure_prov_client/internal/prov_auth_client.h"
+#include "azure_prov_client/internal/prov_transport_private.h"
 #include "azure_prov_client/iothub_security_factory.h"
 #include "azure_prov_client/prov_client_const.h"
 #include "azure_prov_client/prov_device_client.h"
@@ -83,6 +88,28 @@ ASSERT(TRANSPORT_HSM_TYPE_SYMM_KEY == 2);
 ASSERT(PROV_DEVICE_TRANSPORT_RESULT_OK == 0);
 ASSERT(PROV_DEVICE_TRANSPORT_RESULT_UNAUTHORIZED == 1);
 ASSERT(PROV_DEVICE_TRANSPORT_RESULT_ERROR == 2);
+ASSERT(PROV_DEVICE_TRANSPORT_STATUS_CONNECTED == 0);
+ASSERT(PROV_DEVICE_TRANSPORT_STATUS_AUTHENTICATED == 1);
+ASSERT(PROV_DEVICE_TRANSPORT_STATUS_UNASSIGNED == 2);
+ASSERT(PROV_DEVICE_TRANSPORT_STATUS_ASSIGNING == 3);
+ASSERT(PROV_DEVICE_TRANSPORT_STATUS_ASSIGNED == 4);
+ASSERT(PROV_DEVICE_TRANSPORT_STATUS_BLACKLISTED == 5);
+ASSERT(PROV_DEVICE_TRANSPORT_STATUS_TRANSIENT == 6);
+ASSERT(PROV_DEVICE_TRANSPORT_STATUS_ERROR == 7);
+ASSERT(PROV_DEVICE_TRANSPORT_STATUS_DISABLED == 8);
+ASSERT(sizeof(PROV_DEVICE_TRANSPORT_STATUS) == 4);
+ASSERT(PROV_DEVICE_ERROR_KEY_FAIL == 0);
+ASSERT(PROV_DEVICE_ERROR_KEY_UNAUTHORIZED == 1);
+ASSERT(PROV_DEVICE_ERROR_MEMORY == 2);
+ASSERT(sizeof(PROV_DEVICE_TRANSPORT_ERROR) == 4);
+ASSERT(sizeof(PROV_DEVICE_TRANSPORT_RESULT) == 4);
+ASSERT(sizeof(TRANSPORT_HSM_TYPE) == 4);
+ASSERT(THREADAPI_RESULT_INVALID == 0);
+ASSERT(THREADAPI_OK == 1);
+ASSERT(THREADAPI_INVALID_ARG == 2);
+ASSERT(THREADAPI_NO_MEMORY == 3);
+ASSERT(THREADAPI_ERROR == 4);
+ASSERT(sizeof(THREADAPI_RESULT) == 4);
 ASSERT(KEY_TYPE_DEFAULT == 0);
 ASSERT(KEY_TYPE_ENGINE == 1);
 
@@ -100,6 +127,27 @@ ASSERT(offsetof(HTTP_PROXY_OPTIONS, host_address) == 0);
 ASSERT(offsetof(HTTP_PROXY_OPTIONS, port) == 8);
 ASSERT(offsetof(HTTP_PROXY_OPTIONS, username) == 16);
 ASSERT(offsetof(HTTP_PROXY_OPTIONS, password) == 24);
+
+ASSERT(sizeof(PROV_JSON_INFO) == 48);
+ASSERT(offsetof(PROV_JSON_INFO, prov_status) == 0);
+ASSERT(offsetof(PROV_JSON_INFO, operation_id) == 8);
+ASSERT(offsetof(PROV_JSON_INFO, authorization_key) == 16);
+ASSERT(offsetof(PROV_JSON_INFO, key_name) == 24);
+ASSERT(offsetof(PROV_JSON_INFO, iothub_uri) == 32);
+ASSERT(offsetof(PROV_JSON_INFO, device_id) == 40);
+ASSERT(sizeof(PROV_DEVICE_TRANSPORT_PROVIDER) == 96);
+ASSERT(offsetof(PROV_DEVICE_TRANSPORT_PROVIDER, prov_transport_create) == 0);
+ASSERT(offsetof(PROV_DEVICE_TRANSPORT_PROVIDER, prov_transport_destroy) == 8);
+ASSERT(offsetof(PROV_DEVICE_TRANSPORT_PROVIDER, prov_transport_open) == 16);
+ASSERT(offsetof(PROV_DEVICE_TRANSPORT_PROVIDER, prov_transport_close) == 24);
+ASSERT(offsetof(PROV_DEVICE_TRANSPORT_PROVIDER, prov_transport_register) == 32);
+ASSERT(offsetof(PROV_DEVICE_TRANSPORT_PROVIDER, prov_transport_get_op_status) == 40);
+ASSERT(offsetof(PROV_DEVICE_TRANSPORT_PROVIDER, prov_transport_dowork) == 48);
+ASSERT(offsetof(PROV_DEVICE_TRANSPORT_PROVIDER, prov_transport_set_trace) == 56);
+ASSERT(offsetof(PROV_DEVICE_TRANSPORT_PROVIDER, prov_transport_x509_cert) == 64);
+ASSERT(offsetof(PROV_DEVICE_TRANSPORT_PROVIDER, prov_transport_trusted_cert) == 72);
+ASSERT(offsetof(PROV_DEVICE_TRANSPORT_PROVIDER, prov_transport_set_proxy) == 80);
+ASSERT(offsetof(PROV_DEVICE_TRANSPORT_PROVIDER, prov_transport_set_option) == 88);
 
 ASSERT(sizeof(DEVICE_AUTH_SAS_INFO) == 24);
 ASSERT(offsetof(DEVICE_AUTH_SAS_INFO, expiry_seconds) == 0);
@@ -124,6 +172,11 @@ ASSERT(sizeof(HSM_CLIENT_KEY_INTERFACE) == 40);
 ASSERT(offsetof(HSM_CLIENT_KEY_INTERFACE, hsm_client_get_symm_key) == 16);
 ASSERT(offsetof(HSM_CLIENT_KEY_INTERFACE, hsm_client_get_registration_name) == 24);
 ASSERT(offsetof(HSM_CLIENT_KEY_INTERFACE, hsm_client_set_symm_key_info) == 32);
+ASSERT(sizeof(HSM_CLIENT_HTTP_EDGE_INTERFACE) == 32);
+ASSERT(offsetof(HSM_CLIENT_HTTP_EDGE_INTERFACE, hsm_client_http_edge_create) == 0);
+ASSERT(offsetof(HSM_CLIENT_HTTP_EDGE_INTERFACE, hsm_client_http_edge_destroy) == 8);
+ASSERT(offsetof(HSM_CLIENT_HTTP_EDGE_INTERFACE, hsm_client_sign_with_identity) == 16);
+ASSERT(offsetof(HSM_CLIENT_HTTP_EDGE_INTERFACE, hsm_client_get_trust_bundle) == 24);
 ASSERT(sizeof(DPS_X509_SIGNER_INTERFACE) == 48);
 ASSERT(offsetof(DPS_X509_SIGNER_INTERFACE, sign) == 40);
 
@@ -179,3 +232,72 @@ int (*const check_hsm_init)(void) = initialize_hsm_system;
 int (*const check_key_info)(HSM_CLIENT_HANDLE, const char*, const char*) = hsm_client_set_key_info;
 int (*const check_x509_set)(HSM_CLIENT_HANDLE, const char*) = hsm_client_x509_set_certificate;
 int (*const check_tpm_sign)(HSM_CLIENT_HANDLE, const unsigned char*, size_t, unsigned char**, size_t*) = hsm_client_tpm_sign_data;
+char* (*const check_trust_bundle)(HSM_CLIENT_HANDLE) = (HSM_CLIENT_GET_TRUST_BUNDLE)0;
+
+/* A table as the original's transports have one: it must be possible to write it down. */
+static PROV_JSON_INFO* parse_json(const char* json, void* context)
+{
+    (void)json;
+    (void)context;
+    return NULL;
+}
+static char* create_json(const char* ek, const char* srk, void* context)
+{
+    (void)ek;
+    (void)srk;
+    (void)context;
+    return NULL;
+}
+static char* answer_challenge(const unsigned char* nonce, size_t nonce_len, const char* key_name, void* context)
+{
+    (void)nonce;
+    (void)nonce_len;
+    (void)key_name;
+    (void)context;
+    return NULL;
+}
+static void on_data(PROV_DEVICE_TRANSPORT_RESULT result, BUFFER_HANDLE key, const char* hub, const char* device_id, void* context)
+{
+    (void)result;
+    (void)key;
+    (void)hub;
+    (void)device_id;
+    (void)context;
+}
+static void on_transport_status(PROV_DEVICE_TRANSPORT_STATUS status, uint32_t retry_interval, void* context)
+{
+    (void)status;
+    (void)retry_interval;
+    (void)context;
+}
+static void on_transport_error(PROV_DEVICE_TRANSPORT_ERROR error, void* context)
+{
+    (void)error;
+    (void)context;
+}
+const PROV_TRANSPORT_JSON_PARSE check_parse = parse_json;
+const PROV_TRANSPORT_CREATE_JSON_PAYLOAD check_create = create_json;
+const PROV_TRANSPORT_CHALLENGE_CALLBACK check_challenge = answer_challenge;
+const PROV_DEVICE_TRANSPORT_REGISTER_CALLBACK check_data = on_data;
+const PROV_DEVICE_TRANSPORT_STATUS_CALLBACK check_status = on_transport_status;
+const PROV_TRANSPORT_ERROR_CALLBACK check_error = on_transport_error;
+
+static PROV_DEVICE_TRANSPORT_HANDLE create_transport(const char* uri, TRANSPORT_HSM_TYPE type, const char* scope_id, const char* api_version, PROV_TRANSPORT_ERROR_CALLBACK error_cb, void* error_ctx)
+{
+    (void)uri;
+    (void)type;
+    (void)scope_id;
+    (void)api_version;
+    (void)error_cb;
+    (void)error_ctx;
+    return NULL;
+}
+static int set_proxy(PROV_DEVICE_TRANSPORT_HANDLE handle, const HTTP_PROXY_OPTIONS* options)
+{
+    (void)handle;
+    (void)options;
+    return 0;
+}
+const PROV_DEVICE_TRANSPORT_PROVIDER check_table = {
+    create_transport, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, set_proxy, NULL
+};

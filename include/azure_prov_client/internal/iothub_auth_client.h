@@ -58,20 +58,22 @@ typedef struct CREDENTIAL_RESULT_TAG
     } auth_cred_result;
 } CREDENTIAL_RESULT;
 
-/* Of the kind that iothub_security_init or prov_dev_security_init has chosen; takes a copy of the key.
- * NULL when none is chosen, or there is no key; dps_last_error(NULL) tells. */
+/* Of the kind that iothub_security_init or prov_dev_security_init has chosen; takes a copy of the key, or
+ * a handle of the security module. NULL when none is chosen, there is no key, or the module gives no
+ * handle; dps_last_error(NULL) tells. */
 MOCKABLE_FUNCTION(, IOTHUB_SECURITY_HANDLE, iothub_device_auth_create)
 
 /* NULL, and handles that are not alive, are ignored. */
 MOCKABLE_FUNCTION(, void, iothub_device_auth_destroy, IOTHUB_SECURITY_HANDLE, handle)
 
-/* AUTH_TYPE_SYMM_KEY or AUTH_TYPE_X509; AUTH_TYPE_UNKNOWN for NULL. */
+/* AUTH_TYPE_SYMM_KEY, AUTH_TYPE_X509, or AUTH_TYPE_SAS for a TPM; AUTH_TYPE_UNKNOWN for NULL and handles
+ * that are not alive. */
 MOCKABLE_FUNCTION(, DEVICE_AUTH_TYPE, iothub_device_auth_get_type, IOTHUB_SECURITY_HANDLE, handle)
 
-/* With a key: a SAS token for token_scope, which stands in the token as it is; dev_auth_type is
+/* With a key or a TPM: a SAS token for token_scope, which stands in the token as it is; dev_auth_type is
  * AUTH_TYPE_SAS or AUTH_TYPE_SYMM_KEY; key_name may be NULL or empty. With a certificate: it and its
- * key in PEM, which a provisioning client of this process was given by option; the argument is
- * ignored.
+ * key in PEM, from the module for certificates, or without one what a provisioning client of this
+ * process was given by option; the argument is ignored.
  *
  * The struct is to be freed with free(). The texts in it belong to the handle, and live until the
  * next call with it, or Destroy. NULL on failure; dps_last_error(NULL) tells why. */

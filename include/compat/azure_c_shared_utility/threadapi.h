@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* Stand-in: the sleep function only. */
+/* Stand-in: the results, and of the functions the one that sleeps. */
 #ifndef THREADAPI_H
 #define THREADAPI_H
 
@@ -9,6 +9,15 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+/* THREADAPI_RESULT_INVALID, which is 0, comes before these. */
+#define THREADAPI_RESULT_VALUES \
+    THREADAPI_OK, \
+    THREADAPI_INVALID_ARG, \
+    THREADAPI_NO_MEMORY, \
+    THREADAPI_ERROR
+
+MU_DEFINE_ENUM(THREADAPI_RESULT, THREADAPI_RESULT_VALUES);
 
 /* The calling thread pauses for at least this long. */
 MOCKABLE_FUNCTION(, void, ThreadAPI_Sleep, unsigned int, milliseconds)
