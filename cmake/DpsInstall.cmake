@@ -14,7 +14,7 @@ install(FILES "${DPS_STATIC_LIBRARY}"
     DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT dps_development
     # DPS_LIBRARY may have any name.
     RENAME "${CMAKE_STATIC_LIBRARY_PREFIX}dps${CMAKE_STATIC_LIBRARY_SUFFIX}")
-install(TARGETS dps_compat dps_hsm ${DPS_CLIENT_2017_ARCHIVES}
+install(TARGETS dps_compat dps_hsm dps_hsm_interfaces ${DPS_CLIENT_2017_ARCHIVES}
     ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT dps_development)
 if(DPS_SHARED)
     list(GET DPS_SHARED_LINKS 0 dps_runtime_link)
