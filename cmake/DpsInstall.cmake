@@ -59,9 +59,15 @@ install(DIRECTORY include/compat/ DESTINATION "${DPS_COMPAT_DIR}" COMPONENT dps_
 
 # The C SDK's archive names, for link lines like -lprov_device_client: texts that the GNU linker
 # and LLVM's read as scripts. In a folder of their own, beside which a C SDK may be.
+# Without dps_hsm_interfaces: a library of security modules may stand behind them.
 foreach(name IN LISTS DPS_ORIGINAL_NAMES)
+    set(dps_further)
+    if(name MATCHES "^(hsm_security_client|prov_auth_client)$")
+        set(dps_further "-ldps_hsm ")
+    endif()
     file(WRITE "${dps_ready}/names/lib${name}.a"
-        "/* ${name} of the Azure IoT C SDK is a part of libdps. */\nINPUT(-ldps -lpthread -ldl -lm)\n")
+        "/* ${name} of the Azure IoT C SDK is a part of libdps. */\n"
+        "INPUT(${dps_further}-ldps -lpthread -ldl -lm)\n")
     install(FILES "${dps_ready}/names/lib${name}.a"
         DESTINATION "${CMAKE_INSTALL_LIBDIR}/dps" COMPONENT dps_development)
 endforeach()
