@@ -14,7 +14,7 @@ install(FILES "${DPS_STATIC_LIBRARY}"
     DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT dps_development
     # DPS_LIBRARY may have any name.
     RENAME "${CMAKE_STATIC_LIBRARY_PREFIX}dps${CMAKE_STATIC_LIBRARY_SUFFIX}")
-install(TARGETS dps_compat dps_hsm ${DPS_CLIENT_2017_ARCHIVES}
+install(TARGETS dps_compat dps_hsm dps_hsm_interfaces ${DPS_CLIENT_2017_ARCHIVES}
     ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT dps_development)
 if(DPS_SHARED)
     list(GET DPS_SHARED_LINKS 0 dps_runtime_link)
@@ -64,9 +64,15 @@ if(DPS_BUILTIN_TPM)
     list(TRANSFORM DPS_TSS2_LIBRARIES PREPEND " -l" OUTPUT_VARIABLE DPS_PC_TSS2)
     string(REPLACE ";" "" DPS_PC_TSS2 "${DPS_PC_TSS2}")
 endif()
+# Without dps_hsm_interfaces: a library of security modules may stand behind them.
 foreach(name IN LISTS DPS_ORIGINAL_NAMES)
+    set(dps_further)
+    if(name MATCHES "^(hsm_security_client|prov_auth_client)$")
+        set(dps_further "-ldps_hsm ")
+    endif()
     file(WRITE "${dps_ready}/names/lib${name}.a"
-        "/* ${name} of the Azure IoT C SDK is a part of libdps. */\nINPUT(-ldps${DPS_PC_TSS2} -lpthread -ldl -lm)\n")
+        "/* ${name} of the Azure IoT C SDK is a part of libdps. */\n"
+        "INPUT(${dps_further}-ldps${DPS_PC_TSS2} -lpthread -ldl -lm)\n")
     install(FILES "${dps_ready}/names/lib${name}.a"
         DESTINATION "${CMAKE_INSTALL_LIBDIR}/dps" COMPONENT dps_development)
 endforeach()

@@ -4,11 +4,13 @@
 #   dps_shared    libdps.so with the same
 #   dps_compat    the functions and headers of the hub client and of c-utility that provisioning
 #                 programs use, for programs that are linked without them
-#   dps_hsm       libdps's own security modules under the C SDK's names (hsm_client_*)
+#   dps_hsm       libdps's own security modules under the C SDK's names (hsm_client_*); without
+#                 hsm_custom_lib with dps_hsm_interfaces, the seven that such a library defines
 #   prov_device_client, prov_device_ll_client, prov_auth_client, hsm_security_client,
 #   prov_mqtt_transport, prov_mqtt_ws_transport, prov_http_transport, prov_amqp_transport,
 #   prov_amqp_ws_transport
-#                 the C SDK's names for parts of what dps (with build_as_dynamic: dps_shared) is
+#                 the C SDK's names for parts of what dps (with build_as_dynamic: dps_shared) is; the
+#                 third and fourth bring what dps_hsm has, too
 #   dps::dps, dps::dps_shared, dps::compat, dps::hsm
 #                 the first four under the names that they have once installed
 
@@ -58,21 +60,33 @@ set(dps_c_sources "${CMAKE_CURRENT_LIST_DIR}/../crates/dps-ffi")
 add_library(dps_compat STATIC "${dps_c_sources}/compat/compat.c" "${dps_c_sources}/compat/buffer.c")
 target_include_directories(dps_compat PUBLIC "${dps_include}/compat")
 set_target_properties(dps_compat PROPERTIES POSITION_INDEPENDENT_CODE ON)
+# Wherever it stands on the link line: who wants this function may stand behind it.
+if(UNIX AND NOT APPLE)
+    target_link_options(dps_compat INTERFACE "LINKER:-u,BUFFER_create")
+endif()
 dps_c_settings(dps_compat)
 add_library(dps::compat ALIAS dps_compat)
 
 # What must not be in libdps, so that libraries of security modules can define the same names; and
 # what needs c-utility's BUFFER, for programs that use the shared library.
-add_library(dps_hsm STATIC "${dps_c_sources}/hsm/hsm_client_key.c" "${dps_c_sources}/hsm/hsm_client_x509.c"
-    "${dps_c_sources}/hsm/hsm_client_tpm.c" "${dps_c_sources}/hsm/hsm_client_interfaces.c"
-    "${dps_c_sources}/c/prov_auth_buffer.c")
-# Compiled against the stand-ins, whoever links it: of c-utility only the name BUFFER_HANDLE counts.
-target_include_directories(dps_hsm PRIVATE "${dps_include}" "${dps_include}/compat")
-set_target_properties(dps_hsm PROPERTIES POSITION_INDEPENDENT_CODE ON)
-dps_c_settings(dps_hsm)
+function(dps_hsm_archive name)
+    list(TRANSFORM ARGN PREPEND "${dps_c_sources}/")
+    add_library(${name} STATIC ${ARGN})
+    # Compiled against the stand-ins, whoever links it: of c-utility only the name BUFFER_HANDLE counts.
+    target_include_directories(${name} PRIVATE "${dps_include}" "${dps_include}/compat")
+    set_target_properties(${name} PROPERTIES POSITION_INDEPENDENT_CODE ON)
+    dps_c_settings(${name})
+endfunction()
+set(dps_hsm_sources hsm/hsm_client_key.c hsm/hsm_client_x509.c hsm/hsm_client_tpm.c c/prov_auth_buffer.c)
+dps_hsm_archive(dps_hsm ${dps_hsm_sources})
+dps_hsm_archive(dps_hsm_interfaces hsm/hsm_client_interfaces.c)
 add_library(dps::hsm ALIAS dps_hsm)
 
-if(hsm_custom_lib)
+# The seven functions are the custom library's or ours, never both.
+if(NOT hsm_custom_lib)
+    target_link_libraries(dps_hsm INTERFACE dps_hsm_interfaces)
+    list(APPEND dps_hsm_sources hsm/hsm_client_interfaces.c)
+else()
     include(DpsCustomHsm)
     dps_custom_hsm("${dps_c_sources}/hsm/custom_hsm.c" "${dps_include}" ${dps_libraries})
 endif()
@@ -88,10 +102,18 @@ else()
     set(dps_behind_names dps)
     set(dps_shared_name)
 endif()
+# dps_hsm once more, as a part of what the names stand for: with libdps behind it on the link line,
+# which dps_hsm leaves to the program, since that may want either form of it.
+dps_hsm_archive(dps_hsm_behind_names ${dps_hsm_sources})
+set_target_properties(dps_hsm_behind_names PROPERTIES EXCLUDE_FROM_ALL ON)
+target_link_libraries(dps_hsm_behind_names INTERFACE ${dps_behind_names})
 foreach(name IN LISTS DPS_ORIGINAL_NAMES dps_shared_name)
     # A C SDK in the same tree keeps its own.
     if(NOT TARGET ${name})
         add_library(${name} INTERFACE)
+        if(name MATCHES "^(hsm_security_client|prov_auth_client)$")
+            target_link_libraries(${name} INTERFACE dps_hsm_behind_names)
+        endif()
         target_link_libraries(${name} INTERFACE ${dps_behind_names})
     endif()
 endforeach()

@@ -188,6 +188,29 @@ fn the_c_sdks_archive_names_take_a_library_that_is_asked_for() {
     assert!(finished.stdout.contains("- options 0\n"), "{finished:?}");
 }
 
+/// The seven functions of the built-in modules, before those of the library.
+#[test]
+fn built_in_modules_that_the_linker_took_in_a_librarys_place_are_an_error() {
+    let folder = parts("in_its_place");
+    let rig = Rig::new(&folder);
+    let library = archive();
+    let custom = root().join("crates/dps-ffi/hsm/custom_hsm.c");
+    let custom = custom.to_str().unwrap();
+    let names = c_build().join("libdps_hsm_interfaces.a");
+    let names = names.to_str().unwrap();
+    let system = ["-lpthread", "-ldl", "-lm", "-o"];
+    let line = ["program.o", custom, &library, names, "plugin.a"];
+    cc(&folder, &[&line[..], &system, &["wrong"]].concat());
+    let finished = rig.run("wrong", "key", |_| {});
+    assert_eq!(finished.code, Some(1), "{finished:?}");
+    for words in ["- init failed: hsm: ", "leave libdps_hsm_interfaces out"] {
+        assert!(finished.stdout.contains(words), "{finished:?}");
+    }
+    let line = ["program.o", custom, &library, "plugin.a"];
+    cc(&folder, &[&line[..], &system, &["right"]].concat());
+    rig.registers("right", |_| {});
+}
+
 /// As a project of other people does, with its own settings.
 fn consumer(name: &str, custom: &str, more: &[&str]) -> Finished {
     let folder = empty(name);
@@ -220,6 +243,8 @@ fn cmake_links_a_library_by_its_path_or_its_target() {
         ("cmake_bare", path("bare.so"), &[]),
         ("cmake_target", "plugin".to_owned(), &[]),
         ("cmake_dynamic", path("plugin.a"), &dynamic),
+        // Beside the library's own modules, which tools call by their names.
+        ("cmake_tools", path("plugin.a"), &["-DTOOLS=ON"]),
     ] {
         consumer(name, &custom, more).success();
         let built = root().join("target/c-custom-hsm").join(name);

@@ -103,6 +103,13 @@ fn register(folder: &Path, programs: &[&str]) {
     });
 }
 
+/// The consumers' tool has the security modules by the C SDK's names.
+fn tool_answers(folder: &Path) {
+    let mut tool = Command::new(folder.join("tool"));
+    let told = run(&mut tool, Duration::from_secs(10)).success().stdout;
+    assert_eq!(told, "tool, 0 bytes, a table: yes\n", "{}", folder.display());
+}
+
 /// Whether the program wants the shared library when it starts.
 fn is_dynamic(program: &Path) -> bool {
     let listed = run(Command::new("readelf").arg("-d").arg(program), BUILD).success().stdout;
@@ -127,6 +134,7 @@ fn find_package_gives_the_archive_the_shared_library_and_the_old_names() {
     let found = [setting("CMAKE_PREFIX_PATH", prefix()), setting("VERSION", VERSION)];
     let folder = cmake("find_package", "find_package", &found);
     register(&folder, &["static", "shared", "names"]);
+    tool_answers(&folder);
     let dynamic = ["static", "shared", "names"].map(|name| is_dynamic(&folder.join(name)));
     assert_eq!(dynamic, [false, true, false]);
 }
@@ -146,7 +154,10 @@ fn the_c_sdks_package_names_find_it_too() {
                 setting("build_as_dynamic", "ON"),
             ],
         );
-        assert!(is_dynamic(&folder.join("names")), "{package}");
+        for program in ["names", "tool"] {
+            assert!(is_dynamic(&folder.join(program)), "{package} {program}");
+        }
+        tool_answers(&folder);
         register(&folder, &["names"]);
     }
 }
@@ -166,7 +177,10 @@ fn another_tree_takes_it_in_under_the_old_names_only() {
                 setting("build_as_dynamic", dynamic),
             ],
         );
-        assert_eq!(is_dynamic(&folder.join("names")), dynamic == "ON");
+        for program in ["names", "tool"] {
+            assert_eq!(is_dynamic(&folder.join(program)), dynamic == "ON", "{program}");
+        }
+        tool_answers(&folder);
         register(&folder, &["names"]);
     }
 }

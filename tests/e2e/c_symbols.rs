@@ -78,6 +78,7 @@ fn nothing_that_others_define_is_in_the_way() {
     let mut ours: BTreeSet<String> = lines("tests/c/symbols/api.txt")
         .into_iter()
         .chain(lines("tests/c/symbols/hsm.txt"))
+        .chain(lines("tests/c/symbols/hsm_interfaces.txt"))
         .collect();
     ours.retain(|name| {
         ["BUFFER_", "STRING_", "Azure_", "ThreadAPI_", "platform_"]
@@ -85,8 +86,11 @@ fn nothing_that_others_define_is_in_the_way() {
             .any(|p| name.starts_with(p))
     });
     assert!(ours.is_empty(), "{ours:?}");
-    let wanted: BTreeSet<String> = lines("tests/c/symbols/hsm.txt").into_iter().collect();
-    assert_eq!(defined(&c_build().join("libdps_hsm.a"), &[]), wanted);
+    for name in ["hsm", "hsm_interfaces"] {
+        let wanted = lines(&format!("tests/c/symbols/{name}.txt"));
+        let wanted: BTreeSet<String> = wanted.into_iter().collect();
+        assert_eq!(defined(&c_build().join(format!("libdps_{name}.a")), &[]), wanted);
+    }
 }
 
 #[test]
@@ -157,7 +161,7 @@ const END: &str = "<!-- End of the table. -->\n";
 #[test]
 fn the_documents_table_of_the_originals_names_is_what_nm_says() {
     let ours = defined(&static_library(), &[]);
-    let beside = ["libdps_compat", "libdps_hsm"]
+    let beside = ["libdps_compat", "libdps_hsm", "libdps_hsm_interfaces"]
         .map(|name| (name, defined(&c_build().join(format!("{name}.a")), &[])));
     let originals = originals();
     assert_eq!(originals.iter().map(|original| original.count).sum::<usize>(), 144);

@@ -29,11 +29,18 @@ typedef struct LINKED_HSM_TAG
 #pragma weak hsm_client_x509_interface
 #pragma weak hsm_client_key_interface
 
-/* Stands beside libdps_hsm's definitions of the seven, which lead back to libdps's own modules. */
+/* Stands beside libdps_hsm_interfaces' definitions of the seven, which lead back to libdps's own modules. */
 extern const char dps_hsm_built_in_names;
 #pragma weak dps_hsm_built_in_names
 
-/* 1 when there is a library: when one of the tables is there. */
+/* Of custom_hsm.c: the program has been linked for a library of security modules. */
+extern void (*const dps_custom_hsm[])(void);
+#pragma weak dps_custom_hsm
+
+/*
+ * 1 when there is a library: when one of the tables is there. 2 when the program was linked for one,
+ * and the linker took libdps_hsm_interfaces in its place.
+ */
 __attribute__((visibility("hidden"))) int dps_linked_hsm(LINKED_HSM* library)
 {
     library->size = sizeof(*library);
@@ -44,6 +51,9 @@ __attribute__((visibility("hidden"))) int dps_linked_hsm(LINKED_HSM* library)
     library->tpm_interface = hsm_client_tpm_interface;
     library->x509_interface = hsm_client_x509_interface;
     library->key_interface = hsm_client_key_interface;
-    return &dps_hsm_built_in_names == NULL &&
-           (library->tpm_interface != NULL || library->x509_interface != NULL || library->key_interface != NULL);
+    if (&dps_hsm_built_in_names != NULL)
+    {
+        return dps_custom_hsm != NULL ? 2 : 0;
+    }
+    return library->tpm_interface != NULL || library->x509_interface != NULL || library->key_interface != NULL;
 }

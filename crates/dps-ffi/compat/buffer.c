@@ -5,6 +5,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* So that nothing clashes in a program that has c-utility's, too. */
+#ifdef __GNUC__
+#pragma weak BUFFER_new
+#pragma weak BUFFER_create
+#pragma weak BUFFER_delete
+#pragma weak BUFFER_u_char
+#pragma weak BUFFER_length
+#endif
+
 struct BUFFER_TAG
 {
     unsigned char* bytes;

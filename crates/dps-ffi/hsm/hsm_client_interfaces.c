@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
  * The seven functions that libraries of security modules define, for programs that call libdps's own
- * modules by them. In a member of the archive of their own: whose program brings another library's does
- * without these.
+ * modules by them. In an archive of their own, which is left out of programs that bring another
+ * library's: the linker would take these before it comes to those.
  */
 #include "dps/dps.h"
 

@@ -13,8 +13,10 @@ pub(crate) fn library() -> Option<Result<Library, PluginError>> {
     }
     let mut functions = LibraryInterface::default();
     // SAFETY: it fills in the table.
-    if unsafe { dps_linked_hsm(&raw mut functions) } == 0 {
-        return None;
+    match unsafe { dps_linked_hsm(&raw mut functions) } {
+        0 => return None,
+        2 => return Some(Err(PluginError::BuiltInNames)),
+        _ => {}
     }
     // SAFETY: who links functions of these names has made them for this use.
     Some(unsafe { Library::new(functions) })

@@ -16,6 +16,12 @@ pub enum PluginError {
         "the library of security modules does not define {0}; it must define all seven functions"
     )]
     MissingFunction(&'static str),
+    /// The seven functions are those that lead back to the library's own modules.
+    #[error(
+        "the program was linked for a library of security modules, but with libdps_hsm_interfaces \
+         before it, which defines the same functions; leave libdps_hsm_interfaces out"
+    )]
+    BuiltInNames,
     /// The function gave nothing.
     #[error("{0} of the plug-in returned NULL")]
     ReturnedNull(&'static str),

@@ -17,6 +17,9 @@
 #include "azure_prov_client/prov_security_factory.h"
 #include "azure_prov_client/prov_transport_http_client.h"
 #include "dps/dps.h"
+#ifdef WITH_TOOLS
+#include "hsm_client_key.h"
+#endif
 
 static bool done;
 static PROV_DEVICE_RESULT outcome;
@@ -63,6 +66,9 @@ int main(int argc, char** argv)
     {
         return failed("load", NULL);
     }
+#ifdef WITH_TOOLS
+    hsm_client_key_destroy(hsm_client_key_create());
+#endif
     printf("- init\n");
     fflush(stdout);
     if (prov_dev_security_init(kind) != 0)
