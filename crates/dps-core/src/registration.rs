@@ -392,6 +392,7 @@ impl Registration {
     }
 
     fn connected(&mut self, now: Now) {
+        self.tpm.connected(self.connections);
         if !self.notified_connected {
             self.notified_connected = true;
             self.phase_started = Some(now.at);
