@@ -392,6 +392,7 @@ impl Registration {
     }
 
     fn connected(&mut self, now: Now) {
+        self.tpm.connected(self.connections);
         if !self.notified_connected {
             self.notified_connected = true;
             self.phase_started = Some(now.at);
@@ -435,6 +436,7 @@ impl Registration {
             Verdict::Unavailable(error) => {
                 let jitter = self.config.policy.backoff(self.refusals, self.random.as_mut());
                 self.refusals = self.refusals.saturating_add(1);
+                self.tpm.put_off();
                 self.last_error = Some(error);
                 let pause = reply.retry_after.unwrap_or(RETRY_AFTER_MIN) + jitter;
                 self.pause(now, pause);

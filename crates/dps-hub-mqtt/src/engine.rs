@@ -142,6 +142,16 @@ impl HubEngine {
         let publish = match request {
             Request::Telemetry(message) => {
                 let topic = topic::telemetry(&self.device_id, &message.properties);
+                // The codec would write a wrong length.
+                if topic.len() > topic::MAX_BYTES {
+                    let limit = topic::MAX_BYTES;
+                    return Err(Error::new(Stage::Hub, ErrorKind::TooLarge { limit }).with_detail(
+                        format!(
+                            "with the message's properties the topic has {} bytes",
+                            topic.len()
+                        ),
+                    ));
+                }
                 let mut publish = Publish::new(topic, QoS::AtLeastOnce, message.body.as_slice());
                 publish.pkid = self.free_packet_id()?;
                 publish

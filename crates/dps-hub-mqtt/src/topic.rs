@@ -2,6 +2,8 @@
 
 use crate::message::{Properties, read_bag, write_bag};
 
+/// The most bytes of a topic: MQTT gives its length in two bytes.
+pub(crate) const MAX_BYTES: usize = u16::MAX as usize;
 /// Answers about the twin.
 pub(crate) const TWIN_RESPONSES: &str = "$iothub/twin/res/#";
 /// New desired properties.

@@ -13,7 +13,9 @@
 //! A challenge that is the answer to a fresh token says that the token is not accepted, which is
 //! final. The token of an earlier connection is presented again on the next one, and there the
 //! service may ask for another: it may have taken the token for a request whose reply was lost.
-//! Each challenge writes to the TPM, so there are not many of them between two good replies.
+//! The same holds after a reply that puts the device off: the service may have forgotten the
+//! challenge by then. Each challenge writes to the TPM, so there are not many of them between two
+//! accepted proofs. A proof is accepted by a good reply, or by a connection that comes about.
 
 use super::{Action, Registration, State};
 use crate::sas::{HexCase, SasToken, percent_encode};
@@ -25,7 +27,7 @@ use crate::{
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-/// The most challenges answered without a good reply in between.
+/// The most challenges answered without an accepted proof in between.
 const MOST_CHALLENGES: u32 = 16;
 
 /// What is known of the TPM and of its proof.
@@ -36,6 +38,8 @@ pub(super) struct Tpm {
     token: Option<SasToken>,
     /// The connection on which the token was first presented, until it is accepted.
     token_on: Option<u32>,
+    /// The connection that comes about only if the service takes the token.
+    opened_by_proof: Option<u32>,
     challenges: u32,
     /// What became of the connection on which the challenge came that is being answered.
     challenged: Option<Challenged>,
@@ -67,6 +71,19 @@ impl Tpm {
     /// The service has taken the proof.
     pub(super) fn accepted(&mut self) {
         self.challenges = 0;
+        self.token_on = None;
+        self.opened_by_proof = None;
+    }
+
+    /// A connection has come about, this one.
+    pub(super) fn connected(&mut self, connection: u32) {
+        if self.opened_by_proof == Some(connection) {
+            self.accepted();
+        }
+    }
+
+    /// The service has put the device off, without a word on its proof.
+    pub(super) fn put_off(&mut self) {
         self.token_on = None;
     }
 }
@@ -158,11 +175,14 @@ impl Registration {
                 self.actions.push_back(Action::Authenticate(token));
                 if by_reply {
                     self.send(now);
+                } else {
+                    // It goes on where it was: the connection is being opened.
+                    self.tpm.opened_by_proof = Some(self.connections);
                 }
-                // Otherwise it goes on where it was: the connection is being opened.
             }
             Fate::Closed => {
                 self.connections = self.connections.saturating_sub(1);
+                self.tpm.opened_by_proof = None;
                 self.connect(now);
                 self.tpm.token_on = Some(self.connections);
             }

@@ -279,6 +279,56 @@ fn a_service_that_does_nothing_but_challenge_is_given_up() {
 }
 
 #[test]
+fn a_challenge_after_a_reply_that_puts_the_device_off_is_no_refusal() {
+    for status in [429, 503] {
+        let mut rig = Rig::new();
+        rig.tell(Event::Connected);
+        rig.actions();
+        rig.reply(401, CHALLENGE);
+        rig.prove();
+        rig.reply(status, "");
+        assert_eq!(rig.actions(), ["authenticate", "register"]);
+        rig.wait();
+        assert_eq!(rig.actions(), ["register"]);
+        rig.reply(401, CHALLENGE);
+        rig.prove();
+        assert_eq!(rig.actions(), ["authenticate", "register"]);
+        rig.reply(401, CHALLENGE);
+        assert_eq!(*rig.error().kind(), ErrorKind::Service { status: 401 });
+    }
+}
+
+#[test]
+fn a_proof_that_opened_its_connection_is_accepted_however_often_that_is_lost() {
+    let mut rig = Rig::with(Policy { deadline: None, max_connections: None, ..Policy::default() });
+    rig.actions();
+    for _ in 0..40 {
+        rig.challenge();
+        rig.prove();
+        assert_eq!(rig.actions(), ["authenticate"]);
+        rig.tell(Event::Connected);
+        rig.lose();
+        rig.wait();
+        assert_eq!(rig.actions().last().unwrap(), "connect with token, register");
+    }
+}
+
+#[test]
+fn proofs_that_open_no_connection_are_given_up() {
+    let mut rig = Rig::with(Policy { deadline: None, max_connections: None, ..Policy::default() });
+    rig.actions();
+    for _ in 0..16 {
+        rig.challenge();
+        rig.prove();
+        rig.lose();
+        rig.wait();
+        assert_eq!(rig.actions(), ["authenticate", "connect with token, register"]);
+    }
+    rig.challenge();
+    assert_eq!(*rig.error().kind(), ErrorKind::Service { status: 401 });
+}
+
+#[test]
 fn a_connection_that_is_lost_while_the_module_works_is_opened_again_with_the_token() {
     for (event, waits) in [
         (Event::Lost(Error::new(Stage::Register, ErrorKind::ConnectionLost)), true),

@@ -133,6 +133,21 @@ fn refusals_are_errors_of_the_hub() {
 }
 
 #[test]
+fn a_topic_longer_than_mqtt_allows_is_refused_and_the_connection_goes_on() {
+    let mut engine = connected();
+    let room = u16::MAX as usize - "devices/d:1/messages/events/p=".len();
+    let with = |length| Request::Telemetry(Message::new("x").property("p", "v".repeat(length)));
+    let error = engine.request(at(1), &with(room + 1)).unwrap_err();
+    assert_eq!(*error.kind(), ErrorKind::TooLarge { limit: 65535 });
+    assert!(sent(&mut engine).is_empty());
+    engine.request(at(1), &with(room)).unwrap();
+    let packets = sent(&mut engine);
+    let [Packet::Publish(publish)] = packets.as_slice() else { panic!("{}", packets.len()) };
+    assert_eq!(publish.topic.len(), 65535);
+    assert_eq!(publish.pkid, packets::SUBSCRIBE_ID + 1, "no id is lost");
+}
+
+#[test]
 fn telemetry_is_acknowledged_by_its_packet_id() {
     let mut engine = connected();
     let message = Message::json("{\"t\":20}");
