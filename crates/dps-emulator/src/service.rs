@@ -313,10 +313,15 @@ impl Service {
     /// Takes the answer of a webhook: decides about the device that waits for it. An answer that
     /// nobody waits for is passed over.
     pub fn answer_webhook_call(&self, operation_id: &str, answer: &WebhookAnswer, now: Duration) {
+        // Held until all is decided: nobody changes the enrollment between the look and the deed.
+        let model = self.model();
         let mut state = self.state();
         let Some(waiting) = state.waiting.remove(operation_id) else { return };
         let Waiting { identity, found, linked_hubs, begun } = waiting;
-        let verdict = custom::verdict(answer, &linked_hubs, &state.random.guid());
+        let verdict = match found.still_stands(&model, &identity.registration_id) {
+            true => custom::verdict(answer, &linked_hubs, &state.random.guid()),
+            false => custom::enrollment_changed(),
+        };
         let outcome = self.conclude(&mut state, &identity, &found, verdict, begun, now);
         state.operations.decide(operation_id, outcome);
     }
