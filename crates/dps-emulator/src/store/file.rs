@@ -116,10 +116,11 @@ impl File {
             Some(ErrorCode::NotADatabase) => StoreError::Foreign { path: path.to_owned() },
             _ => StoreError::Unusable { path: path.to_owned(), problem: error.to_string() },
         };
-        create(path).map_err(|error| StoreError::Unusable {
+        let unusable = |error: io::Error| StoreError::Unusable {
             path: path.to_owned(),
             problem: error.to_string(),
-        })?;
+        };
+        create(path).map_err(unusable)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = Connection::open_with_flags(path, flags).map_err(refused)?;
         // An earlier service may be about to end.
@@ -137,6 +138,12 @@ impl File {
         if version > SCHEMA_VERSION {
             let (found, known) = (version, SCHEMA_VERSION);
             return Err(StoreError::Newer { path: path.to_owned(), found, known });
+        }
+        // Only now is it known to be the service's own. SQLite gives the others the mode of the first.
+        for suffix in ["", "-wal", "-shm"] {
+            let mut file = path.as_os_str().to_owned();
+            file.push(suffix);
+            keep_from_others(Path::new(&file)).map_err(unusable)?;
         }
         let rows = prepare(&mut connection, is_new).map_err(refused)?;
         Ok((Self { connection }, Saved { is_new, rows }))
@@ -166,13 +173,40 @@ impl File {
     }
 }
 
-/// Makes the file unless it is there: SQLite would make one that others can read.
+/// Makes the file unless it is there: SQLite would make one that others can read. One that is empty
+/// is taken for a new one.
 fn create(path: &Path) -> io::Result<()> {
     let mut options = std::fs::OpenOptions::new();
     options.append(true).create(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(drop)
+    let found = options.open(path)?.metadata()?;
+    if !found.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
+    }
+    if found.len() == 0 { keep_from_others(path) } else { Ok(()) }
+}
+
+/// Leaves a file, if it is there, to its owner alone.
+#[cfg(unix)]
+fn keep_from_others(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = match std::fs::metadata(path) {
+        Ok(found) => found.permissions().mode(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    if mode & 0o077 == 0 {
+        return Ok(());
+    }
+    tracing::warn!(file = %path.display(), "others could read it; now only its owner can");
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
+}
+
+/// There are no modes here.
+#[cfg(not(unix))]
+fn keep_from_others(_: &Path) -> io::Result<()> {
+    Ok(())
 }
 
 fn pragma(connection: &Connection, name: &str) -> Result<i64, rusqlite::Error> {

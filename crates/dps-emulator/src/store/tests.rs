@@ -88,6 +88,34 @@ fn only_its_owner_can_read_the_file() {
     drop(store);
 }
 
+#[cfg(unix)]
+#[test]
+fn a_file_that_others_could_read_is_closed_to_them_unless_it_is_foreign() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let path = path("tightened");
+    let set = |path: &PathBuf| {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o644)).unwrap();
+    };
+    let modes = || -> Vec<u32> {
+        let entries = fs::read_dir(path.parent().unwrap()).unwrap();
+        entries.map(|item| item.unwrap().metadata().unwrap().permissions().mode() & 0o777).collect()
+    };
+    fs::write(&path, "").unwrap();
+    set(&path);
+    for _ in ["empty", "used"] {
+        let store = Store::in_file(File::open(&path).unwrap().0).unwrap();
+        store.append([put("a", "1")]);
+        assert!(modes().iter().all(|mode| *mode == 0o600), "{:?}", modes());
+        drop(store);
+        set(&path);
+    }
+    let other = path.with_file_name("text");
+    fs::write(&other, "not a database, and long enough to be sure of it".repeat(9)).unwrap();
+    set(&other);
+    assert!(matches!(File::open(&other), Err(StoreError::Foreign { .. })));
+    assert_eq!(fs::metadata(&other).unwrap().permissions().mode() & 0o777, 0o644);
+}
+
 #[tokio::test]
 async fn a_failed_write_is_told_and_ends_all_writing() {
     let path = path("failed");
