@@ -116,3 +116,20 @@ fn a_damaged_row_is_named() {
     assert!(matches!(error, OpenError::Store(StoreError::Damaged { .. })));
     assert!(error.to_string().contains("enrollments \"dev1\" cannot be read"), "{error}");
 }
+
+#[test]
+fn a_new_file_has_policies_and_enrollments_before_the_service_is_there() {
+    let path = path("first");
+    let service = open(&path, "{enrollments: [{registrationId: dev1}]}").unwrap();
+    let copy = path.with_file_name("copy.db");
+    for suffix in ["", "-wal"] {
+        let from = format!("{}{suffix}", path.display());
+        if std::path::Path::new(&from).exists() {
+            fs::copy(&from, format!("{}{suffix}", copy.display())).unwrap();
+        }
+    }
+    let connection = service.connection_string("x.test");
+    let found = open(&copy, "{}").unwrap();
+    assert_eq!(found.enrollments().len(), 1);
+    assert_eq!(found.connection_string("x.test"), connection);
+}
