@@ -83,6 +83,20 @@ struct State {
     tpms: tpm::Tpms,
 }
 
+/// The most registrations that wait for webhooks.
+const MOST_WAITING: usize = 1_000;
+
+impl State {
+    /// The operation of a device that waits for a webhook already: there is one at a time.
+    fn pending(&mut self, identity: &DeviceIdentity, now: Duration) -> Option<String> {
+        let key = device_key(&identity.registration_id);
+        let is_its = |one: &Waiting| device_key(&one.identity.registration_id) == key;
+        let (id, _) = self.waiting.iter().find(|(_, waiting)| is_its(waiting))?;
+        let id = id.clone();
+        self.operations.get(&id, now).is_some().then_some(id)
+    }
+}
+
 impl Service {
     /// The ID scope.
     pub fn id_scope(&self) -> &str {
@@ -227,6 +241,9 @@ impl Service {
         }
 
         let mut state = self.state();
+        if let Some(pending) = state.pending(identity, now) {
+            return Ok(Reply::accepted(pending, self.settings.retry_after_seconds));
+        }
         let before = state.records.get(&identity.registration_id);
         let current_hub = before.and_then(|record| record.assigned_hub.clone());
         let stays = found.placement().reprovision_policy.is_none_or(|p| !p.update_hub_assignment);
@@ -260,6 +277,9 @@ impl Service {
             }
             Err((url, body, linked_hubs)) => {
                 let operation_id = operation_id.clone();
+                if state.waiting.len() >= MOST_WAITING {
+                    return Err(Refusal::Busy);
+                }
                 let identity = identity.clone();
                 let waiting = Waiting { identity, found, linked_hubs, begun: now };
                 state.waiting.insert(operation_id.clone(), waiting);
@@ -373,7 +393,9 @@ impl Service {
     fn refuse(&self, identity: &DeviceIdentity, refusal: &Refusal, now: Duration) -> Reply {
         tracing::warn!(registration_id = %identity.registration_id, reason = %refusal,
             status = refusal.status(), error_code = refusal.error_code(), "request refused");
-        Reply::error(refusal, self.guid(), now)
+        let is_busy = matches!(refusal, Refusal::Busy);
+        let retry_after = is_busy.then_some(self.settings.retry_after_seconds);
+        Reply { retry_after, ..Reply::error(refusal, self.guid(), now) }
     }
 
     /// Answers a request that names no request a device can make, for example a poll without an

@@ -229,6 +229,23 @@ fn each_failure_of_a_webhook_ends_the_registration_with_its_code() {
 }
 
 #[test]
+fn a_device_waits_for_one_webhook_at_a_time_however_often_it_asks() {
+    let mut line = Line::new();
+    line.put(custom());
+    let operation = line.begin("");
+    for _ in 0..5 {
+        assert_eq!(line.begin(""), operation);
+    }
+    let call = line.service.next_webhook_call().unwrap();
+    assert!(line.service.next_webhook_call().is_none());
+    let answer = answered(200, &json!({"iotHubHostName": "two.test"}));
+    line.service.answer_webhook_call(&call.operation_id, &answer, NOW);
+    assert_eq!(line.poll(&operation)["status"], "assigned");
+    assert_ne!(line.begin(""), operation, "the next one is another");
+    assert!(line.service.next_webhook_call().is_some());
+}
+
+#[test]
 fn an_enrollment_that_changes_while_its_webhook_is_asked_lets_nobody_in() {
     let answer = answered(200, &json!({"iotHubHostName": "two.test"}));
     for change in ["disable", "rekey", "delete"] {
