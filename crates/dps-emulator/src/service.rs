@@ -218,6 +218,10 @@ impl Service {
         if member("csr").is_some() {
             return Err(Refusal::BadBody);
         }
+        if self.store.has_failed() {
+            // What is known may never have been kept.
+            return Err(Refusal::Storage);
+        }
         let state = self.state();
         let record = state.records.get(&identity.registration_id).ok_or(Refusal::NoRegistration)?;
         Ok(Reply::lookup(&record.at(now)))
@@ -235,6 +239,9 @@ impl Service {
         }
         let found = self.authenticate(identity, credentials, now, Expiry::Checked)?;
         let registration = identity::read_body(identity, body)?;
+        if self.store.has_failed() {
+            return Err(Refusal::Storage);
+        }
         let is_disabled = found.provisioning_status() == ProvisioningStatus::Disabled;
         if is_disabled && self.settings.disabled_reply == DisabledReply::Unauthorized {
             return Err(Refusal::Disabled);

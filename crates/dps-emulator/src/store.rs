@@ -141,6 +141,11 @@ impl Store {
         }
     }
 
+    /// Whether nothing can be kept any more.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.0.as_ref().is_some_and(|journal| journal.progress.borrow().has_failed)
+    }
+
     /// Waits until the changes up to a ticket are on the disk, or never will be.
     pub(crate) async fn settled(&self, ticket: Ticket) -> Durability {
         let Some(journal) = &self.0 else { return Durability::Durable };

@@ -134,6 +134,11 @@ impl Service {
         let skew = self.settings.clock_skew;
         self.policies.allow(token, request.host, needed, now, skew)?;
         let version = api_version(request.query).ok_or(ApiError::NoApiVersion)?;
+        // What is in memory may never have been kept, and no more is to be added to it.
+        let is_of_enrollments = needed == Permission::EnrollmentRead;
+        if !is_of_enrollments && self.store.has_failed() {
+            return Err(ApiError::Storage);
+        }
         match target {
             Target::Enrollments(Operation::One(id)) => {
                 self.one::<IndividualEnrollment>(&id, request, &version, now)

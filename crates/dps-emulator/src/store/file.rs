@@ -152,7 +152,7 @@ impl File {
 
     /// Makes every later commit fail.
     #[cfg(test)]
-    pub(super) fn break_for_test(&self) {
+    pub(crate) fn break_for_test(&self) {
         self.connection.execute_batch("DROP TABLE enrollments").unwrap();
     }
 
