@@ -154,8 +154,8 @@ impl Emulator {
         let mut random = Random::from_os()?;
         let certificates = Certificates::generate(&config, &mut random, server::now())?;
         let caller = webhook::Caller::new(&config)?;
-        let service = Arc::new(Service::open(&config, random, server::now())?);
 
+        // Before the state: a start that fails here must not have used the configuration up.
         let mqtt = SocketAddr::new(config.address, config.mqtt_port);
         let mqtt = OpenDoor::open(Door::Mqtt, mqtt)?;
         let mqtt_address = mqtt.address;
@@ -163,6 +163,7 @@ impl Emulator {
         let https_address = https.address;
         let amqp = OpenDoor::open_at(Door::Amqp, &config, config.amqp_port, 5671)?;
         let amqp_address = amqp.address;
+        let service = Arc::new(Service::open(&config, random, server::now())?);
 
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)

@@ -83,6 +83,20 @@ struct State {
     tpms: tpm::Tpms,
 }
 
+/// The most registrations that wait for webhooks.
+const MOST_WAITING: usize = 1_000;
+
+impl State {
+    /// The operation of a device that waits for a webhook already: there is one at a time.
+    fn pending(&mut self, identity: &DeviceIdentity, now: Duration) -> Option<String> {
+        let key = device_key(&identity.registration_id);
+        let is_its = |one: &Waiting| device_key(&one.identity.registration_id) == key;
+        let (id, _) = self.waiting.iter().find(|(_, waiting)| is_its(waiting))?;
+        let id = id.clone();
+        self.operations.get(&id, now).is_some().then_some(id)
+    }
+}
+
 impl Service {
     /// The ID scope.
     pub fn id_scope(&self) -> &str {
@@ -204,6 +218,10 @@ impl Service {
         if member("csr").is_some() {
             return Err(Refusal::BadBody);
         }
+        if self.store.has_failed() {
+            // What is known may never have been kept.
+            return Err(Refusal::Storage);
+        }
         let state = self.state();
         let record = state.records.get(&identity.registration_id).ok_or(Refusal::NoRegistration)?;
         Ok(Reply::lookup(&record.at(now)))
@@ -221,12 +239,18 @@ impl Service {
         }
         let found = self.authenticate(identity, credentials, now, Expiry::Checked)?;
         let registration = identity::read_body(identity, body)?;
+        if self.store.has_failed() {
+            return Err(Refusal::Storage);
+        }
         let is_disabled = found.provisioning_status() == ProvisioningStatus::Disabled;
         if is_disabled && self.settings.disabled_reply == DisabledReply::Unauthorized {
             return Err(Refusal::Disabled);
         }
 
         let mut state = self.state();
+        if let Some(pending) = state.pending(identity, now) {
+            return Ok(Reply::accepted(pending, self.settings.retry_after_seconds));
+        }
         let before = state.records.get(&identity.registration_id);
         let current_hub = before.and_then(|record| record.assigned_hub.clone());
         let stays = found.placement().reprovision_policy.is_none_or(|p| !p.update_hub_assignment);
@@ -260,6 +284,9 @@ impl Service {
             }
             Err((url, body, linked_hubs)) => {
                 let operation_id = operation_id.clone();
+                if state.waiting.len() >= MOST_WAITING {
+                    return Err(Refusal::Busy);
+                }
                 let identity = identity.clone();
                 let waiting = Waiting { identity, found, linked_hubs, begun: now };
                 state.waiting.insert(operation_id.clone(), waiting);
@@ -313,10 +340,15 @@ impl Service {
     /// Takes the answer of a webhook: decides about the device that waits for it. An answer that
     /// nobody waits for is passed over.
     pub fn answer_webhook_call(&self, operation_id: &str, answer: &WebhookAnswer, now: Duration) {
+        // Held until all is decided: nobody changes the enrollment between the look and the deed.
+        let model = self.model();
         let mut state = self.state();
         let Some(waiting) = state.waiting.remove(operation_id) else { return };
         let Waiting { identity, found, linked_hubs, begun } = waiting;
-        let verdict = custom::verdict(answer, &linked_hubs, &state.random.guid());
+        let verdict = match found.still_stands(&model, &identity.registration_id) {
+            true => custom::verdict(answer, &linked_hubs, &state.random.guid()),
+            false => custom::enrollment_changed(),
+        };
         let outcome = self.conclude(&mut state, &identity, &found, verdict, begun, now);
         state.operations.decide(operation_id, outcome);
     }
@@ -368,7 +400,9 @@ impl Service {
     fn refuse(&self, identity: &DeviceIdentity, refusal: &Refusal, now: Duration) -> Reply {
         tracing::warn!(registration_id = %identity.registration_id, reason = %refusal,
             status = refusal.status(), error_code = refusal.error_code(), "request refused");
-        Reply::error(refusal, self.guid(), now)
+        let is_busy = matches!(refusal, Refusal::Busy);
+        let retry_after = is_busy.then_some(self.settings.retry_after_seconds);
+        Reply { retry_after, ..Reply::error(refusal, self.guid(), now) }
     }
 
     /// Answers a request that names no request a device can make, for example a poll without an

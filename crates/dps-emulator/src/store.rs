@@ -18,7 +18,7 @@ use std::thread::JoinHandle;
 use tokio::sync::watch;
 use zeroize::Zeroizing;
 
-/// The most changes in one transaction.
+/// With this many changes a transaction is ended. What belongs together stays together.
 const MOST_IN_ONE: usize = 1000;
 
 /// What a state file holds.
@@ -88,11 +88,14 @@ struct Journal {
     writer: Option<JoinHandle<()>>,
 }
 
+/// What is to be kept together, or not at all.
+type Batch = (Ticket, Vec<Change>);
+
 #[derive(Debug)]
 struct Queue {
     last: Ticket,
     /// Dropped to end the thread.
-    changes: Option<Sender<(Ticket, Change)>>,
+    changes: Option<Sender<Batch>>,
 }
 
 impl Store {
@@ -117,18 +120,15 @@ impl Store {
         Ok(Self(Some(Journal { queue, progress, writer: Some(writer) })))
     }
 
-    /// Queues changes. To be called under the lock of what they change, so that the file sees them
+    /// Queues changes, which go into one transaction. To be called under the lock of what they change, so that the file sees them
     /// in the same order.
     pub(crate) fn append(&self, changes: impl IntoIterator<Item = Change>) -> Ticket {
         let Some(journal) = &self.0 else { return Ticket::default() };
         let mut queue = journal.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        for change in changes {
-            queue.last.0 += 1;
-            let ticket = queue.last;
-            if let Some(sender) = &queue.changes {
-                // When the thread has ended, it has said before that it failed.
-                let _ = sender.send((ticket, change));
-            }
+        queue.last.0 += 1;
+        if let Some(sender) = &queue.changes {
+            // When the thread has ended, it has said before that it failed.
+            let _ = sender.send((queue.last, changes.into_iter().collect()));
         }
         queue.last
     }
@@ -139,6 +139,11 @@ impl Store {
             None => Durability::Durable,
             Some(journal) => durability(*journal.progress.borrow(), ticket),
         }
+    }
+
+    /// Whether nothing can be kept any more.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.0.as_ref().is_some_and(|journal| journal.progress.borrow().has_failed)
     }
 
     /// Waits until the changes up to a ticket are on the disk, or never will be.
@@ -174,14 +179,13 @@ impl Drop for Journal {
 }
 
 /// The thread: one transaction after the other, until nobody can add to the queue any more.
-fn write(mut file: File, queued: &Receiver<(Ticket, Change)>, progress: &watch::Sender<Progress>) {
-    while let Ok((mut last, change)) = queued.recv() {
-        let mut changes = vec![change];
+fn write(mut file: File, queued: &Receiver<Batch>, progress: &watch::Sender<Progress>) {
+    while let Ok((mut last, mut changes)) = queued.recv() {
         while changes.len() < MOST_IN_ONE
-            && let Ok((ticket, change)) = queued.try_recv()
+            && let Ok((ticket, more)) = queued.try_recv()
         {
             last = ticket;
-            changes.push(change);
+            changes.extend(more);
         }
         match file.commit(&changes) {
             Ok(()) => progress.send_modify(|now| now.durable = last),

@@ -157,6 +157,18 @@ fn many_devices_at_once() {
 }
 
 #[test]
+fn a_start_without_a_port_makes_no_state_file() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let file = std::env::temp_dir().join(format!("dps-no-port-{}.db", std::process::id()));
+    let mut config = config();
+    config.amqp_port = Some(taken.local_addr().unwrap().port());
+    config.state_file = Some(file.clone());
+    let error = Emulator::start(config).unwrap_err();
+    assert!(matches!(error, EmulatorError::Listen { .. }), "{error}");
+    assert!(!file.exists());
+}
+
+#[test]
 fn a_wrong_key_is_told_in_the_response() {
     let emulator = Emulator::start(config()).unwrap();
     let mut stream = dial(&emulator, "localhost");

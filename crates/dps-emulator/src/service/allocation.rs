@@ -30,11 +30,15 @@ pub(super) fn choose<'a>(
     let candidates = hubs.among(&placement.iot_hubs);
     let policy = placement.allocation_policy.unwrap_or_else(|| hubs.default_policy());
     match (policy, &placement.custom_allocation_definition) {
-        // Of several static hubs each device keeps its own.
-        (AllocationPolicy::Hashed | AllocationPolicy::Static, _) => {
-            found(by_hash(registration_id, &candidates))
-        }
+        (AllocationPolicy::Hashed, _) => found(by_hash(registration_id, &candidates)),
+        // Of several static hubs each device keeps its own. One that is named is meant, weight or not.
+        (AllocationPolicy::Static, _) => found(
+            by_hash(registration_id, &candidates)
+                .or_else(|| by_hash_of(registration_id, &candidates, |_| 1)),
+        ),
         (AllocationPolicy::GeoLatency, _) => {
+            let candidates: Vec<&HubConfig> =
+                candidates.into_iter().filter(|hub| hub.allocation_weight > 0).collect();
             let latency =
                 |hub: &HubConfig| from.and_then(|from| hubs.latency(from, hub)).unwrap_or(u32::MAX);
             let least = candidates.iter().map(|hub| latency(hub)).min();
@@ -56,6 +60,14 @@ fn found(hub: Option<&HubConfig>) -> Choice<'static> {
 /// The hub with the highest score of device and hub together (weighted rendezvous hashing): every
 /// device keeps its hub while that hub exists, and each hub gets devices by its weight.
 fn by_hash<'a>(registration_id: &str, hubs: &[&'a HubConfig]) -> Option<&'a HubConfig> {
+    by_hash_of(registration_id, hubs, |hub| hub.allocation_weight)
+}
+
+fn by_hash_of<'a>(
+    registration_id: &str,
+    hubs: &[&'a HubConfig],
+    weight: impl Fn(&HubConfig) -> u32,
+) -> Option<&'a HubConfig> {
     let device = registration_id.to_ascii_lowercase();
     let score = |hub: &HubConfig| -> f64 {
         let mut hash = Sha256::new();
@@ -66,9 +78,9 @@ fn by_hash<'a>(registration_id: &str, hubs: &[&'a HubConfig]) -> Option<&'a HubC
         let head = digest.first_chunk::<8>().map_or(0, |head| u64::from_be_bytes(*head));
         // A number between 0 and 1, neither of which it is: 53 bits fit a double.
         let uniform = ((head >> 11) as f64 + 0.5) / (1_u64 << 53) as f64;
-        -f64::from(hub.allocation_weight) / uniform.ln()
+        -f64::from(weight(hub)) / uniform.ln()
     };
-    let weighty = hubs.iter().filter(|hub| hub.allocation_weight > 0);
+    let weighty = hubs.iter().filter(|hub| weight(hub) > 0);
     weighty.max_by(|one, other| score(one).total_cmp(&score(other))).copied()
 }
 
@@ -153,6 +165,28 @@ deviceNetworks:
             hubs.collect::<std::collections::BTreeSet<_>>().len()
         };
         assert_eq!((near("10.9.2.3"), near("203.0.113.1")), (2, 3));
+    }
+
+    #[test]
+    fn a_hub_without_weight_is_for_those_who_name_it() {
+        let hubs = hubs(
+            "
+hubs: [{hostName: spare.b, allocationWeight: 0}, far.b]
+deviceNetworks: [{network: 10.0.0.0/8, latencyMs: {spare.b: 1, far.b: 90}}]
+",
+        );
+        let named = |policy| Placement {
+            iot_hubs: vec!["spare.b".into()],
+            allocation_policy: Some(policy),
+            ..Placement::default()
+        };
+        assert_eq!(chosen(&hubs, "d", &named(AllocationPolicy::Static), None), "spare.b");
+        assert_eq!(choose("d", &named(AllocationPolicy::Hashed), &hubs, None), Choice::None);
+        let near = Placement {
+            allocation_policy: Some(AllocationPolicy::GeoLatency),
+            ..Placement::default()
+        };
+        assert_eq!(chosen(&hubs, "d", &near, Some("10.1.1.1")), "far.b");
     }
 
     #[test]

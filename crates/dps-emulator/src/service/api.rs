@@ -128,12 +128,17 @@ impl Service {
         request: &ApiRequest<'_>,
         now: Duration,
     ) -> Result<ApiAnswer, ApiError> {
-        let target = target(request.path)?;
+        let target = target(request.path, request.method)?;
         let needed = needed(&target, request.method)?;
         let token = request.authorization;
         let skew = self.settings.clock_skew;
         self.policies.allow(token, request.host, needed, now, skew)?;
         let version = api_version(request.query).ok_or(ApiError::NoApiVersion)?;
+        // What is in memory may never have been kept, and no more is to be added to it.
+        let is_of_enrollments = needed == Permission::EnrollmentRead;
+        if !is_of_enrollments && self.store.has_failed() {
+            return Err(ApiError::Storage);
+        }
         match target {
             Target::Enrollments(Operation::One(id)) => {
                 self.one::<IndividualEnrollment>(&id, request, &version, now)
@@ -175,8 +180,8 @@ fn refused(reply: Reply) -> ApiAnswer {
 }
 
 /// Case does not matter, nor does a slash at the end (section 7.2).
-fn target(path: &str) -> Result<Target, ApiError> {
-    let path = path.strip_prefix('/').unwrap_or(path);
+fn target(path: &str, method: &Method) -> Result<Target, ApiError> {
+    let path = path.trim_start_matches('/');
     let path = path.strip_suffix('/').unwrap_or(path);
     let segments: Vec<&str> = path.split('/').collect();
     let [kind, rest @ ..] = segments.as_slice() else { return Err(ApiError::NoSuchPath) };
@@ -194,16 +199,18 @@ fn target(path: &str) -> Result<Target, ApiError> {
     }
     let operation = match rest {
         [] => Operation::Bulk,
-        [query] if named(query, "query") => Operation::Query,
+        // A device may be called so.
+        [query] if named(query, "query") && method == Method::POST => Operation::Query,
         [one] => Operation::One(id(one)?),
         [one, what] if named(what, "attestationmechanism") => {
             Operation::AttestationMechanism(id(one)?)
         }
         _ => return Err(ApiError::NoSuchPath),
     };
-    match named(kind, "enrollments") {
-        true => Ok(Target::Enrollments(operation)),
-        false => Ok(Target::Groups(operation)),
+    match kind.to_ascii_lowercase().as_str() {
+        "enrollments" => Ok(Target::Enrollments(operation)),
+        "enrollmentgroups" => Ok(Target::Groups(operation)),
+        _ => Err(ApiError::NoSuchPath),
     }
 }
 

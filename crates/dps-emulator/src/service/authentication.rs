@@ -47,6 +47,19 @@ impl Match {
         }
     }
 
+    /// Whether the enrollment is there as it was when it let the device in, and enabled, and none
+    /// of the device's own has come before a group's.
+    pub(super) fn still_stands(&self, model: &Model, id: &RegistrationId) -> bool {
+        let own = model.enrollment(id);
+        match &self.enrollment {
+            Enrollment::Individual(then) => own.is_some_and(|now| now.version == then.version),
+            Enrollment::Group(then) => {
+                let now = EnrollmentGroup::all(model).get(&then.key());
+                own.is_none() && now.is_some_and(|now| now.version == then.version)
+            }
+        }
+    }
+
     pub(super) fn placement(&self) -> &Placement {
         match &self.enrollment {
             Enrollment::Individual(enrollment) => &enrollment.placement,

@@ -4,6 +4,7 @@
 use super::DeviceIdentity;
 use super::authentication::Match;
 use super::operations::Verdict;
+use super::refusal::Refusal;
 use super::reply::ascii_json;
 use crate::config::InitialTwin;
 use crate::model::{EnrollmentDocument, RegistrationRecord};
@@ -175,6 +176,14 @@ pub(super) fn verdict(
                 r#"{{"Message":"ErrorCode:IotHubUnauthorizedAccess;Unauthorized","ExceptionMessage":"Tracking ID:{tracking_id}"}}"#
             ),
         },
+    }
+}
+
+/// What let the device in has been changed, disabled or deleted since it asked.
+pub(super) fn enrollment_changed() -> Verdict {
+    Verdict::Fail {
+        error_code: Refusal::Disabled.error_code(),
+        message: "The enrollment was changed while the webhook was asked.".to_owned(),
     }
 }
 

@@ -75,23 +75,24 @@ impl Service {
             let policies = Policies::new(config, None, &mut random)?;
             return Ok(Self::with(config, hubs, policies, known, random, Store::in_memory()));
         };
-        let (file, saved) = File::open(path)?;
-        let is_new = saved.is_new;
-        let known = match is_new {
-            true => Known { model, ..Known::default() },
-            false => Known::read(saved, path, &mut random)?,
-        };
+        // What a new file starts with: it has all of it, or is no state file yet.
+        let policies = Policies::new(config, None, &mut random)?;
+        let mut first = vec![policies.change()];
+        first.extend(model.enrollments().map(|item| kept_as(item.as_ref())));
+        first.extend(model.groups().map(|item| kept_as(item.as_ref())));
+        let (mut file, saved) = File::open(path, &first)?;
+        if saved.is_new {
+            let known = Known { model, ..Known::default() };
+            let store = Store::in_file(file)?;
+            return Ok(Self::with(config, hubs, policies, known, random, store));
+        }
+        let known = Known::read(saved, path, &mut random)?;
         let kept = known.settings.get(Policies::KEY).map(String::as_str);
         let policies = Policies::new(config, kept, &mut random)?;
+        file.commit_at_once(path, &[policies.change()])?;
         let store = Store::in_file(file)?;
-        store.append([policies.change()]);
-        if is_new {
-            store.append(known.model.enrollments().map(|item| kept_as(item.as_ref())));
-            store.append(known.model.groups().map(|item| kept_as(item.as_ref())));
-        } else {
-            tracing::info!(file = %path.display(),
-                "enrollments come from the state file, not from the configuration");
-        }
+        tracing::info!(file = %path.display(),
+            "enrollments come from the state file, not from the configuration");
         Ok(Self::with(config, hubs, policies, known, random, store))
     }
 

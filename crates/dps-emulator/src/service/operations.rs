@@ -100,9 +100,10 @@ impl Operations {
     }
 }
 
+/// What is not decided yet is not over: somebody still waits for a webhook.
 fn is_over(operation: &Operation, now: Duration) -> bool {
-    let since = operation.outcome.as_ref().map_or(operation.begun, |outcome| outcome.ready_at);
-    since.saturating_add(KEPT_FOR) <= now
+    let over = |outcome: &Outcome| outcome.ready_at.saturating_add(KEPT_FOR) <= now;
+    operation.outcome.as_ref().is_some_and(over)
 }
 
 /// A new operation id of the form `{1-2 digits}.{16 hex}.{guid}` (`wire-protocol.md` section

@@ -48,6 +48,8 @@ pub(crate) enum Refusal {
     TooSlow,
     #[error("the body has more than 96 KB")]
     TooLarge,
+    #[error("too many devices wait for their webhooks")]
+    Busy,
     #[error("the state file cannot be written")]
     Storage,
     #[error("the path is for WebSockets only: {0}")]
@@ -78,6 +80,7 @@ impl Refusal {
             Self::TooSlow => 408,
             Self::TooLarge => 413,
             Self::UpgradeRequired(_) => 426,
+            Self::Busy => 429,
             Self::Storage => 500,
         }
     }
@@ -103,6 +106,7 @@ impl Refusal {
             | Self::WrongMethod
             | Self::TooSlow
             | Self::TooLarge
+            | Self::Busy
             | Self::Storage
             | Self::UpgradeRequired(_) => u32::from(self.status()) * 1000,
         }
@@ -132,6 +136,7 @@ impl Refusal {
             Self::NoSuchPath => "Path not found.",
             Self::WrongMethod => "Method not allowed.",
             Self::TooSlow => "The request body did not come in time.",
+            Self::Busy => "Too many requests.",
             Self::Storage => "Internal server error.",
             Self::TooLarge => "The request body is larger than 96 KB.",
         }

@@ -107,8 +107,9 @@ pub(crate) struct File {
 }
 
 impl File {
-    /// Opens a file, or makes it, readable by its owner only: it holds keys.
-    pub(crate) fn open(path: &Path) -> Result<(Self, Saved), StoreError> {
+    /// Opens a file, or makes it, readable by its owner only: it holds keys. A new one has `first` in
+    /// it from the start, or is still new when that fails.
+    pub(crate) fn open(path: &Path, first: &[Change]) -> Result<(Self, Saved), StoreError> {
         let refused = |error: rusqlite::Error| match error.sqlite_error_code() {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
                 StoreError::InUse { path: path.to_owned() }
@@ -116,10 +117,11 @@ impl File {
             Some(ErrorCode::NotADatabase) => StoreError::Foreign { path: path.to_owned() },
             _ => StoreError::Unusable { path: path.to_owned(), problem: error.to_string() },
         };
-        create(path).map_err(|error| StoreError::Unusable {
+        let unusable = |error: io::Error| StoreError::Unusable {
             path: path.to_owned(),
             problem: error.to_string(),
-        })?;
+        };
+        create(path).map_err(unusable)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = Connection::open_with_flags(path, flags).map_err(refused)?;
         // An earlier service may be about to end.
@@ -138,51 +140,102 @@ impl File {
             let (found, known) = (version, SCHEMA_VERSION);
             return Err(StoreError::Newer { path: path.to_owned(), found, known });
         }
-        let rows = prepare(&mut connection, is_new).map_err(refused)?;
+        // Only now is it known to be the service's own. SQLite gives the others the mode of the first.
+        for suffix in ["", "-wal", "-shm"] {
+            let mut file = path.as_os_str().to_owned();
+            file.push(suffix);
+            keep_from_others(Path::new(&file)).map_err(unusable)?;
+        }
+        let rows = prepare(&mut connection, is_new.then_some(first)).map_err(refused)?;
         Ok((Self { connection }, Saved { is_new, rows }))
     }
 
     /// Makes every later commit fail.
     #[cfg(test)]
-    pub(super) fn break_for_test(&self) {
+    pub(crate) fn break_for_test(&self) {
         self.connection.execute_batch("DROP TABLE enrollments").unwrap();
     }
 
     /// Writes changes, all or none; on the disk when it returns.
     pub(super) fn commit(&mut self, changes: &[Change]) -> Result<(), rusqlite::Error> {
         let transaction = self.connection.transaction()?;
-        for Change { table, key, row } in changes {
-            let table = table.name();
-            match row {
-                Some(row) => transaction.execute(
-                    &format!("INSERT OR REPLACE INTO {table} (key, document) VALUES (?1, ?2)"),
-                    (key, row.as_str()),
-                )?,
-                None => transaction
-                    .execute(&format!("DELETE FROM {table} WHERE key = ?1"), (key.as_str(),))?,
-            };
-        }
+        apply(&transaction, changes)?;
         transaction.commit()
+    }
+
+    /// The same before the thread is there, for what must be kept before the service is.
+    pub(crate) fn commit_at_once(
+        &mut self,
+        path: &Path,
+        changes: &[Change],
+    ) -> Result<(), StoreError> {
+        self.commit(changes).map_err(|error| StoreError::Unusable {
+            path: path.to_owned(),
+            problem: error.to_string(),
+        })
     }
 }
 
-/// Makes the file unless it is there: SQLite would make one that others can read.
+fn apply(connection: &Connection, changes: &[Change]) -> Result<(), rusqlite::Error> {
+    for Change { table, key, row } in changes {
+        let table = table.name();
+        match row {
+            Some(row) => connection.execute(
+                &format!("INSERT OR REPLACE INTO {table} (key, document) VALUES (?1, ?2)"),
+                (key, row.as_str()),
+            )?,
+            None => connection
+                .execute(&format!("DELETE FROM {table} WHERE key = ?1"), (key.as_str(),))?,
+        };
+    }
+    Ok(())
+}
+
+/// Makes the file unless it is there: SQLite would make one that others can read. One that is empty
+/// is taken for a new one.
 fn create(path: &Path) -> io::Result<()> {
     let mut options = std::fs::OpenOptions::new();
     options.append(true).create(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(drop)
+    let found = options.open(path)?.metadata()?;
+    if !found.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
+    }
+    if found.len() == 0 { keep_from_others(path) } else { Ok(()) }
+}
+
+/// Leaves a file, if it is there, to its owner alone.
+#[cfg(unix)]
+fn keep_from_others(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = match std::fs::metadata(path) {
+        Ok(found) => found.permissions().mode(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    if mode & 0o077 == 0 {
+        return Ok(());
+    }
+    tracing::warn!(file = %path.display(), "others could read it; now only its owner can");
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
+}
+
+/// There are no modes here.
+#[cfg(not(unix))]
+fn keep_from_others(_: &Path) -> io::Result<()> {
+    Ok(())
 }
 
 fn pragma(connection: &Connection, name: &str) -> Result<i64, rusqlite::Error> {
     connection.pragma_query_value(None, name, |row| row.get(0))
 }
 
-/// Takes the file for this process alone, makes the tables, and reads what there is.
+/// Takes the file for this process alone, makes the tables with what is `first` in a new file, and
+/// reads what there is.
 fn prepare(
     connection: &mut Connection,
-    is_new: bool,
+    first: Option<&[Change]>,
 ) -> Result<Vec<(Table, String, Zeroizing<String>)>, rusqlite::Error> {
     connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
     connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
@@ -190,13 +243,14 @@ fn prepare(
     connection.pragma_update(None, "synchronous", "FULL")?;
     let transaction =
         connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-    if is_new {
+    if let Some(first) = first {
         for table in Table::ALL {
             let name = table.name();
             transaction.execute_batch(&format!(
                 "CREATE TABLE {name} (key TEXT NOT NULL PRIMARY KEY, document TEXT NOT NULL) WITHOUT ROWID"
             ))?;
         }
+        apply(&transaction, first)?;
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
         transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
     }

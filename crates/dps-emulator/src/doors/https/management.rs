@@ -3,7 +3,7 @@
 
 use super::{Caller, devices, host};
 use crate::server::now;
-use crate::service::{ApiAnswer, ApiRequest, MAX_BODY_BYTES, Service};
+use crate::service::{ApiAnswer, ApiRequest, MAX_BODY_BYTES, Refusal, Service};
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
@@ -26,6 +26,9 @@ pub(super) async fn divert(
     let answer = match devices::collect(body, MAX_BODY_BYTES).await {
         Ok(body) => {
             let text = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
+            if let Some(refusal) = unreadable(&head.headers) {
+                return response(&caller, service.refuse_api_request(&refusal, now()));
+            }
             let host = host::read(head.version, &head.headers).ok().flatten();
             let asked = ApiRequest {
                 method: &head.method,
@@ -46,6 +49,20 @@ pub(super) async fn divert(
     response(&caller, answer)
 }
 
+/// A header that is there but says nothing must not be taken for one that is not there: a DELETE
+/// with a broken `If-Match` would delete anything.
+fn unreadable(headers: &HeaderMap) -> Option<Refusal> {
+    let broken = |name: &&str| {
+        let mut values = headers.get_all(*name).iter();
+        let first = values.next();
+        first.is_some_and(|value| value.to_str().is_err()) || values.next().is_some()
+    };
+    let names = ["if-match", "x-ms-continuation", "x-ms-max-item-count", "authorization"];
+    names.iter().any(|name| broken(&name)).then_some(Refusal::InvalidRequest(
+        "A header is not ASCII text, or is there more than once.",
+    ))
+}
+
 fn response(caller: &Caller, answer: ApiAnswer) -> Response {
     let ApiAnswer { status, body, error_code, page, .. } = answer;
     let mut headers = HeaderMap::new();
@@ -59,4 +76,21 @@ fn response(caller: &Caller, answer: ApiAnswer) -> Response {
     }
     let body = body.map_or_else(Body::empty, Body::from);
     super::answer::response(caller, status, error_code, headers, body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_condition_that_cannot_be_read_is_no_missing_condition() {
+        let mut headers = HeaderMap::new();
+        assert!(unreadable(&headers).is_none());
+        headers.insert("if-match", HeaderValue::from_static("\"a\""));
+        assert!(unreadable(&headers).is_none());
+        headers.append("if-match", HeaderValue::from_static("\"b\""));
+        assert_eq!(unreadable(&headers).unwrap().status(), 400);
+        headers.insert("if-match", HeaderValue::from_bytes(b"\"\xe9\"").unwrap());
+        assert_eq!(unreadable(&headers).unwrap().status(), 400);
+    }
 }

@@ -406,3 +406,14 @@ fn bulk_operations_tell_what_went_wrong_with_which() {
     assert_eq!(call(&service, "POST", "/enrollmentGroups", None, &groups).1["isSuccessful"], true);
     assert_eq!(service.groups().len(), 1);
 }
+
+#[test]
+fn slashes_before_a_path_and_the_name_query_mislead_nobody() {
+    let service = service();
+    let group = json!({"attestation": {"type": "symmetricKey"}});
+    assert_eq!(call(&service, "PUT", "//enrollments", None, &group).0, 405);
+    assert!(service.groups().is_empty());
+    assert_eq!(call(&service, "PUT", "//enrollments/query", None, &simple("query")).0, 200);
+    assert_eq!(call(&service, "GET", "/enrollments/query", None, &Value::Null).0, 200);
+    assert_eq!(call(&service, "POST", "/enrollments/query", None, &json!({"query": "*"})).0, 200);
+}

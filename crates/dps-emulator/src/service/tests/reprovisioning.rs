@@ -1,5 +1,6 @@
 //! Devices that register again, and webhooks that choose (`wire-protocol.md` sections 7.5, 7.6).
 
+use super::super::api::tests::call_as;
 use super::*;
 use crate::config::HubConfig;
 use crate::hub::Hub;
@@ -31,7 +32,7 @@ impl Line {
         self.version += 1;
         let connection = self.service.connection_string("x.test");
         let body = members.to_string();
-        let answer = super::super::api::tests::call_as(
+        let answer = call_as(
             &self.service,
             &connection,
             "PUT",
@@ -225,6 +226,50 @@ fn each_failure_of_a_webhook_ends_the_registration_with_its_code() {
     let answer = answered(200, &json!({"iotHubHostName": "one.test"}));
     line.service.answer_webhook_call("gone", &answer, NOW);
     assert_eq!(line.service.registrations(NOW)[0].status, RegistrationStatus::Failed);
+}
+
+#[test]
+fn a_device_waits_for_one_webhook_at_a_time_however_often_it_asks() {
+    let mut line = Line::new();
+    line.put(custom());
+    let operation = line.begin("");
+    for _ in 0..5 {
+        assert_eq!(line.begin(""), operation);
+    }
+    let call = line.service.next_webhook_call().unwrap();
+    assert!(line.service.next_webhook_call().is_none());
+    let answer = answered(200, &json!({"iotHubHostName": "two.test"}));
+    line.service.answer_webhook_call(&call.operation_id, &answer, NOW);
+    assert_eq!(line.poll(&operation)["status"], "assigned");
+    assert_ne!(line.begin(""), operation, "the next one is another");
+    assert!(line.service.next_webhook_call().is_some());
+}
+
+#[test]
+fn an_enrollment_that_changes_while_its_webhook_is_asked_lets_nobody_in() {
+    let answer = answered(200, &json!({"iotHubHostName": "two.test"}));
+    for change in ["disable", "rekey", "delete"] {
+        let mut line = Line::new();
+        line.put(custom());
+        line.begin("");
+        let call = line.service.next_webhook_call().unwrap();
+        let policy = line.service.connection_string("x.test");
+        let key = if change == "rekey" { KEY_1 } else { GROUP_1 };
+        let mut changed = custom();
+        changed["attestation"] = json!({"type": "symmetricKey",
+            "symmetricKey": {"primaryKey": key, "secondaryKey": GROUP_2}});
+        let status = if change == "disable" { "disabled" } else { "enabled" };
+        changed["provisioningStatus"] = json!(status);
+        let method = if change == "delete" { "DELETE" } else { "PUT" };
+        let (path, body) = ("/enrollmentGroups/line", changed.to_string());
+        let done = call_as(&line.service, &policy, method, path, Some("*"), &body);
+        assert!(done.status < 300, "{done:?}");
+        line.service.answer_webhook_call(&call.operation_id, &answer, NOW);
+        let record = &line.service.registrations(NOW + SECOND)[0];
+        assert_eq!(record.status, RegistrationStatus::Failed, "{change}");
+        assert_eq!((record.error_code, &record.assigned_hub), (Some(401_002), &None));
+        assert!(line.service.hub_device("two.test", "sn-1").is_none());
+    }
 }
 
 #[test]

@@ -116,3 +116,50 @@ fn a_damaged_row_is_named() {
     assert!(matches!(error, OpenError::Store(StoreError::Damaged { .. })));
     assert!(error.to_string().contains("enrollments \"dev1\" cannot be read"), "{error}");
 }
+
+#[test]
+fn a_new_file_has_policies_and_enrollments_before_the_service_is_there() {
+    let path = path("first");
+    let service = open(&path, "{enrollments: [{registrationId: dev1}]}").unwrap();
+    let copy = path.with_file_name("copy.db");
+    for suffix in ["", "-wal"] {
+        let from = format!("{}{suffix}", path.display());
+        if std::path::Path::new(&from).exists() {
+            fs::copy(&from, format!("{}{suffix}", copy.display())).unwrap();
+        }
+    }
+    let connection = service.connection_string("x.test");
+    let found = open(&copy, "{}").unwrap();
+    assert_eq!(found.enrollments().len(), 1);
+    assert_eq!(found.connection_string("x.test"), connection);
+}
+
+#[tokio::test]
+async fn after_a_failed_write_nothing_changes_any_more() {
+    let keys = format!("symmetricKey: {{primaryKey: {KEY_1}, secondaryKey: {KEY_2}}}");
+    let yaml = format!(
+        "{{enrollments: [{{registrationId: dev1, attestation: {{type: symmetricKey, {keys}}}}}]}}"
+    );
+    let mut service =
+        Service::new(&EmulatorConfig::from_yaml(&yaml).unwrap(), Random::from_seed([9; 32]))
+            .unwrap();
+    let (file, _) = crate::store::File::open(&path("broken"), &[]).unwrap();
+    file.break_for_test();
+    service.store = Store::in_file(file).unwrap();
+    let policy = service.connection_string("x.test");
+    let call = |method, path| call_as(&service, &policy, method, path, None, "");
+    let first = call("DELETE", "/enrollments/nobody");
+    assert_eq!(first.status, 404);
+    let put =
+        json!({"registrationId": "dev2", "attestation": {"type": "symmetricKey"}}).to_string();
+    let answer = call_as(&service, &policy, "PUT", "/enrollments/dev2", None, &put);
+    assert_eq!(service.kept(answer, NOW).await.status, 500);
+
+    assert_eq!(call("DELETE", "/enrollments/dev1").status, 500);
+    assert_eq!(call("GET", "/enrollments/dev1").status, 200, "it is still there");
+    assert_eq!(call("GET", "/registrations/dev1").status, 500);
+    let with = token("dev1", &key(KEY_1));
+    assert_eq!(service.register(&device("dev1"), &with, b"", NOW).status, 500);
+    assert_eq!(service.lookup(&device("dev1"), &with, b"", NOW).status, 500);
+    assert!(service.registrations(NOW).is_empty());
+}
