@@ -72,7 +72,10 @@ fn host_of(host_name: &str) -> &str {
 /// A host and perhaps a port, and nothing that would make it another part of a URL.
 fn is_host(text: &str) -> bool {
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte);
-    text.bytes().all(is_allowed) && !host_of(text).is_empty()
+    let host = host_of(text);
+    let port = text.strip_prefix(host).and_then(|rest| rest.strip_prefix(':'));
+    let is_port = port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0));
+    text.bytes().all(is_allowed) && !host.is_empty() && is_port
 }
 
 impl FromStr for ConnectionString {
@@ -174,6 +177,20 @@ mod tests {
             let error = text.parse::<ConnectionString>().unwrap_err().to_string();
             assert!(error.contains(words), "{text}: {error}");
             assert!(!error.contains("c2Vj") && !error.contains("secret!"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_port_is_a_number_that_a_port_can_have() {
+        for (host, is_good) in [
+            ("a.test", true),
+            ("a.test:443", true),
+            ("[::1]:8443", true),
+            ("a.test:65536", false),
+            ("a.test:0", false),
+            ("a.test:", false),
+        ] {
+            assert_eq!(is_host(host), is_good, "{host}");
         }
     }
 }

@@ -58,7 +58,7 @@ fn unreadable(headers: &HeaderMap) -> Option<Refusal> {
         first.is_some_and(|value| value.to_str().is_err()) || values.next().is_some()
     };
     let names = ["if-match", "x-ms-continuation", "x-ms-max-item-count", "authorization"];
-    names.iter().any(|name| broken(&name)).then_some(Refusal::InvalidRequest(
+    names.iter().any(broken).then_some(Refusal::InvalidRequest(
         "A header is not ASCII text, or is there more than once.",
     ))
 }
