@@ -199,8 +199,7 @@ fn another_tree_takes_it_in_under_the_old_names_only() {
             &format!("original_names_{dynamic}"),
             &[
                 setting("DPS_SOURCE", root()),
-                setting("DPS_LIBRARY", &library),
-                setting("DPS_SHARED_LIBRARY", &shared),
+                setting("PLAIN", format!("{};{}", library.display(), shared.display())),
                 setting("build_as_dynamic", dynamic),
             ],
         );
