@@ -3,13 +3,21 @@
 # Has cargo build libdps. Gives the target dps_cargo, the variable DPS_STATIC_LIBRARY and, where
 # the shared library is built too, DPS_SHARED_FILE with the links to it beside it.
 
-set(DPS_LIBRARY "" CACHE FILEPATH "A libdps.a that is there already; cargo is not used then")
-set(DPS_SHARED_LIBRARY "" CACHE FILEPATH "The libdps.so that goes with DPS_LIBRARY")
-set(DPS_CARGO_PROFILE "" CACHE STRING
+# What a project that takes libdps in has set as a plain variable stays, with every version of CMake:
+# before 3.21 (CMP0126), a new entry in the cache would take the variable away.
+function(dps_setting name default type words)
+    # What was said with -D gets its type, so that a path is taken from where cmake was called.
+    if(NOT DEFINED ${name} OR (DEFINED CACHE{${name}} AND "${${name}}" STREQUAL "$CACHE{${name}}"))
+        set(${name} "${default}" CACHE ${type} "${words}")
+    endif()
+endfunction()
+dps_setting(DPS_LIBRARY "" FILEPATH "A libdps.a that is there already; cargo is not used then")
+dps_setting(DPS_SHARED_LIBRARY "" FILEPATH "The libdps.so that goes with DPS_LIBRARY")
+dps_setting(DPS_CARGO_PROFILE "" STRING
     "Cargo profile: release-lib, release-lib-debuginfo, release or dev; empty: by CMAKE_BUILD_TYPE")
-set(DPS_CARGO_TARGET_DIR "${CMAKE_BINARY_DIR}/cargo" CACHE PATH "Cargo's target folder")
-set(DPS_CARGO_TARGET "" CACHE STRING "Rust's target triple; empty: what CMake compiles for")
-set(DPS_CARGO_FLAGS "" CACHE STRING "Further arguments for cargo, such as --locked or --offline")
+dps_setting(DPS_CARGO_TARGET_DIR "${CMAKE_BINARY_DIR}/cargo" PATH "Cargo's target folder")
+dps_setting(DPS_CARGO_TARGET "" STRING "Rust's target triple; empty: what CMake compiles for")
+dps_setting(DPS_CARGO_FLAGS "" STRING "Further arguments for cargo, such as --locked or --offline")
 
 # The shared library as a loader wants to find it: the file under the interface's full version, and a link
 # under the name that programs remember.

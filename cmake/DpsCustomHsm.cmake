@@ -8,14 +8,19 @@
 # the seven, so that the linker takes them out of an archive, keeps a shared object, and says which of
 # them is missing.
 function(dps_custom_hsm source include)
-    add_library(dps_custom_hsm OBJECT "${source}")
-    set_target_properties(dps_custom_hsm PROPERTIES POSITION_INDEPENDENT_CODE ON)
-    target_include_directories(dps_custom_hsm PRIVATE "${include}")
+    # Another folder of the project may have found the package before.
+    if(NOT TARGET dps_custom_hsm)
+        add_library(dps_custom_hsm OBJECT "${source}")
+        set_target_properties(dps_custom_hsm PROPERTIES POSITION_INDEPENDENT_CODE ON)
+        target_include_directories(dps_custom_hsm PRIVATE "${include}")
+    endif()
     set(modules "${hsm_custom_lib}")
     if(IS_ABSOLUTE "${modules}" AND modules MATCHES "\\.so(\\.[0-9]+)*$")
         # By its path whatever it is called: CMake would search for others by a name.
-        add_library(dps_custom_hsm_object SHARED IMPORTED GLOBAL)
-        set_target_properties(dps_custom_hsm_object PROPERTIES IMPORTED_LOCATION "${modules}")
+        if(NOT TARGET dps_custom_hsm_object)
+            add_library(dps_custom_hsm_object SHARED IMPORTED GLOBAL)
+            set_target_properties(dps_custom_hsm_object PROPERTIES IMPORTED_LOCATION "${modules}")
+        endif()
         set(modules dps_custom_hsm_object)
     endif()
     foreach(library IN LISTS ARGN)

@@ -26,7 +26,7 @@ if(DPS_SHARED)
 endif()
 
 # The command is not built here: cargo install does that for people, and packagers have it.
-set(DPS_TOOL "" CACHE FILEPATH "A dps command to install with the rest")
+dps_setting(DPS_TOOL "" FILEPATH "A dps command to install with the rest")
 if(DPS_TOOL)
     if(NOT EXISTS "${DPS_TOOL}")
         message(FATAL_ERROR "dps: DPS_TOOL names ${DPS_TOOL}, which is not there")

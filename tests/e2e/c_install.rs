@@ -140,6 +140,33 @@ fn find_package_gives_the_archive_the_shared_library_and_the_old_names() {
 }
 
 #[test]
+fn folders_of_one_project_each_find_it_whatever_module_they_choose() {
+    let module = empty("siblings-module");
+    let plugin = consumer("custom_hsm").join("plugin.c");
+    for (form, name) in [("-c", "plugin.o"), ("-shared", "plugin.so")] {
+        let mut cc = Command::new("cc");
+        cc.args([form, "-fPIC", "-I"]).arg(root().join("include"));
+        cc.arg("-I").arg(root().join("include/compat")).arg(&plugin).arg("-o").arg(name);
+        run(cc.current_dir(&module), BUILD).success();
+    }
+    let mut ar = Command::new("ar");
+    run(ar.args(["rcs", "plugin.a", "plugin.o"]).current_dir(&module), BUILD).success();
+    for (name, settings) in [
+        ("plain", vec![]),
+        ("archive", vec![setting("hsm_custom_lib", module.join("plugin.a"))]),
+        ("object", vec![setting("hsm_custom_lib", module.join("plugin.so"))]),
+        ("2017", vec![setting("API_2017", "ON"), setting("dps_auth_type", "x509")]),
+    ] {
+        let mut all = vec![setting("CMAKE_PREFIX_PATH", prefix())];
+        all.extend(settings);
+        let folder = cmake("siblings", &format!("siblings_{name}"), &all);
+        for program in ["one/one", "two/two"] {
+            assert!(folder.join(program).is_file(), "{name} {program}");
+        }
+    }
+}
+
+#[test]
 fn the_c_sdks_package_names_find_it_too() {
     for package in ["azure_iot_sdks", "azure_prov_sdk"] {
         // As with the original, whose folder has another name than its files.
@@ -172,8 +199,7 @@ fn another_tree_takes_it_in_under_the_old_names_only() {
             &format!("original_names_{dynamic}"),
             &[
                 setting("DPS_SOURCE", root()),
-                setting("DPS_LIBRARY", &library),
-                setting("DPS_SHARED_LIBRARY", &shared),
+                setting("PLAIN", format!("{};{}", library.display(), shared.display())),
                 setting("build_as_dynamic", dynamic),
             ],
         );
