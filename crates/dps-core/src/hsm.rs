@@ -128,6 +128,9 @@ pub trait Hsm: Send {
     /// identity's key, which [`sign`](Self::sign) uses from now on ([`Attestation::Tpm`]). The
     /// key outlives the process; the one before stays if this fails.
     ///
+    /// A registration calls it for the challenge, and again for the hub's key: one that fails in
+    /// between leaves the device without its hub key until another succeeds.
+    ///
     /// # Errors
     ///
     /// [`HsmError::NotSupported`] unless the module is a TPM, [`HsmError::Failed`] when the blob

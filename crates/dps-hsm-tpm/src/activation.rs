@@ -27,10 +27,16 @@ pub(crate) fn activate(tpm: &Tpm, bytes: &[u8]) -> Result<(), TpmError> {
     }
     // A key that was stored cannot be taken out and put back, so the old one cannot be restored;
     // but it has just made room for the new one.
-    connection.store(new, IDENTITY_KEY_HANDLE).map_err(|error| match (error.code(), &old) {
-        (Some(code), Some(_)) => TpmError::IdentityLost { code },
-        _ => error,
-    })
+    let stored = connection.store(new, IDENTITY_KEY_HANDLE);
+    stored.map_err(|error| not_stored(error, old.is_some()))
+}
+
+/// What it means that the new key was not stored, whatever the reason: the old one is gone.
+fn not_stored(error: TpmError, had_another: bool) -> TpmError {
+    match had_another {
+        true => TpmError::IdentityLost { cause: Box::new(error) },
+        false => error,
+    }
 }
 
 /// Says of an error that it is about the blob, if it is.
@@ -137,4 +143,23 @@ fn check(connection: &mut Connection, key: KeyHandle) -> Result<(), TpmError> {
         })
         .map_err(|error| about_blob(connection, key, error))?;
     if mac.len() == MAC_LENGTH { Ok(()) } else { Err(crate::BlobError::NotHmac.into()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_is_not_stored_after_the_old_one_was_removed_is_lost_whatever_the_reason() {
+        let refused = TpmError::Command { command: "TPM2_EvictControl", code: 0x14b };
+        let library =
+            TpmError::Library { action: "TPM2_EvictControl", reason: "wrong value".into() };
+        for cause in [refused, library] {
+            assert_eq!(not_stored(cause.clone(), false), cause);
+            let lost = not_stored(cause.clone(), true);
+            assert_eq!((lost.hint(), lost.code()), ("register again", cause.code()));
+            let text = lost.to_string();
+            assert!(text.contains("is gone") && text.contains(&cause.to_string()), "{text}");
+        }
+    }
 }

@@ -111,7 +111,9 @@ impl Connection {
     /// Stores a loaded key at a persistent handle; the loaded one is dropped.
     pub(crate) fn store(&mut self, key: KeyHandle, handle: u32) -> Result<(), TpmError> {
         self.evict_control(key, handle)?;
-        self.flush(key)
+        // The key is stored, whatever becomes of this; what stays loaded goes with the connection.
+        let _ = self.flush(key);
+        Ok(())
     }
 
     /// Removes a key from its persistent handle.

@@ -107,13 +107,10 @@ pub enum TpmError {
     },
     /// The new identity key was good, but could not be stored, after the old one was removed to
     /// make room.
-    #[error(
-        "the new identity key could not be stored, and the one before it is gone: TPM2_EvictControl failed: {}",
-        response::words(*code)
-    )]
+    #[error("the new identity key could not be stored, and the one before it is gone: {cause}")]
     IdentityLost {
-        /// The TPM's response code.
-        code: u32,
+        /// Why it could not.
+        cause: Box<TpmError>,
     },
 }
 
@@ -131,8 +128,8 @@ impl TpmError {
         match self {
             Self::Unreachable { code, .. }
             | Self::Command { code, .. }
-            | Self::RefusedBlob { code, .. }
-            | Self::IdentityLost { code } => Some(*code),
+            | Self::RefusedBlob { code, .. } => Some(*code),
+            Self::IdentityLost { cause } => cause.code(),
             _ => None,
         }
     }

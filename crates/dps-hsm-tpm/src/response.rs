@@ -183,6 +183,9 @@ pub(crate) fn hint(code: u32) -> &'static str {
         0x908 | 0x909 | 0x90a | 0x920 | 0x922 | 0x923 => {
             "try again later: the TPM was busy for too long"
         }
+        0x92 => {
+            "make a key that signs with its curve's hash: tpm2_create -G ecc256:ecdsa-sha256 or ecc384:ecdsa-sha384"
+        }
         0x8b => "the TPM was cleared, or the key removed, meanwhile: register again",
         _ => "look the code up with tpm2_rc_decode",
     }
@@ -223,6 +226,7 @@ mod tests {
             (0x14b, "tpm2_evictcontrol"),
             (0xa000a, "no other program"),
             (0x285, "hierarchies"),
+            (0x2d2, "ecc384:ecdsa-sha384"),
         ] {
             assert!(hint(code).contains(words), "{code:#x}: {}", hint(code));
         }

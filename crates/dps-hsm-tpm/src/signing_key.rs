@@ -16,7 +16,7 @@ use tss_esapi::structures::{
 };
 use tss_esapi::tss2_esys::TPMT_TK_HASHCHECK;
 
-const WANTED: &str = "an EC key on P-256 or P-384 that signs";
+const WANTED: &str = "an EC key that signs on P-256 with SHA-256 or on P-384 with SHA-384 (tpm2_create -G ecc256:ecdsa-sha256 or ecc384:ecdsa-sha384 makes one)";
 
 /// An EC key at a persistent handle of a TPM, for the first certificate of a chain. Hand it to
 /// `X509Hsm::from_pem_with_key` of dps-hsm-x509.
@@ -77,7 +77,8 @@ impl Curve {
 
 impl TpmSigningKey {
     /// The key at a persistent handle, 0x81000000 to 0x817fffff: one on P-256 or P-384 that may
-    /// sign anything, as `tpm2_create -G ecc256:ecdsa` and `tpm2_evictcontrol` make it.
+    /// sign anything, as `tpm2_create -G ecc256:ecdsa-sha256`,
+    /// `tpm2_create -G ecc384:ecdsa-sha384` and `tpm2_evictcontrol` make it.
     ///
     /// # Errors
     ///

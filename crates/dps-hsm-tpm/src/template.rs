@@ -16,6 +16,7 @@ const RSA_STORAGE: [u8; 16] = [0, 6, 0, 0x80, 0, 0x43, 0, 0x10, 8, 0, 0, 0, 0, 0
 const RSA: u16 = 1;
 const KEYED_HASH: u16 = 8;
 const SHA256: u16 = 0x0b;
+const SHA384: u16 = 0x0c;
 const ECC: u16 = 0x23;
 const SYMMETRIC_CIPHER: u16 = 0x25;
 
@@ -134,23 +135,35 @@ impl<'a> Area<'a> {
             && self.attributes & (wanted | RESTRICTED) == wanted
     }
 
-    /// The number of the curve and the two coordinates, if it is an EC key that signs anything.
+    /// The number of the curve and the two coordinates, if it is an EC key that signs anything
+    /// as TLS wants it: with the curve's own hash, or any.
     pub(crate) fn ec_signing_key(&self) -> Option<(u16, &'a [u8], &'a [u8])> {
+        let (curve, hash, x, y) = self.ecdsa()?;
+        let is_usable = match (curve, hash) {
+            (3, Some(hash)) => hash == SHA256,
+            (4, Some(hash)) => hash == SHA384,
+            _ => true,
+        };
+        is_usable.then_some((curve, x, y))
+    }
+
+    /// The same with the hash that an EC key is bound to, whichever it is.
+    fn ecdsa(&self) -> Option<(u16, Option<u16>, &'a [u8], &'a [u8])> {
         if self.algorithm != ECC || self.attributes & (SIGN | RESTRICTED) != SIGN {
             return None;
         }
         // A key that signs has no symmetric algorithm; a null scheme has no hash.
         let rest = self.rest.strip_prefix(&[0, 0x10])?;
-        let rest = match rest {
-            [0, 0x10, rest @ ..] => rest,
-            [0, 0x18, _, _, rest @ ..] => rest,
+        let (hash, rest) = match rest {
+            [0, 0x10, rest @ ..] => (None, rest),
+            [0, 0x18, high, low, rest @ ..] => (Some(u16::from_be_bytes([*high, *low])), rest),
             _ => return None,
         };
         let (curve, rest) = rest.split_first_chunk::<2>()?;
         let rest = rest.strip_prefix(&[0, 0x10])?;
         let (x, rest) = sized(rest)?;
         let (y, _) = sized(rest)?;
-        Some((u16::from_be_bytes(*curve), x, y))
+        Some((u16::from_be_bytes(*curve), hash, x, y))
     }
 
     /// What kind of key it is, for errors.
@@ -162,7 +175,13 @@ impl<'a> Area<'a> {
             SYMMETRIC_CIPHER => "a symmetric key",
             _ => "a key of an unknown algorithm",
         };
-        format!("{kind} with the attributes {:#010x}", self.attributes)
+        let bound = match self.ecdsa() {
+            Some((_, Some(SHA256), ..)) => " that signs with SHA-256 only",
+            Some((_, Some(SHA384), ..)) => " that signs with SHA-384 only",
+            Some((_, Some(_), ..)) => " that signs with another hash only",
+            _ => "",
+        };
+        format!("{kind}{bound} with the attributes {:#010x}", self.attributes)
     }
 }
 

@@ -120,3 +120,33 @@ fn handles_are_checked() {
     let other = at(0x8100_0001);
     assert!(matches!(other, TpmError::OtherKey { .. }), "{other}");
 }
+
+#[test]
+fn a_key_that_is_bound_to_another_hash_than_its_curves_is_refused() {
+    let swtpm = Swtpm::start();
+    let folder = Folder::new("tpm-hash");
+    let file = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let tool = |name: &str, arguments: &[&str]| {
+        let mut command = Command::new(name);
+        command.args(["-T", &swtpm.tcti()]).args(arguments);
+        let finished = run(&mut command, Duration::from_secs(30));
+        assert_eq!(finished.code, Some(0), "{command:?}: {finished:?}");
+    };
+    let flush = || tool("tpm2_flushcontext", &["-t"]);
+    tool("tpm2_createprimary", &["-C", "o", "-G", "ecc", "-c", &file("parent")]);
+    flush();
+    let make = |algorithm: &str, handle: &str| {
+        let made = ["-C", &file("parent"), "-G", algorithm, "-u", &file("public")];
+        tool("tpm2_create", &[&made[..], &["-r", &file("private"), "-c", &file("key")]].concat());
+        flush();
+        tool("tpm2_evictcontrol", &["-c", &file("key"), handle]);
+        flush();
+    };
+    make("ecc384:ecdsa-sha256", "0x81000300");
+    make("ecc384:ecdsa-sha384", "0x81000301");
+    let other = TpmSigningKey::at(tpm(&swtpm), 0x8100_0300).unwrap_err().to_string();
+    assert!(other.contains("signs with SHA-256 only"), "{other}");
+    assert!(other.contains("ecc384:ecdsa-sha384"), "{other}");
+    let good = TpmSigningKey::at(tpm(&swtpm), 0x8100_0301).unwrap();
+    good.sign(SignatureScheme::EcdsaP384Sha384, b"text").unwrap();
+}

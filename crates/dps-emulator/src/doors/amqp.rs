@@ -360,9 +360,9 @@ impl AmqpConnection {
                 let token = Zeroizing::new(token);
                 let text = std::str::from_utf8(&token).unwrap_or_default();
                 match self.service.prove_tpm(&identity, text, now) {
-                    Ok(()) => {
-                        self.device = Some(identity);
-                        self.credentials = Credentials::ProvenTpm;
+                    Ok(proven) => {
+                        self.device = Some(identity.at(self.peer));
+                        self.credentials = proven;
                         // What a slow TPM has taken does not count.
                         self.heard_at = now;
                         return self.sasl_outcome(true);

@@ -244,6 +244,11 @@ impl MqttConnection {
                 "connection refused: the MQTT client id is not the registration id");
             return self.refuse(ConnectReturnCode::NotAuthorized);
         }
+        if self.service.wants_tpm(&identity) {
+            tracing::warn!(registration_id = %identity.registration_id,
+                "connection refused: a TPM cannot prove itself over MQTT; use AMQP or HTTPS");
+            return self.refuse(ConnectReturnCode::NotAuthorized);
+        }
         if !self.service.admits(&identity, &credentials, now) {
             return self.refuse(ConnectReturnCode::NotAuthorized);
         }

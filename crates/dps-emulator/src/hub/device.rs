@@ -15,7 +15,7 @@ use std::sync::mpsc;
 
 /// The most telemetry that is kept of one device: the latest.
 const MAX_TELEMETRY: usize = 1000;
-/// The most bytes of its bodies.
+/// The most bytes of its bodies and properties.
 const MAX_TELEMETRY_BYTES: usize = 8 * 1024 * 1024;
 /// The most messages that wait for one device, as with the real hub.
 const MAX_WAITING: usize = 50;
@@ -32,6 +32,18 @@ pub struct Telemetry {
     pub properties: Properties,
     /// Its body, byte for byte.
     pub body: Vec<u8>,
+}
+
+impl Telemetry {
+    /// What it takes, roughly.
+    fn size(&self) -> usize {
+        let property = |(name, value): (&String, &Option<String>)| {
+            size_of::<(String, Option<String>)>()
+                + name.len()
+                + value.as_ref().map_or(0, String::len)
+        };
+        self.body.len() + self.properties.iter().map(property).sum::<usize>()
+    }
 }
 
 impl fmt::Debug for Telemetry {
@@ -137,16 +149,17 @@ impl Device {
 
     pub(super) fn keep(&mut self, now: Duration, properties: Properties, body: &[u8]) {
         self.telemetry_count += 1;
-        self.telemetry_bytes += body.len();
-        self.telemetry.push_back(Telemetry {
+        let message = Telemetry {
             sequence: self.telemetry_count,
             enqueued: now,
             properties,
             body: body.to_vec(),
-        });
+        };
+        self.telemetry_bytes += message.size();
+        self.telemetry.push_back(message);
         while self.telemetry.len() > MAX_TELEMETRY || self.telemetry_bytes > MAX_TELEMETRY_BYTES {
             let Some(oldest) = self.telemetry.pop_front() else { break };
-            self.telemetry_bytes -= oldest.body.len();
+            self.telemetry_bytes -= oldest.size();
         }
     }
 

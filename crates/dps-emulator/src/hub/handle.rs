@@ -3,6 +3,8 @@
 use super::device::{Device, Telemetry};
 use super::hubs::Hubs;
 use super::properties::Properties;
+use super::session::MAX_MESSAGE_BYTES;
+use super::topic;
 use super::twin::Twin;
 use core::fmt;
 use core::time::Duration;
@@ -73,6 +75,9 @@ pub enum HubError {
     /// The device's queue is full.
     #[error("50 messages wait for the device already")]
     QueueFull,
+    /// A message or a method's call is larger than a hub and MQTT allow.
+    #[error("it is too large: a body may have 256 KB, a topic with all properties 65535 bytes")]
+    TooLarge,
     /// The desired properties cannot be changed so.
     #[error("the twin stays as it is: {0}")]
     Patch(String),
@@ -145,10 +150,11 @@ impl Hub {
     ///
     /// # Errors
     ///
-    /// [`HubError::NoDevice`], [`HubError::QueueFull`].
+    /// [`HubError::NoDevice`], [`HubError::QueueFull`], [`HubError::TooLarge`].
     pub fn send(&self, device: &str, mut message: Message) -> Result<(), HubError> {
         let to = format!("/devices/{device}/messages/deviceBound");
         message.properties.entry("$.to".to_owned()).or_insert(Some(to));
+        check_size(&topic::message(device, &message.properties), &message.body)?;
         self.with(device, |device| device.enqueue(message))?
     }
 
@@ -184,7 +190,8 @@ impl Hub {
     ///
     /// # Errors
     ///
-    /// [`HubError::NoDevice`], [`HubError::NotListening`], [`HubError::NoAnswer`].
+    /// [`HubError::NoDevice`], [`HubError::NotListening`], [`HubError::NoAnswer`],
+    /// [`HubError::TooLarge`].
     pub fn invoke(
         &self,
         device: &str,
@@ -192,7 +199,9 @@ impl Hub {
         payload: impl Into<Vec<u8>>,
         patience: Duration,
     ) -> Result<MethodReply, HubError> {
-        let answer = self.with(device, |device| device.call(method, payload.into()))??;
+        let payload = payload.into();
+        check_size(&topic::method(method, u64::MAX), &payload)?;
+        let answer = self.with(device, |device| device.call(method, payload))??;
         answer.recv_timeout(patience).map_err(|_| HubError::NoAnswer)
     }
 
@@ -200,4 +209,10 @@ impl Hub {
     pub fn remove(&self, device: &str) -> bool {
         self.hubs.remove(&self.name, device)
     }
+}
+
+/// Whether a message fits into a packet: MQTT has two bytes for the length of its topic.
+fn check_size(topic: &str, body: &[u8]) -> Result<(), HubError> {
+    let fits = topic.len() <= u16::MAX.into() && body.len() <= MAX_MESSAGE_BYTES;
+    if fits { Ok(()) } else { Err(HubError::TooLarge) }
 }

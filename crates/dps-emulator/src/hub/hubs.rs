@@ -45,7 +45,8 @@ impl Hubs {
 
     /// Makes the device's identity, with `initial_twin`
     /// (`{"tags":{...},"properties":{"desired":{...}}}`); a device that is there keeps its twin
-    /// and gets the new identity.
+    /// and gets the new identity;
+    /// if that is another, its connection ends.
     pub(crate) fn assign(
         &self,
         hub: &str,
@@ -56,7 +57,12 @@ impl Hubs {
         let mut state = self.state();
         let devices = &mut state.hub(hub).devices;
         match devices.get_mut(device) {
-            Some(known) => known.identity = identity,
+            Some(known) if !known.identity.is_same(&identity) => {
+                // Who came in by the proof before has none now.
+                known.drop_connection();
+                known.identity = identity;
+            }
+            Some(_) => {}
             None => {
                 let twin = Twin::initial(initial_twin);
                 devices.insert(device.to_owned(), Device::new(identity, twin));

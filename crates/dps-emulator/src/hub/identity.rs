@@ -69,6 +69,19 @@ impl HubIdentity {
         }
     }
 
+    /// Whether the same proofs are good for both.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Keys(one), Self::Keys(other)) => {
+                let bytes = |keys: &SymmetricKeys| keys.both().map(|key| key.to_base64());
+                bytes(one) == bytes(other)
+            }
+            (Self::Certificates(one), Self::Certificates(other))
+            | (Self::Authorities(one), Self::Authorities(other)) => one == other,
+            _ => false,
+        }
+    }
+
     /// Judges the credentials of the device `device` of `hub` at `now`.
     pub(super) fn verify(
         &self,

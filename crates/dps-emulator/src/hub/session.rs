@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The largest message.
-const MAX_MESSAGE_BYTES: usize = 256 * 1024;
+pub(super) const MAX_MESSAGE_BYTES: usize = 256 * 1024;
 /// The largest packet after its fixed header: a message of the largest size and its topic.
 pub(crate) const MAX_PACKET_BYTES: usize = MAX_MESSAGE_BYTES + 16 * 1024;
 /// A SUBSCRIBE with more filters is no device's.

@@ -433,3 +433,47 @@ fn a_silent_device_loses_its_connection() {
     drop(connection);
     assert!(!hub.is_connected("line-1").unwrap());
 }
+
+#[test]
+fn a_message_that_does_not_fit_into_a_packet_is_refused() {
+    let (service, hub) = service();
+    let mut connection = connected(&service);
+    let long = Message::new("x").with("p", "v".repeat(65_536));
+    assert_eq!(hub.send("line-1", long), Err(HubError::TooLarge));
+    let large = Message::new(vec![0; 256 * 1024 + 1]);
+    assert_eq!(hub.send("line-1", large), Err(HubError::TooLarge));
+    let name = "m".repeat(65_536);
+    assert_eq!(hub.invoke("line-1", &name, "", Duration::ZERO), Err(HubError::TooLarge));
+    assert!(connection.transmit().is_empty());
+    hub.send("line-1", Message::new("x").with("p", "v".repeat(60_000))).unwrap();
+    let packets = packets(&connection.transmit());
+    assert!(message(&packets[0]).0.len() > 60_000);
+}
+
+#[test]
+fn properties_count_towards_the_telemetry_that_is_kept() {
+    let (service, hub) = service();
+    let mut connection = connected(&service);
+    let topic = format!("devices/line-1/messages/events/p={}", "v".repeat(60_000));
+    for _ in 0..200 {
+        exchange(&mut connection, &publish(&topic, QoS::AtMostOnce, ""));
+    }
+    assert_eq!(hub.telemetry_count("line-1"), Ok(200));
+    let kept = hub.telemetry("line-1").unwrap().len();
+    assert!((130..140).contains(&kept), "{kept} messages of 60 KB in 8 MB");
+}
+
+#[test]
+fn an_identity_with_another_key_ends_the_connection_and_the_same_does_not() {
+    let (service, hub) = service();
+    let mut connection = connected(&service);
+    service.iot_hubs().assign(HUB, "line-1", keys(), None);
+    connection.transmit();
+    assert!(!connection.is_closed());
+    let other = key().derive(&id("new"));
+    let other = SymmetricKeys { primary: other.clone(), secondary: other };
+    service.iot_hubs().assign(HUB, "line-1", HubIdentity::Keys(other), None);
+    connection.transmit();
+    assert!(connection.is_closed());
+    assert!(!hub.is_connected("line-1").unwrap());
+}

@@ -81,6 +81,13 @@ impl Records {
         self.0.insert(device_key(&record.registration_id), record);
     }
 
+    /// Forgets the key that a device's TPM has for its hub. The record, if it had one.
+    pub(crate) fn drop_hub_key(&mut self, device_key: &str) -> Option<&RegistrationRecord> {
+        let record = self.0.get_mut(device_key)?;
+        record.hub_key.take()?;
+        Some(record)
+    }
+
     /// Forgets a device.
     pub(crate) fn remove(&mut self, id: &RegistrationId) -> Option<RegistrationRecord> {
         self.0.remove(&device_key(id))

@@ -10,6 +10,7 @@ use crate::model::{
     IndividualEnrollment, Model, Placement, Secrets,
 };
 use crate::sas::{SasError, SasToken};
+use crate::tpm::PublicKey;
 use crate::x509::{Certificate, ChainProblem, PresentedChain};
 use core::time::Duration;
 use dps_core::wire::X509Result;
@@ -147,7 +148,9 @@ impl Service {
             Credentials::Certificates(chain) => {
                 return find_by_chain(&self.model(), identity, chain, now);
             }
-            Credentials::ProvenTpm => return find_tpm(&self.model(), identity),
+            Credentials::ProvenTpm(proven) => {
+                return find_tpm(&self.model(), identity, proven);
+            }
             Credentials::SasToken(token) => SasToken::parse(token)?,
         };
         let own = self.model().enrollment(&identity.registration_id).cloned();
@@ -200,11 +203,18 @@ fn find_by_token(
     disabled.cloned().map(Enrollment::Group).ok_or(refusal)
 }
 
-/// The individual enrollment, which must still be by TPM.
-fn find_tpm(model: &Model, identity: &DeviceIdentity) -> Result<Match, Refusal> {
+/// The individual enrollment, which must still be by the TPM that has proven itself.
+fn find_tpm(
+    model: &Model,
+    identity: &DeviceIdentity,
+    proven: &PublicKey,
+) -> Result<Match, Refusal> {
     let enrollment = model.enrollment(&identity.registration_id).ok_or(Refusal::NoEnrollment)?;
     match enrollment.attestation.endorsement_key() {
-        Some(_) => Ok(Match { enrollment: Enrollment::Individual(enrollment.clone()), x509: None }),
+        Some(enrolled) if enrolled == proven => {
+            Ok(Match { enrollment: Enrollment::Individual(enrollment.clone()), x509: None })
+        }
+        Some(_) => Err(Refusal::OtherEndorsementKey),
         None => Err(Refusal::OtherAttestation),
     }
 }

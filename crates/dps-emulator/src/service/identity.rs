@@ -1,6 +1,7 @@
 //! Who asks, and what the request's body may say about it.
 
 use super::refusal::Refusal;
+use crate::tpm::PublicKey;
 use core::fmt;
 use core::net::IpAddr;
 use dps_core::RegistrationId;
@@ -43,8 +44,9 @@ pub enum Credentials {
     SasToken(Zeroizing<String>),
     /// With a client certificate whose key it has shown to have: DER, the device's own first.
     Certificates(Vec<Vec<u8>>),
-    /// With a TPM, on a connection on which it has answered this service's challenge.
-    ProvenTpm,
+    /// With the TPM of this endorsement key, on a connection on which it has answered this
+    /// service's challenge.
+    ProvenTpm(PublicKey),
 }
 
 impl Credentials {
@@ -61,7 +63,7 @@ impl fmt::Debug for Credentials {
         f.write_str(match self {
             Self::None => "None",
             Self::SasToken(_) => "SasToken(secret)",
-            Self::ProvenTpm => "ProvenTpm",
+            Self::ProvenTpm(_) => "ProvenTpm",
             Self::Certificates(chain) => return write!(f, "Certificates({})", chain.len()),
         })
     }

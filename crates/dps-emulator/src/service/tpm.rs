@@ -6,6 +6,10 @@
 //!
 //! What a nonce is bound to is the storage root key that the device showed with this challenge, so
 //! a TPM that was cleared in between makes no difference.
+//!
+//! Endorsement keys are public, so anybody can ask for a challenge in a device's name. That must not
+//! harm the device: each storage root key that is shown has a nonce of its own, the latest few of
+//! them, and what is wrapped for the device is wrapped for the key of the nonce that was answered.
 
 use super::refusal::Refusal;
 use super::{Credentials, DeviceIdentity, Reply, Service, identity};
@@ -22,6 +26,8 @@ use std::collections::HashMap;
 
 /// How long a challenge can be answered. TPMs take seconds.
 const NONCE_LIFETIME: Duration = Duration::from_secs(300);
+/// The most challenges of a device that wait for an answer; then the oldest goes.
+const MOST_NONCES: usize = 8;
 /// The most that goes along with a key, so that two SASL frames are enough for a challenge.
 const URI_BYTES: usize = 128;
 
@@ -60,19 +66,26 @@ impl Keys {
 #[derive(Debug, Default)]
 pub(super) struct Tpms(HashMap<String, Tpm>);
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Tpm {
-    keys: Keys,
-    /// Of the latest challenge, until it is answered.
-    nonce: Option<Nonce>,
-    /// The nonce of the latest good answer: polls go on with its token.
-    accepted: Option<SymmetricKey>,
+    /// Of the challenges that are not answered, the latest last.
+    nonces: Vec<Nonce>,
+    /// The latest that was: polls go on with its token.
+    accepted: Option<Nonce>,
 }
 
 #[derive(Debug)]
 struct Nonce {
     key: SymmetricKey,
     made: Duration,
+    /// What the device showed for it.
+    keys: Keys,
+}
+
+impl Nonce {
+    fn has_signed(&self, token: &SasToken) -> bool {
+        token.verify_signature(&self.key).is_ok()
+    }
 }
 
 impl Tpms {
@@ -91,10 +104,12 @@ impl Tpms {
         let id = &identity.registration_id;
         let uri = uri(&format!("{}/registrations/{id}", identity.id_scope));
         let made = ActivationKey::generate(&keys.endorsement, &keys.storage_root, &uri, random);
-        let nonce = Some(Nonce { key: made.key().clone(), made: now });
-        let device = device_key(id);
-        let accepted = self.0.remove(&device).and_then(|tpm| tpm.accepted);
-        self.0.insert(device, Tpm { keys, nonce, accepted });
+        let nonces = &mut self.0.entry(device_key(id)).or_default().nonces;
+        nonces.retain(|nonce| nonce.keys.storage_root != keys.storage_root);
+        if nonces.len() >= MOST_NONCES {
+            nonces.remove(0);
+        }
+        nonces.push(Nonce { key: made.key().clone(), made: now, keys });
         made.blob().to_vec()
     }
 
@@ -106,33 +121,32 @@ impl Tpms {
     /// Whether this is the token of a device that has proven itself with it before.
     pub(super) fn has_accepted(&mut self, id: &RegistrationId, token: &SasToken) -> bool {
         let accepted = self.get(id).and_then(|tpm| tpm.accepted.as_ref());
-        accepted.is_some_and(|key| token.verify_signature(key).is_ok())
+        accepted.is_some_and(|nonce| nonce.has_signed(token))
     }
 }
 
 /// What a token is.
 enum Token {
-    /// The answer to the latest challenge.
-    Answer,
-    /// One that was good once.
-    Old,
+    /// The answer to a challenge, of the TPM with this endorsement key.
+    Answer(PublicKey),
+    /// One that was good once, when these keys were shown.
+    Old(Keys),
 }
 
 impl Tpm {
     /// Looks at a token, and takes the answer to a challenge, which is good only once.
     fn take(&mut self, token: &SasToken, now: Duration) -> Result<Token, Refusal> {
-        let signed = |key: &SymmetricKey| token.verify_signature(key).is_ok();
-        if let Some(nonce) = self.nonce.take_if(|nonce| signed(&nonce.key)) {
+        if let Some(index) = self.nonces.iter().position(|nonce| nonce.has_signed(token)) {
+            let nonce = self.nonces.remove(index);
             if nonce.made.saturating_add(NONCE_LIFETIME) <= now {
-                return Ok(Token::Old);
+                return Ok(Token::Old(nonce.keys));
             }
-            self.accepted = Some(nonce.key);
-            return Ok(Token::Answer);
+            let endorsement = nonce.keys.endorsement.clone();
+            self.accepted = Some(nonce);
+            return Ok(Token::Answer(endorsement));
         }
-        match self.accepted.as_ref().is_some_and(signed) {
-            true => Ok(Token::Old),
-            false => Err(SasError::Signature.into()),
-        }
+        let accepted = self.accepted.as_ref().filter(|nonce| nonce.has_signed(token));
+        accepted.map(|nonce| Token::Old(nonce.keys.clone())).ok_or(SasError::Signature.into())
     }
 }
 
@@ -164,7 +178,7 @@ impl Service {
             return Err(Refusal::OtherEndorsementKey);
         }
         let token = match credentials {
-            Credentials::ProvenTpm => return Ok(None),
+            Credentials::ProvenTpm(_) => return Ok(None),
             Credentials::SasToken(token) => Some(SasToken::parse(token)?),
             Credentials::Certificates(_) if keys.is_none() => return Ok(None),
             Credentials::None | Credentials::Certificates(_) => None,
@@ -172,16 +186,20 @@ impl Service {
         let mut state = self.state();
         let state = &mut *state;
         let known = state.tpms.get(&device.registration_id);
+        let mut shown_before = None;
         if let (Some(token), Some(tpm)) = (&token, known) {
             token.verify_device(&self.settings.id_scope, device.registration_id.as_str())?;
             token.verify_expiry(now, self.settings.clock_skew)?;
-            if let Token::Answer = tpm.take(token, now)? {
-                return Ok(None);
+            match tpm.take(token, now) {
+                Ok(Token::Answer(_)) => return Ok(None),
+                Ok(Token::Old(keys)) => shown_before = Some(keys),
+                // It may be the answer to a challenge that is forgotten.
+                Err(_) if keys.is_some() => {}
+                Err(refusal) => return Err(refusal),
             }
         }
-        // With a token, the keys may be those of the challenge before.
-        let remembered = state.tpms.get(&device.registration_id).filter(|_| token.is_some());
-        let keys = keys.or_else(|| remembered.map(|tpm| tpm.keys.clone())).ok_or(Refusal::NoTpm)?;
+        // With a token that was good once, the keys may be those of its challenge.
+        let keys = keys.or(shown_before).ok_or(Refusal::NoTpm)?;
         let blob = state.tpms.challenge(device, keys, &mut state.random, now);
         tracing::info!(registration_id = %device.registration_id, "challenged to prove its TPM");
         Ok(Some(Reply::challenge(&blob)))
@@ -191,6 +209,11 @@ impl Service {
     fn enrolled_tpm(&self, identity: &DeviceIdentity) -> Option<PublicKey> {
         let model = self.model();
         model.enrollment(&identity.registration_id)?.attestation.endorsement_key().cloned()
+    }
+
+    /// Whether only a TPM proves the device.
+    pub(crate) fn wants_tpm(&self, identity: &DeviceIdentity) -> bool {
+        self.enrolled_tpm(identity).is_some()
     }
 
     /// A challenge in a protocol that has its own way for it: the blob.
@@ -214,32 +237,32 @@ impl Service {
         Ok(state.tpms.challenge(identity, keys, &mut state.random, now))
     }
 
-    /// The answer to [`challenge_tpm`](Self::challenge_tpm). After it the connection's credentials
-    /// are [`Credentials::ProvenTpm`].
+    /// The answer to [`challenge_tpm`](Self::challenge_tpm). Gives the connection's credentials,
+    /// [`Credentials::ProvenTpm`].
     pub(crate) fn prove_tpm(
         &self,
         identity: &DeviceIdentity,
         token: &str,
         now: Duration,
-    ) -> Result<(), Refusal> {
+    ) -> Result<Credentials, Refusal> {
         let token = SasToken::parse(token)?;
         token.verify_device(&self.settings.id_scope, identity.registration_id.as_str())?;
         token.verify_expiry(now, self.settings.clock_skew)?;
         let mut state = self.state();
         let tpm = state.tpms.get(&identity.registration_id).ok_or(Refusal::NoTpm)?;
         match tpm.take(&token, now)? {
-            Token::Answer => Ok(()),
-            Token::Old => Err(SasError::Signature.into()),
+            Token::Answer(endorsement_key) => Ok(Credentials::ProvenTpm(endorsement_key)),
+            Token::Old(_) => Err(SasError::Signature.into()),
         }
     }
 
-    /// The key for the device's hub, in a blob for the TPM that it has shown.
+    /// The key for the device's hub, in a blob for the TPM that has proven itself.
     pub(super) fn hub_key_for_tpm(
         tpms: &mut Tpms,
         record: &RegistrationRecord,
         random: &mut Random,
     ) -> Option<TpmResult> {
-        let keys = &tpms.get(&record.registration_id)?.keys;
+        let keys = &tpms.get(&record.registration_id)?.accepted.as_ref()?.keys;
         let (key, hub) = (record.hub_key.as_ref()?, record.assigned_hub.as_deref()?);
         let device_id = record.device_id.as_deref().unwrap_or_default();
         let uri = uri(&format!("HostName={hub};DeviceId={device_id}"));

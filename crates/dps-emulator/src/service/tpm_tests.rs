@@ -75,7 +75,7 @@ fn challenged(service: &Service, body: &[u8], now: Duration) -> Credentials {
     let blob = STANDARD.decode(document["authenticationKey"].as_str().unwrap()).unwrap();
     assert!((766 + 16..=950).contains(&blob.len()), "{}", blob.len());
     let mut state = service.state();
-    let nonce = state.tpms.get(&device("dev1").registration_id).unwrap().nonce.as_ref().unwrap();
+    let nonce = state.tpms.get(&device("dev1").registration_id).unwrap().nonces.last().unwrap();
     token(&nonce.key, now + 3600 * SECOND)
 }
 
@@ -131,7 +131,7 @@ fn a_wrong_key_is_no_proof() {
     let early = token(&SymmetricKey::from_bytes(&[1; 32]).unwrap(), NOW + SECOND);
     assert_eq!(register(&service, &early, b"", NOW).1["errorCode"], 401_002);
     let _ = challenged(&service, &good_body(), NOW);
-    let (status, document) = register(&service, &early, &good_body(), NOW);
+    let (status, document) = register(&service, &early, b"", NOW);
     assert_eq!((status, document["errorCode"].as_u64()), (401, Some(401_000)), "{document}");
     let poll = service.poll(&device("dev1"), &early, "4.a.b", NOW);
     assert_eq!(json(&poll)["errorCode"], 401_000);
@@ -182,11 +182,97 @@ fn over_sasl_the_same_rules_hold() {
     assert!(matches!(ask(b"", &storage(0x91)), Err(Refusal::BadTpmKey("endorsementKey", _))));
     assert!(ask(&endorsement(0x81), &storage(0x91)).is_ok());
     let Credentials::SasToken(proof) = challenged(&service, &good_body(), NOW) else { panic!() };
-    let prove = |now| service.prove_tpm(&device("dev1"), &proof, now);
-    assert_eq!(prove(NOW), Ok(()));
-    assert_eq!(prove(NOW), Err(SasError::Signature.into()), "once");
-    let (status, _) = register(&service, &Credentials::ProvenTpm, b"", NOW);
-    assert_eq!(status, 202);
-    let keyed = service.register(&device("keyed"), &Credentials::ProvenTpm, b"", NOW);
+    let proven = service.prove_tpm(&device("dev1"), &proof, NOW).unwrap();
+    let again = service.prove_tpm(&device("dev1"), &proof, NOW);
+    assert_eq!(again.unwrap_err(), SasError::Signature.into(), "once");
+    assert_eq!(register(&service, &proven, b"", NOW).0, 202);
+    let keyed = service.register(&device("keyed"), &proven, b"", NOW);
     assert_eq!(keyed.status, 401);
+}
+
+#[test]
+fn a_challenge_that_somebody_else_asks_for_does_not_harm_the_device() {
+    let service = service();
+    let proof = challenged(&service, &good_body(), NOW);
+    // Seven others know the endorsement key, which is public, but not the storage root key.
+    for other in 0xa0..0xa7 {
+        let _ = challenged(&service, &body(&endorsement(0x81), &storage(other)), NOW);
+    }
+    let (status, accepted) = register(&service, &proof, &good_body(), NOW);
+    assert_eq!(status, 202, "{accepted}");
+    let _ = challenged(&service, &body(&endorsement(0x81), &storage(0xb0)), NOW);
+    let mut state = service.state();
+    let tpm = state.tpms.get(&device("dev1").registration_id).unwrap();
+    let proven = &tpm.accepted.as_ref().unwrap().keys.storage_root;
+    assert_eq!(*proven, PublicKey::parse(&storage(0x91)).unwrap());
+    drop(state);
+    let id = accepted["operationId"].as_str().unwrap();
+    let reply = service.poll(&device("dev1"), &proof, id, NOW + 10 * SECOND);
+    assert_eq!(reply.status, 200);
+}
+
+#[test]
+fn a_proof_of_a_forgotten_challenge_is_challenged_again_if_the_keys_are_shown() {
+    let service = service();
+    let proof = challenged(&service, &good_body(), NOW);
+    for other in 0xa0..0xa8 {
+        let _ = challenged(&service, &body(&endorsement(0x81), &storage(other)), NOW);
+    }
+    let (status, again) = register(&service, &proof, &good_body(), NOW);
+    assert_eq!(status, 401);
+    assert!(again["authenticationKey"].is_string(), "{again}");
+    let (_, refused) = register(&service, &proof, b"", NOW);
+    assert_eq!(refused["errorCode"], 401_000, "without keys there is nobody to challenge");
+}
+
+#[test]
+fn the_proof_of_another_tpm_is_none() {
+    let service = service();
+    let other = Credentials::ProvenTpm(PublicKey::parse(&endorsement(0x82)).unwrap());
+    assert_eq!(register(&service, &other, b"", NOW).1["errorCode"], 401_002);
+}
+
+#[test]
+fn a_replaced_tpm_keeps_neither_its_proof_nor_its_hub_key() {
+    let service = service();
+    let Credentials::SasToken(proof) = challenged(&service, &good_body(), NOW) else { panic!() };
+    let proven = service.prove_tpm(&device("dev1"), &proof, NOW).unwrap();
+    assert_eq!(register(&service, &proven, b"", NOW).0, 202);
+    assert!(service.registrations(NOW)[0].hub_key.is_some());
+    let put = |first| {
+        let body = serde_json::json!({
+            "registrationId": "dev1",
+            "attestation": {
+                "type": "tpm",
+                "tpm": {"endorsementKey": STANDARD.encode(endorsement(first))},
+            },
+        });
+        let connection = service.connection_string("x.test");
+        let (path, body) = ("/enrollments/dev1", body.to_string());
+        let put = super::super::api::tests::call_as;
+        let answer = put(&service, &connection, "PUT", path, Some("*"), &body);
+        assert_eq!(answer.status, 200, "{answer:?}");
+    };
+    put(0x81);
+    assert!(service.registrations(NOW)[0].hub_key.is_some(), "the same TPM");
+    put(0x82);
+    assert!(service.registrations(NOW)[0].hub_key.is_none());
+    assert_eq!(register(&service, &proven, b"", NOW).1["errorCode"], 401_002);
+}
+
+#[test]
+fn mqtt_has_no_way_for_a_tpm() {
+    use crate::doors::Connection as _;
+    use rumqttc::mqttbytes::v4::{Connect, Login, Packet};
+    let service = std::sync::Arc::new(service());
+    let Credentials::SasToken(proof) = challenged(&service, &good_body(), NOW) else { panic!() };
+    let mut connect = Connect::new("dev1");
+    let name = format!("{SCOPE}/registrations/dev1/api-version=2021-06-01&ClientVersion=1");
+    connect.login = Some(Login::new(name, proof.as_str()));
+    let mut bytes = bytes::BytesMut::new();
+    Packet::Connect(connect).write(&mut bytes, usize::MAX).unwrap();
+    let mut connection = crate::doors::mqtt::MqttConnection::new(service, NOW);
+    connection.receive(NOW, &bytes);
+    assert_eq!(connection.transmit(), [0x20, 2, 0, 5]);
+    assert!(connection.is_closed());
 }

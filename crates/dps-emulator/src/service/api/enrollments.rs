@@ -3,7 +3,7 @@
 use super::page::Page;
 use super::{ApiAnswer, ApiError, ApiRequest, matches};
 use crate::config::ReprovisionPolicy;
-use crate::model::{AttestationDocument, EnrollmentDocument, Entity, Secrets, Version};
+use crate::model::{AttestationDocument, EnrollmentDocument, Entity, RecordRow, Secrets, Version};
 use crate::service::opening::kept_as;
 use crate::service::{Service, Ticket, reply};
 use crate::store::{Change, Table};
@@ -90,6 +90,11 @@ impl Service {
             existing.is_some_and(|old| old.attestation().endorsement_key() == endorsement_key);
         if T::TABLE == Table::Enrollments && !is_same_tpm {
             state.tpms.forget(&entity.key());
+            // The hub's key of the TPM before is not for this one.
+            if let Some(record) = state.records.drop_hub_key(&entity.key()) {
+                let row = RecordRow::from(record);
+                self.store.append([Change::put(Table::Registrations, entity.key(), &row)]);
+            }
         }
         drop(state);
         let entity = Arc::new(entity.with_version(version));
