@@ -24,8 +24,17 @@ const TRANSPORTS: [(&str, Transport); 5] = [
 ];
 
 /// The scenarios of `tests/c/legacy/x509_scenarios.c`.
-const OFFLINE: [&str; 8] =
-    ["names", "factory", "hub", "creation", "options", "refused_tcp", "tools", "destroy_elsewhere"];
+const OFFLINE: [&str; 9] = [
+    "names",
+    "factory",
+    "never_initialised",
+    "hub",
+    "creation",
+    "options",
+    "refused_tcp",
+    "tools",
+    "destroy_elsewhere",
+];
 const WITH_SERVICE: [&str; 2] = ["success", "refused_certificate"];
 
 fn empty(name: &str) -> PathBuf {

@@ -22,7 +22,7 @@ typedef void* DPS_CUSTOM_HSM_HANDLE;
 DPS_CUSTOM_HSM_HANDLE custom_hsm_create(void);
 void custom_hsm_destroy(DPS_CUSTOM_HSM_HANDLE handle);
 
-/* Called by dps_secure_device_init and dps_secure_device_deinit, unlike in 2017. A module may leave them
+/* Called by dps_secure_device_init (or the first Create) and dps_secure_device_deinit, unlike in 2017. A module may leave them
  * out. 0 when the module can be used. */
 int initialize_hsm_system(void);
 void deinitialize_hsm_system(void);

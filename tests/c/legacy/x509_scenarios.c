@@ -159,6 +159,50 @@ static void factory(void)
     CHECK(iothub_security_init(IOTHUB_SECURITY_TYPE_SYMMETRIC_KEY) != 0);
 }
 
+/* In 2017 no program had to call dps_secure_device_init: whatever comes first starts the module. */
+static void never_initialised(void)
+{
+    DPS_LL_HANDLE client;
+    DPS_SEC_HANDLE tool;
+    IOTHUB_SECURITY_HANDLE auth;
+    CHECK_EQ(dps_secure_device_type(), SECURE_DEVICE_TYPE_X509);
+    CHECK_EQ(iothub_security_type(), IOTHUB_SECURITY_TYPE_X509);
+    CHECK_EQ(prov_dev_security_get_type(), SECURE_DEVICE_TYPE_UNKNOWN);
+    CHECK_EQ(module.started, 0);
+
+    module.broken = true;
+    CHECK(DPS_LL_Create("localhost:1", "0ne1", DPS_MQTT_Protocol, on_error, NULL) == NULL);
+    CHECK_TOLD(NULL, "initialize_hsm_system of the custom security module failed");
+    CHECK(dps_sec_create() == NULL);
+    CHECK(iothub_device_auth_create() == NULL);
+    CHECK_EQ(module.started, 3);
+    module.broken = false;
+    module.started = 0;
+
+    client = DPS_LL_Create("localhost:1", "0ne1", DPS_MQTT_Protocol, on_error, NULL);
+    CHECK(client != NULL);
+    CHECK_EQ(module.started, 1);
+    DPS_LL_Destroy(client);
+    dps_secure_device_deinit();
+    tool = dps_sec_create();
+    CHECK_EQ(dps_sec_get_type(tool), DPS_SEC_TYPE_X509);
+    CHECK_EQ(module.started, 2);
+    dps_sec_destroy(tool);
+    dps_secure_device_deinit();
+    auth = iothub_device_auth_create();
+    CHECK_EQ(iothub_device_auth_get_auth_type(auth), AUTH_TYPE_X509);
+    CHECK_EQ(module.started, 3);
+    /* It is started already. */
+    tool = dps_sec_create();
+    CHECK(tool != NULL);
+    CHECK_EQ(module.started, 3);
+    dps_sec_destroy(tool);
+    iothub_device_auth_destroy(auth);
+    dps_secure_device_deinit();
+    CHECK_EQ(module.ended, 3);
+    CHECK_EQ(module.alive, 0);
+}
+
 /* What the module has goes to the hub client, too. */
 static void hub(void)
 {
@@ -181,8 +225,6 @@ static void creation(void)
 {
     DPS_LL_HANDLE client;
     DPS_POLICY policy;
-    CHECK(DPS_LL_Create("localhost:1", "0ne1", DPS_MQTT_Protocol, on_error, NULL) == NULL);
-    CHECK_TOLD(NULL, "prov_dev_security_init");
     CHECK_EQ(dps_secure_device_init(), 0);
     CHECK(DPS_LL_Create(NULL, "0ne1", DPS_MQTT_Protocol, on_error, NULL) == NULL);
     CHECK(DPS_LL_Create("localhost:1", NULL, DPS_MQTT_Protocol, on_error, NULL) == NULL);
@@ -326,7 +368,6 @@ static void tools(void)
 {
     DPS_SEC_HANDLE auth;
     char* text;
-    CHECK(dps_sec_create() == NULL);
     CHECK_EQ(security_device_init(), 0);
     auth = dps_sec_create();
     CHECK_EQ(dps_sec_get_type(auth), DPS_SEC_TYPE_X509);
@@ -447,6 +488,7 @@ static const struct
 } SCENARIOS[] = {
     { "names", false, names },
     { "factory", false, factory },
+    { "never_initialised", false, never_initialised },
     { "hub", false, hub },
     { "creation", false, creation },
     { "options", false, options },

@@ -122,7 +122,7 @@ DPS_LL_HANDLE DPS_LL_Create(const char* dps_uri, const char* scope_id, DPS_TRANS
     bool complete = dps_uri != NULL && scope_id != NULL && protocol != NULL;
     char* id;
     dps_2017_set_reason(NULL);
-    id = complete ? registration_id() : NULL;
+    id = complete && dps_2017_start() == 0 ? registration_id() : NULL;
     if (complete && id == NULL)
     {
         return NULL;

@@ -2,9 +2,13 @@
 /* dps_sec_*: today's prov_auth_*, but for what calls c-utility's BUFFER. */
 #include "azure_hub_modules/dps_sec_client.h"
 
+#include <stddef.h>
+
+#include "security.h"
+
 DPS_SEC_HANDLE dps_sec_create(void)
 {
-    return prov_auth_create();
+    return dps_2017_start() == 0 ? prov_auth_create() : NULL;
 }
 
 void dps_sec_destroy(DPS_SEC_HANDLE handle)

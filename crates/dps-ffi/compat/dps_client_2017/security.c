@@ -44,6 +44,17 @@ int dps_secure_device_init(void)
     return result;
 }
 
+int dps_2017_start(void)
+{
+    SECURE_DEVICE_TYPE chosen = prov_dev_security_get_type();
+    if (chosen == SECURE_DEVICE_TYPE_UNKNOWN || chosen == dps_2017_kind())
+    {
+        return dps_secure_device_init();
+    }
+    dps_2017_set_reason(NULL);
+    return 0;
+}
+
 void dps_secure_device_deinit(void)
 {
     lock_take(&lock);
@@ -71,6 +82,17 @@ const void* iothub_security_interface(void)
     return dps_2017_interface();
 }
 
+static IOTHUB_SECURITY_TYPE hub_kind(void)
+{
+    return dps_2017_kind() == SECURE_DEVICE_TYPE_TPM ? IOTHUB_SECURITY_TYPE_SAS : IOTHUB_SECURITY_TYPE_X509;
+}
+
+IOTHUB_SECURITY_TYPE dps_2017_iothub_security_type(void)
+{
+    IOTHUB_SECURITY_TYPE chosen = (iothub_security_type)();
+    return chosen == IOTHUB_SECURITY_TYPE_UNKNOWN ? hub_kind() : chosen;
+}
+
 int dps_2017_iothub_security_init(int sec_type)
 {
     IOTHUB_SECURITY_TYPE wanted = (IOTHUB_SECURITY_TYPE)sec_type;
@@ -80,9 +102,9 @@ int dps_2017_iothub_security_init(int sec_type)
     {
         return (iothub_security_init)(wanted);
     }
-    wanted = dps_2017_kind() == SECURE_DEVICE_TYPE_TPM ? IOTHUB_SECURITY_TYPE_SAS : IOTHUB_SECURITY_TYPE_X509;
+    wanted = hub_kind();
     result = dps_secure_device_init();
-    if (result == 0 && iothub_security_type() != wanted)
+    if (result == 0 && (iothub_security_type)() != wanted)
     {
         result = (iothub_security_init)(wanted);
     }

@@ -20,6 +20,10 @@ int dps_2017_begin(void);
 /* The reverse, but for libdps, which is told already. */
 void dps_2017_end(void);
 
+/* dps_secure_device_init for programs that never call it, as in 2017 none had to. 0 also when the program
+ * has had today's functions choose another kind. */
+int dps_2017_start(void);
+
 /* Why something failed that libdps knows nothing of, on this thread. A text that lives for ever, or
  * NULL. */
 void dps_2017_set_reason(const char* reason);

@@ -9,8 +9,8 @@
 
 #include "azure_c_shared_utility/macro_utils.h"
 #include "azure_c_shared_utility/umock_c_prod.h"
-/* iothub_security_deinit, iothub_security_type and IOTHUB_SECURITY_TYPE are as today. Before the macro
- * below, which would garble the declaration. */
+/* iothub_security_deinit and IOTHUB_SECURITY_TYPE are as today. Before the macros below, which would
+ * garble the declarations. */
 #include "azure_prov_client/iothub_security_factory.h"
 
 #ifdef __cplusplus
@@ -26,6 +26,10 @@ MOCKABLE_FUNCTION(, int, dps_2017_iothub_security_init, int, sec_type)
 /* iothub_security_init(), or iothub_security_init(IOTHUB_SECURITY_TYPE_X509): without an argument the
  * sum is +0. */
 #define iothub_security_init(...) dps_2017_iothub_security_init((int)(__VA_ARGS__ + 0))
+
+/* Today's, but before init what the program is linked with, as dps_secure_device_type tells. */
+MOCKABLE_FUNCTION(, IOTHUB_SECURITY_TYPE, dps_2017_iothub_security_type)
+#define iothub_security_type() dps_2017_iothub_security_type()
 
 /* As dps_secure_device_interface. */
 MOCKABLE_FUNCTION(, const void*, iothub_security_interface)

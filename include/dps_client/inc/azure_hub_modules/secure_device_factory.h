@@ -17,8 +17,8 @@ extern "C" {
 
 const char* SECURE_DEVICE_TYPEStrings(SECURE_DEVICE_TYPE value);
 
-/* Starts the security module: a custom one's initialize_hsm_system is called, once until deinit. 0 when
- * it went well; may be repeated. dps_client_last_error(NULL) tells why not. */
+/* Starts the security module; DPS_LL_Create, dps_sec_create and iothub_device_auth_create do it where the
+ * program has not. A custom one's initialize_hsm_system is called, once until deinit. 0 when it went well; may be repeated. dps_client_last_error(NULL) tells why not. */
 MOCKABLE_FUNCTION(, int, dps_secure_device_init)
 
 /* Ends it, with a custom module's deinitialize_hsm_system. Destroy the clients first. */
