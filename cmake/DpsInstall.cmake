@@ -93,6 +93,7 @@ write_basic_package_version_file("${dps_ready}/dpsConfigVersion.cmake"
 install(FILES "${dps_ready}/dpsConfig.cmake" "${dps_ready}/dpsTargets.cmake"
     "${dps_ready}/dpsConfigVersion.cmake"
     "${CMAKE_CURRENT_LIST_DIR}/DpsCustomHsm.cmake"
+    "${CMAKE_CURRENT_LIST_DIR}/DpsOriginalVariables.cmake"
     "${CMAKE_CURRENT_LIST_DIR}/../crates/dps-ffi/hsm/custom_hsm.c"
     "${CMAKE_CURRENT_LIST_DIR}/DpsClient2017Choice.cmake"
     DESTINATION "${dps_cmake_dir}/dps" COMPONENT dps_development)
