@@ -10,9 +10,10 @@ mod with {
     use crate::arguments::TpmOptions;
     use crate::failure::Failure;
     use crate::{exit, key_source};
+    use dps_client::ClientKey;
     pub(crate) use dps_hsm_tpm::TpmHsm;
     use dps_hsm_tpm::{Tcti, Tpm, TpmError, TpmSigningKey};
-    use dps_hsm_x509::X509Hsm;
+    use dps_hsm_x509::{X509Error, X509Hsm, pem_chain};
     use std::sync::Arc;
 
     /// The TPM of the options. Nothing is opened yet.
@@ -41,9 +42,17 @@ mod with {
         chain: &[u8],
     ) -> Result<X509Hsm, Failure> {
         let key = TpmSigningKey::at(open(options)?, handle).map_err(|error| failure(&error))?;
-        X509Hsm::from_pem_with_key(chain, |_| Arc::new(key)).map_err(|error| {
+        let unusable = |error: X509Error| {
             Failure::new(exit::CONFIG, "the certificate cannot be used").why(error)
+        };
+        X509Hsm::from_chain(pem_chain(chain).map_err(unusable)?, |certified| {
+            if certified.point() != Some(key.public_point()) {
+                let subject = certified.subject().to_owned();
+                return Err(X509Error::KeyMismatch { subject });
+            }
+            Ok(Arc::new(key) as Arc<dyn ClientKey>)
         })
+        .map_err(unusable)
     }
 
     pub(crate) fn failure(error: &TpmError) -> Failure {

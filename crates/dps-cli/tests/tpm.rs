@@ -176,4 +176,8 @@ fn a_certificate_registers_with_its_key_in_the_tpm() {
     let other = ["--cert", &certificate, "--cert-tpm-key", "0x81000300", "--tcti", &tcti];
     let other = register(&fleet, &folder, Transport::Mqtt, &other);
     assert!(other.code == Some(3) && other.stderr.contains("0x81000300"), "{other:?}");
+    dps(&["tpm", "create-key", "--handle", "0x81000400", "--tcti", &tcti]).success();
+    let wrong = ["--cert", &certificate, "--cert-tpm-key", "0x81000400", "--tcti", &tcti];
+    let wrong = register(&fleet, &folder, Transport::Mqtt, &wrong);
+    assert!(wrong.code == Some(2) && wrong.stderr.contains("does not belong"), "{wrong:?}");
 }

@@ -35,6 +35,7 @@
 
 mod builder;
 mod client;
+mod inbox;
 mod link;
 mod session;
 #[cfg(test)]

@@ -170,6 +170,11 @@ impl SasToken {
         }
     }
 
+    /// When it expires, since 1970-01-01T00:00:00Z.
+    pub fn expires_at(&self) -> Duration {
+        self.expires_at
+    }
+
     /// Whether this token is still good at `now` (since 1970-01-01T00:00:00Z), or was within
     /// the last `skew`.
     ///

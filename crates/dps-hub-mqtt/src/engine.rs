@@ -270,8 +270,10 @@ impl HubEngine {
                 Event::Answered { request: RequestId(rid), status, version, body }
             }
             Some(Incoming::Desired { version }) => match String::from_utf8(body) {
-                Ok(patch) => Event::Desired(DesiredUpdate::new(version, patch)),
-                Err(_) => return Err(protocol("desired properties that are not text")),
+                Ok(patch) if is_object(&patch) => {
+                    Event::Desired(DesiredUpdate::new(version, patch))
+                }
+                _ => return Err(protocol("desired properties that are no JSON object")),
             },
             Some(Incoming::Message(properties)) => Event::Message(Message { properties, body }),
             // None of ours.
@@ -348,6 +350,10 @@ impl fmt::Debug for HubEngine {
             .field("unacknowledged", &self.unacknowledged.len())
             .finish_non_exhaustive()
     }
+}
+
+fn is_object(text: &str) -> bool {
+    serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text).is_ok()
 }
 
 fn protocol(detail: &str) -> Error {

@@ -41,7 +41,7 @@ pub(crate) fn run(options: SimulateDevice) -> Result<(), Failure> {
     let twin = be_at_work(&work, &mut hub, text).map_err(&hub_failed)?;
     hub.disconnect();
     if text {
-        output::line(format_args!("Twin: {}", twin_json(&twin)));
+        output::line(format_args!("Twin: {}", printable(&twin_json(&twin).to_string())));
     } else {
         let mut value = registered.document();
         if let Some(members) = value.as_object_mut() {
@@ -135,12 +135,24 @@ fn listen(hub: &mut HubClient, time: Duration, text: bool) -> Result<(), Error> 
                 output::line(format_args!("From the hub: {}", body.escape_debug()));
             }
             Some(Incoming::Desired(update)) if text => {
-                output::line(format_args!("Desired properties: {}", update.patch));
+                output::line(format_args!("Desired properties: {}", printable(&update.patch)));
             }
             Some(_) => {}
             None => return Ok(()),
         }
     }
+}
+
+/// Without control characters, which a terminal would obey: JSON text may have some of them.
+fn printable(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character.is_control() {
+            true => shown.extend(character.escape_unicode()),
+            false => shown.push(character),
+        }
+    }
+    shown
 }
 
 /// What the tutorials' devices measure, as a slow wave: 20 to 32 degrees, and humidity against it.
@@ -153,4 +165,15 @@ fn measurement(number: u32) -> (Value, bool) {
 
 fn twin_json(twin: &Twin) -> Value {
     json!({"desired": twin.desired, "reported": twin.reported})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_hub_sends_cannot_command_the_terminal() {
+        assert_eq!(printable("{\"a\": \"\u{9b}2J\u{e4}\"}"), "{\"a\": \"\\u{9b}2J\u{e4}\"}");
+        assert_eq!(printable("{\n\u{1b}}"), "{\\u{a}\\u{1b}}");
+    }
 }

@@ -1,6 +1,7 @@
 //! Drives a session with the system's sockets and clocks.
 
 use super::builder::HubBuilder;
+use super::inbox::Inbox;
 use super::link::{self, Route};
 use super::session::HubSession;
 use crate::clock::SystemClock;
@@ -16,14 +17,11 @@ use dps_core::{Assignment, Attestation, Credentials, Error, ErrorKind, Hsm, Now,
 use dps_hub_mqtt::{DesiredUpdate, Event, HubOpening, Message, Request, RequestId};
 use dps_transport::LinkSettings;
 use serde_json::Value;
-use std::collections::VecDeque;
 
 /// Bytes read from the socket at a time: one TLS record.
 const READ_SIZE: usize = 16 * 1024;
 /// Reads in one call of `poll`, so that a flood cannot keep the caller.
 const PASSES_PER_POLL: usize = 64;
-/// The most messages that wait to be [received](HubClient::receive); then the oldest go.
-const MAX_INBOX: usize = 1000;
 
 /// What [`HubClient::poll`] found.
 #[derive(Debug)]
@@ -94,7 +92,7 @@ pub struct HubClient {
     preparation: Option<Preparation>,
     sleeper: Sleeper,
     buffer: Vec<u8>,
-    inbox: VecDeque<Incoming>,
+    inbox: Inbox,
     ready: bool,
 }
 
@@ -127,7 +125,7 @@ impl HubClient {
             preparation: None,
             sleeper: Sleeper::default(),
             buffer: Vec::new(),
-            inbox: VecDeque::new(),
+            inbox: Inbox::default(),
             ready: false,
         }
     }
@@ -299,7 +297,7 @@ impl HubClient {
     pub fn receive(&mut self, at_most: Duration) -> Result<Option<Incoming>, Error> {
         let until = self.clock.now().at + at_most;
         loop {
-            if let Some(incoming) = self.inbox.pop_front() {
+            if let Some(incoming) = self.inbox.pop() {
                 return Ok(Some(incoming));
             }
             match self.poll() {
@@ -361,10 +359,7 @@ impl HubClient {
             Event::Desired(update) => Incoming::Desired(update),
             _ => return,
         };
-        if self.inbox.len() >= MAX_INBOX {
-            self.inbox.pop_front();
-        }
-        self.inbox.push_back(incoming);
+        self.inbox.push(incoming);
     }
 
     fn hang_up(&mut self, session: &mut HubSession, now: Now) {

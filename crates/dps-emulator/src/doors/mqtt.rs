@@ -114,13 +114,21 @@ impl Connection for MqttConnection {
 
     fn next_timeout(&self) -> Option<Duration> {
         let patience = self.patience.filter(|_| !self.is_closed())?;
-        Some(self.heard_at.saturating_add(patience))
+        let silence = self.heard_at.saturating_add(patience);
+        let expiry = match &self.phase {
+            Phase::Hub(session) => session.expires_at(),
+            _ => None,
+        };
+        Some(expiry.map_or(silence, |expiry| expiry.min(silence)))
     }
 
-    /// 10 s before CONNECT, one and a half times the keep-alive afterwards.
+    /// 10 s before CONNECT, one and a half times the keep-alive afterwards; at a hub no longer
+    /// than the token is good.
     fn handle_timeout(&mut self, now: Duration) {
         if self.next_timeout().is_some_and(|deadline| deadline <= now) {
-            tracing::debug!("MQTT connection closed: the client was silent too long");
+            tracing::debug!(
+                "MQTT connection closed: the client was silent too long, or its token has expired"
+            );
             self.close();
         }
     }

@@ -15,6 +15,8 @@ pub(super) struct Seat {
     hubs: Arc<Hubs>,
     place: Place,
     connection: u64,
+    /// When the proof that it was taken with expires.
+    expires_at: Option<Duration>,
 }
 
 impl Seat {
@@ -35,10 +37,16 @@ impl Seat {
         state.last_connection += 1;
         let connection = state.last_connection;
         let device = state.device(&place.hub, &place.device).ok_or(Objection::NoDevice)?;
-        device.identity.verify(&place.hub, &place.device, credentials, now, hubs.clock_skew)?;
+        let (name, skew) = (&place.device, hubs.clock_skew);
+        let expires_at = device.identity.verify(&place.hub, name, credentials, now, skew)?;
         let goes_on = device.attach(connection, clean, wake);
         drop(state);
-        Ok((Self { hubs: hubs.clone(), place, connection }, goes_on))
+        Ok((Self { hubs: hubs.clone(), place, connection, expires_at }, goes_on))
+    }
+
+    /// When the proof that it was taken with expires, since 1970-01-01T00:00:00Z.
+    pub(super) fn expires_at(&self) -> Option<Duration> {
+        self.expires_at
     }
 
     /// The device's id.

@@ -82,7 +82,8 @@ impl HubIdentity {
         }
     }
 
-    /// Judges the credentials of the device `device` of `hub` at `now`.
+    /// Judges the credentials of the device `device` of `hub` at `now`. Gives when they expire, if
+    /// they do.
     pub(super) fn verify(
         &self,
         hub: &str,
@@ -90,7 +91,7 @@ impl HubIdentity {
         credentials: &Credentials,
         now: Duration,
         skew: Duration,
-    ) -> Result<(), Objection> {
+    ) -> Result<Option<Duration>, Objection> {
         match (self, credentials) {
             (_, Credentials::None) => Err(Objection::NoCredentials),
             (Self::Keys(keys), Credentials::SasToken(text)) => {
@@ -99,12 +100,13 @@ impl HubIdentity {
                     return Err(SasError::Signature.into());
                 }
                 token.verify_hub_device(hub, device)?;
-                Ok(token.verify_expiry(now, skew)?)
+                token.verify_expiry(now, skew)?;
+                Ok(Some(token.expires_at().saturating_add(skew)))
             }
             (Self::Certificates(enrolled), Credentials::Certificates(chain)) => {
                 let chain = PresentedChain::parse(chain)?;
                 match enrolled.iter().any(|certificate| certificate == chain.leaf()) {
-                    true => Ok(()),
+                    true => Ok(None),
                     false => Err(ChainProblem::NotEnrolled.into()),
                 }
             }
@@ -114,7 +116,7 @@ impl HubIdentity {
                 let mut problem = ChainProblem::NoGroup;
                 for signer in signers {
                     match chain.distance_to(signer, now) {
-                        Ok(_) => return Ok(()),
+                        Ok(_) => return Ok(None),
                         Err(reason) => problem = reason,
                     }
                 }

@@ -74,6 +74,11 @@ impl HubSession {
         }
     }
 
+    /// When the device's token expires, with which its connection ends.
+    pub(crate) fn expires_at(&self) -> Option<Duration> {
+        self.seat.expires_at()
+    }
+
     /// Takes a packet and gives the answers; `None` ends the connection without complaint.
     pub(crate) fn handle(
         &mut self,

@@ -477,3 +477,27 @@ fn an_identity_with_another_key_ends_the_connection_and_the_same_does_not() {
     assert!(connection.is_closed());
     assert!(!hub.is_connected("line-1").unwrap());
 }
+
+#[test]
+fn a_connection_ends_when_its_token_expires() {
+    let (service, hub) = service();
+    let mut connection = connected(&service);
+    // The clocks may differ by as much as when the token was presented.
+    let expiry = NOW + Duration::from_secs(3600) + service.iot_hubs().clock_skew;
+    let mut now = NOW;
+    loop {
+        let due = connection.next_timeout().unwrap();
+        if due == expiry {
+            break;
+        }
+        now = due - Duration::from_secs(1);
+        connection.receive(now, &bytes(Packet::PingReq));
+        assert_eq!(packets(&connection.transmit()), [Packet::PingResp]);
+    }
+    connection.handle_timeout(expiry - Duration::from_secs(1));
+    assert!(!connection.is_closed());
+    connection.handle_timeout(expiry);
+    assert!(connection.is_closed());
+    drop(connection);
+    assert!(now < expiry && !hub.is_connected("line-1").unwrap());
+}

@@ -252,3 +252,14 @@ fn a_quiet_connection_is_kept_alive_and_a_dead_one_is_found_out() {
     engine.close();
     assert_eq!(sent(&mut engine), []);
 }
+
+#[test]
+fn desired_properties_that_are_no_object_break_the_protocol() {
+    for body in ["", "\u{1b}[2J", "[]", "7", "{\"a\":1", "{\"a\":\"\u{1b}\"}"] {
+        let mut engine = connected();
+        let topic = "$iothub/twin/PATCH/properties/desired/?$version=3";
+        let error = engine.receive(at(1), &hub_says(topic, QoS::AtMostOnce, body)).unwrap_err();
+        assert_eq!(*error.kind(), ErrorKind::Protocol, "{body:?}");
+        assert_eq!(engine.poll_event(), None);
+    }
+}
