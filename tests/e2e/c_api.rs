@@ -205,6 +205,9 @@ impl Rig {
         let program = c_build().join("tests/c/dps_c_scenarios");
         let line = [through, &[program.display().to_string()]].concat();
         let mut command = Command::new(&line[0]);
+        if !through.is_empty() {
+            command.env("DPS_TEST_WORK_LIMIT_MS", SLOW_WORK);
+        }
         command
             .args(&line[1..])
             .args(["ll", "outcome", "--endpoint", &address.to_string(), "--transport", transport])

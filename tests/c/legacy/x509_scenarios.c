@@ -41,12 +41,13 @@ static struct
     int started;
     int ended;
     int alive;
+    DPS_CUSTOM_HSM_HANDLE latest;
     bool broken;
     bool no_handle;
     const char* name;
     const char* certificate;
     const char* key;
-} module = { 0, 0, 0, false, false, "c-device", DEVICE_CERTIFICATE, DEVICE_KEY };
+} module = { 0, 0, 0, NULL, false, false, "c-device", DEVICE_CERTIFICATE, DEVICE_KEY };
 
 static char* copy_of(const char* text)
 {
@@ -72,7 +73,8 @@ DPS_CUSTOM_HSM_HANDLE custom_hsm_create(void)
         return NULL;
     }
     module.alive++;
-    return malloc(1);
+    module.latest = malloc(1);
+    return module.latest;
 }
 
 void custom_hsm_destroy(DPS_CUSTOM_HSM_HANDLE handle)
@@ -102,7 +104,7 @@ char* custom_hsm_get_alias_key(DPS_CUSTOM_HSM_HANDLE handle)
 /* Of the three functions that modules may leave out it has one. */
 char* custom_hsm_get_signer_cert(DPS_CUSTOM_HSM_HANDLE handle)
 {
-    (void)handle;
+    CHECK(handle == module.latest);
     return copy_of("the signer's");
 }
 
@@ -381,8 +383,15 @@ static void tools(void)
     text = dps_sec_get_alias_key(auth);
     CHECK(strcmp(text, DEVICE_KEY) == 0);
     free(text);
+    /* Of the handle that is there, for modules that bear one at a time. */
+    module.no_handle = true;
     text = dps_sec_get_signer_cert(auth);
-    CHECK(strcmp(text, "the signer's") == 0);
+    CHECK(text != NULL && strcmp(text, "the signer's") == 0);
+    free(text);
+    module.no_handle = false;
+    CHECK_EQ(module.alive, 1);
+    text = dps_sec_get_certificate(auth);
+    CHECK(strcmp(text, DEVICE_CERTIFICATE) == 0);
     free(text);
     CHECK(dps_sec_get_signer_cert(NULL) == NULL);
     /* Of TPMs. */

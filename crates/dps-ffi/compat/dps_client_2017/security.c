@@ -9,12 +9,6 @@
 #include "azure_hub_modules/secure_device_factory.h"
 #include "lock.h"
 
-#ifdef _MSC_VER
-#define OF_THREAD __declspec(thread)
-#else
-#define OF_THREAD __thread
-#endif
-
 static OF_THREAD const char* reason_of_thread = NULL;
 static LOCK lock = LOCK_FREE;
 static bool started = false;

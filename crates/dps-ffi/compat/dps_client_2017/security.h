@@ -8,6 +8,12 @@
 
 #include "azure_prov_client/prov_security_factory.h"
 
+#ifdef _MSC_VER
+#define OF_THREAD __declspec(thread)
+#else
+#define OF_THREAD __thread
+#endif
+
 /* SECURE_DEVICE_TYPE_TPM or SECURE_DEVICE_TYPE_X509. */
 SECURE_DEVICE_TYPE dps_2017_kind(void);
 
