@@ -451,7 +451,8 @@ fn a_library_is_told_of_its_use_in_order() {
         x509_interface: Some(no_table),
         key_interface: Some(some_table),
     };
-    assert_eq!(LibraryInterface::FIRST_SIZE, 8 * size_of::<usize>());
+    let words = 8;
+    assert_eq!(LibraryInterface::FIRST_SIZE, words * size_of::<usize>());
     // SAFETY: the functions above keep the rules.
     let library = unsafe { Library::new(functions) }.unwrap();
     library.initialize().unwrap();

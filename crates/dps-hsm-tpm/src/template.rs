@@ -138,7 +138,7 @@ impl<'a> Area<'a> {
     /// The number of the curve and the two coordinates, if it is an EC key that signs anything
     /// as TLS wants it: with the curve's own hash, or any.
     pub(crate) fn ec_signing_key(&self) -> Option<(u16, &'a [u8], &'a [u8])> {
-        let (curve, hash, x, y) = self.ecdsa()?;
+        let EcdsaKey { curve, hash, x, y } = self.ecdsa()?;
         let is_usable = match (curve, hash) {
             (3, Some(hash)) => hash == SHA256,
             (4, Some(hash)) => hash == SHA384,
@@ -148,7 +148,7 @@ impl<'a> Area<'a> {
     }
 
     /// The same with the hash that an EC key is bound to, whichever it is.
-    fn ecdsa(&self) -> Option<(u16, Option<u16>, &'a [u8], &'a [u8])> {
+    fn ecdsa(&self) -> Option<EcdsaKey<'a>> {
         if self.algorithm != ECC || self.attributes & (SIGN | RESTRICTED) != SIGN {
             return None;
         }
@@ -163,7 +163,7 @@ impl<'a> Area<'a> {
         let rest = rest.strip_prefix(&[0, 0x10])?;
         let (x, rest) = sized(rest)?;
         let (y, _) = sized(rest)?;
-        Some((u16::from_be_bytes(*curve), hash, x, y))
+        Some(EcdsaKey { curve: u16::from_be_bytes(*curve), hash, x, y })
     }
 
     /// What kind of key it is, for errors.
@@ -175,14 +175,23 @@ impl<'a> Area<'a> {
             SYMMETRIC_CIPHER => "a symmetric key",
             _ => "a key of an unknown algorithm",
         };
-        let bound = match self.ecdsa() {
-            Some((_, Some(SHA256), ..)) => " that signs with SHA-256 only",
-            Some((_, Some(SHA384), ..)) => " that signs with SHA-384 only",
-            Some((_, Some(_), ..)) => " that signs with another hash only",
+        let bound = match self.ecdsa().map(|key| key.hash) {
+            Some(Some(SHA256)) => " that signs with SHA-256 only",
+            Some(Some(SHA384)) => " that signs with SHA-384 only",
+            Some(Some(_)) => " that signs with another hash only",
             _ => "",
         };
         format!("{kind}{bound} with the attributes {:#010x}", self.attributes)
     }
+}
+
+/// What a public area says of an EC key that signs.
+struct EcdsaKey<'a> {
+    curve: u16,
+    /// The only one that it signs with, if there is one.
+    hash: Option<u16>,
+    x: &'a [u8],
+    y: &'a [u8],
 }
 
 /// A field with its size of two bytes, and what follows.
