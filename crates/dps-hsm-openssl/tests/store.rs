@@ -18,12 +18,19 @@ fn certificate(kind: &str) -> String {
     params.self_signed(&KeyPair::from_pem(&key).unwrap()).unwrap().pem()
 }
 
+/// OpenSSL loads its default provider by itself only as long as nobody else loads and unloads one,
+/// which the other test does: for all of this process.
+fn keep_the_default_provider() {
+    std::mem::forget(Providers::load(&["default"]).unwrap());
+}
+
 fn load(certificate: &str, kind: &str) -> Result<X509Hsm, OpensslError> {
     x509(certificate.as_bytes(), &format!("file:{KEYS}{kind}.pkcs8.pem"), "provider=default")
 }
 
 #[test]
 fn a_key_that_a_provider_finds_signs_under_all_its_schemes() {
+    keep_the_default_provider();
     for (kind, count) in KINDS {
         let mut hsm = load(&certificate(kind), kind).unwrap();
         let identity = hsm.client_identity(Now::new(Default::default(), 1_900_000_000)).unwrap();
@@ -39,6 +46,7 @@ fn a_key_that_a_provider_finds_signs_under_all_its_schemes() {
 
 #[test]
 fn what_does_not_fit_or_is_not_there_is_told_apart() {
+    keep_the_default_provider();
     let chain = certificate("p256");
     let foreign = load(&chain, "p384").unwrap_err();
     assert!(matches!(foreign, OpensslError::KeyMismatch { count: 1, .. }), "{foreign}");
