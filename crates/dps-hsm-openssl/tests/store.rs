@@ -8,6 +8,7 @@ use dps_core::{Hsm as _, Now};
 use dps_hsm_openssl::{OpensslError, Providers, x509};
 use dps_hsm_x509::X509Hsm;
 use rcgen::{CertificateParams, KeyPair};
+use std::sync::{Mutex, MutexGuard};
 
 const KEYS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../dps-hsm-x509/test-keys/");
 const KINDS: [(&str, usize); 3] = [("p256", 1), ("p384", 1), ("rsa2048", 6)];
@@ -19,9 +20,13 @@ fn certificate(kind: &str) -> String {
 }
 
 /// OpenSSL loads its default provider by itself only as long as nobody else loads and unloads one,
-/// which the other test does: for all of this process.
-fn keep_the_default_provider() {
+/// which a test does: it stays for all of this process. And what one thread unloads is missing in
+/// another that is at work just then, so tests take turns.
+fn alone() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    let turn = TURN.lock().unwrap();
     std::mem::forget(Providers::load(&["default"]).unwrap());
+    turn
 }
 
 fn load(certificate: &str, kind: &str) -> Result<X509Hsm, OpensslError> {
@@ -30,7 +35,7 @@ fn load(certificate: &str, kind: &str) -> Result<X509Hsm, OpensslError> {
 
 #[test]
 fn a_key_that_a_provider_finds_signs_under_all_its_schemes() {
-    keep_the_default_provider();
+    let _turn = alone();
     for (kind, count) in KINDS {
         let mut hsm = load(&certificate(kind), kind).unwrap();
         let identity = hsm.client_identity(Now::new(Default::default(), 1_900_000_000)).unwrap();
@@ -46,7 +51,7 @@ fn a_key_that_a_provider_finds_signs_under_all_its_schemes() {
 
 #[test]
 fn what_does_not_fit_or_is_not_there_is_told_apart() {
-    keep_the_default_provider();
+    let _turn = alone();
     let chain = certificate("p256");
     let foreign = load(&chain, "p384").unwrap_err();
     assert!(matches!(foreign, OpensslError::KeyMismatch { count: 1, .. }), "{foreign}");
