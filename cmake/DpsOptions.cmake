@@ -91,14 +91,12 @@ foreach(name IN ITEMS hsm_type_symm_key hsm_type_x509 use_mqtt use_http use_amqp
     endif()
 endforeach()
 
-# What is not in this version.
+# What is not in the library.
 dps_option(use_edge_modules "Edge modules" OFF)
-foreach(name IN ITEMS use_edge_modules)
-    if(${name})
-        message(STATUS "dps: ${name}=ON is accepted; it will be chosen at run time, "
-            "but this version of the library does not have it yet")
-    endif()
-endforeach()
+if(use_edge_modules)
+    message(STATUS "dps: use_edge_modules=ON is accepted and changes nothing: "
+        "the library has no edge modules")
+endif()
 # The API of 2017, which DpsClient2017Choice.cmake knows the options of.
 dps_option(use_dps_client "Build the provisioning client of 2017" OFF)
 if(use_dps_client OR DPS_INSTALL OR build_c_tests OR dps_auth_type OR dps_hsm_custom_lib OR dps_hsm_x509
