@@ -1,11 +1,10 @@
 //! The TPM's access broker on a bus of its own.
 
-use crate::command::run;
+use crate::command::{Daemon, run};
 use crate::{Folder, Swtpm};
-use std::fs::File;
-use std::io::{BufRead as _, BufReader};
+use std::fs::{self, File};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -15,18 +14,8 @@ pub struct AccessBroker {
     address: String,
     folder: Folder,
     // The broker goes before its bus.
-    _broker: Stopping,
-    _bus: Stopping,
-}
-
-#[derive(Debug)]
-struct Stopping(Child);
-
-impl Drop for Stopping {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+    _broker: Daemon,
+    _bus: Daemon,
 }
 
 impl AccessBroker {
@@ -43,10 +32,9 @@ impl AccessBroker {
         command
             .args(["--session", "--allow-root", &format!("--tcti={}", tpm.tcti())])
             .env("DBUS_SESSION_BUS_ADDRESS", &address)
-            .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log);
-        let broker = Stopping(spawn(&mut command));
+        let broker = Daemon::start_silent(&mut command);
         let broker = Self { address, folder, _broker: broker, _bus: bus };
         broker.wait();
         broker
@@ -74,7 +62,7 @@ impl AccessBroker {
             if finished.code == Some(0) {
                 return;
             }
-            let log = std::fs::read_to_string(self.folder.path().join("broker.log"));
+            let log = fs::read_to_string(self.folder.path().join("broker.log"));
             let patience = started.elapsed() < Duration::from_secs(20);
             assert!(patience, "tpm2-abrmd does not answer: {log:?}\n{finished:?}");
             thread::sleep(Duration::from_millis(50));
@@ -83,20 +71,14 @@ impl AccessBroker {
 }
 
 /// A bus that nobody else knows, and its address.
-fn start_bus(folder: &Path) -> (Stopping, String) {
+fn start_bus(folder: &Path) -> (Daemon, String) {
     let mut command = tool("dbus-daemon");
     command
         .args(["--session", "--nofork", "--print-address=1"])
-        .arg(format!("--address=unix:dir={}", folder.display()))
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null());
-    let mut bus = Stopping(spawn(&mut command));
-    let mut address = String::new();
-    let mut said = BufReader::new(bus.0.stdout.take().expect("stdout is piped"));
-    said.read_line(&mut address).unwrap();
+        .arg(format!("--address=unix:dir={}", folder.display()));
+    let (bus, address) = Daemon::start(&mut command);
     assert!(address.starts_with("unix:"), "dbus-daemon does not start: {address:?}");
-    (bus, address.trim_end().to_owned())
+    (bus, address)
 }
 
 /// Daemons are not on every user's path.
@@ -105,10 +87,4 @@ fn tool(name: &str) -> Command {
     let path = std::env::var("PATH").unwrap_or_default();
     command.env("PATH", format!("{path}:/usr/sbin:/sbin"));
     command
-}
-
-fn spawn(command: &mut Command) -> Child {
-    command.spawn().unwrap_or_else(|error| {
-        panic!("{command:?} cannot be started: {error}; tests/run installs what the tests need")
-    })
 }

@@ -17,6 +17,7 @@
 //! * [`Swtpm`]: swtpm, a TPM that the system's tss2 reaches
 //! * [`TpmSimulator`]: Microsoft's simulator protocol in front of it
 //! * [`AccessBroker`]: tpm2-abrmd in front of it
+//! * [`DeviceFile`]: a device file in front of it
 //! * [`NodeTpm`]: Microsoft's Node.js clients with a TPM
 //! * [`Folder`]: a place for files
 //! * [`c_build`]: the C library, built by CMake
@@ -34,6 +35,7 @@ mod access_broker;
 mod c_build;
 mod command;
 mod connect_proxy;
+mod device_file;
 mod faulty;
 mod fleet;
 mod folder;
@@ -54,6 +56,7 @@ pub use access_broker::AccessBroker;
 pub use c_build::c_build;
 pub use command::{Finished, root, run};
 pub use connect_proxy::ConnectProxy;
+pub use device_file::DeviceFile;
 pub use faulty::{Fault, FaultyService, tls_server};
 pub use fleet::{Fleet, Proof};
 pub use folder::Folder;
