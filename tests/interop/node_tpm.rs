@@ -7,10 +7,14 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use dps_client::RegistrationId;
-use dps_emulator::{AttestationConfig, Emulator, EmulatorConfig, IndividualEnrollmentConfig};
+use dps_emulator::{
+    AttestationConfig, Emulator, EmulatorConfig, IndividualEnrollmentConfig, ProvisioningStatus,
+};
 use dps_tests::NodeTpm;
 use serde_json::{Value, json};
+use std::process::Command;
 use std::thread;
+use std::time::Duration;
 
 /// What the client prints: how it ended, and the outcome.
 fn outcome(tpm: &NodeTpm, ca: &str, arguments: &[&str]) -> (Option<i32>, Value) {
@@ -91,6 +95,13 @@ fn works(transport: &str, host: &str) {
     assert_eq!(bodies, [json!({"temperature": 21.5})]);
     let twin = hub.twin("tpm-device").unwrap();
     assert_eq!(Value::Object(twin.reported), json!({"tpm": true}));
+
+    // Without its storage root key and its identity key it is the same device.
+    let mut clear = Command::new("tpm2_clear");
+    clear.args(["-T", &tpm.swtpm().tcti(), "-c", "platform"]);
+    dps_tests::run(&mut clear, Duration::from_secs(30)).success();
+    assert_eq!(run("register", text), (Some(0), expected(text)));
+    assert_eq!(hub_key().to_base64(), first.to_base64());
     emulator.stop();
 }
 
@@ -147,5 +158,23 @@ fn another_tpm_is_refused() {
         }
     });
     assert_eq!(emulator.registrations().len(), 0);
+    emulator.stop();
+}
+
+#[test]
+fn a_tpm_whose_enrollment_is_disabled_is_told_so() {
+    let host = "127.0.0.8";
+    let tpm = NodeTpm::start();
+    let (id, key) = show(&tpm);
+    let mut disabled = enrollment(id, &key);
+    disabled.provisioning_status = ProvisioningStatus::Disabled;
+    let emulator = service(host, disabled);
+    for transport in ["http", "amqp", "amqp-ws"] {
+        let arguments = ["register", transport, host, emulator.id_scope(), "text"];
+        let (code, said) = outcome(&tpm, emulator.ca_pem(), &arguments);
+        assert_eq!(code, Some(3), "{transport}: {said}");
+        assert_eq!(said["message"], "status is disabled", "{transport}");
+    }
+    assert!(emulator.registrations().iter().all(|record| record.hub_key.is_none()));
     emulator.stop();
 }

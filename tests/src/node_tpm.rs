@@ -4,12 +4,14 @@ use crate::command::{Finished, root, run};
 use crate::{Folder, Swtpm, TpmSimulator};
 use std::fs;
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// A fresh TPM, and the clients that work with it, unmodified: `tests/interop/node_tpm`.
 #[derive(Debug)]
 pub struct NodeTpm {
     folder: Folder,
+    runs: AtomicUsize,
     /// Behind the simulator, for as long as this lives.
     swtpm: Swtpm,
     simulator: TpmSimulator,
@@ -24,7 +26,7 @@ impl NodeTpm {
     pub fn start() -> Self {
         let swtpm = Swtpm::start_without_startup();
         let simulator = TpmSimulator::start(&swtpm);
-        Self { folder: Folder::new("node-tpm"), swtpm, simulator }
+        Self { folder: Folder::new("node-tpm"), runs: AtomicUsize::new(0), swtpm, simulator }
     }
 
     /// The TPM itself.
@@ -39,7 +41,9 @@ impl NodeTpm {
     ///
     /// When Node.js is missing, or the client does not end.
     pub fn run(&self, ca: &str, arguments: &[&str]) -> Finished {
-        let trusted = self.folder.path().join("ca.pem");
+        // Several clients may run at once.
+        let number = self.runs.fetch_add(1, Ordering::Relaxed);
+        let trusted = self.folder.path().join(format!("{number}.pem"));
         fs::write(&trusted, ca).unwrap();
         let program = root().join("tests/interop/node_tpm/device.js");
         assert!(
