@@ -88,7 +88,10 @@ impl Hubs {
             }
             None => Twin::initial(initial_twin),
         };
-        state.hub(to).devices.insert(device.to_owned(), Device::new(identity, twin));
+        let there = state.hub(to).devices.insert(device.to_owned(), Device::new(identity, twin));
+        if let Some(mut there) = there {
+            there.drop_connection();
+        }
     }
 
     /// Makes the device anew in `to` with its initial twin, after taking it out of `from`.
@@ -110,6 +113,21 @@ impl Hubs {
         let mut state = self.state();
         let gone = state.hub(hub).devices.remove(device);
         gone.map(|mut device| device.drop_connection()).is_some()
+    }
+
+    /// Whether a device's identity takes these credentials.
+    #[cfg(test)]
+    pub(crate) fn takes(
+        &self,
+        hub: &str,
+        device: &str,
+        credentials: &crate::service::Credentials,
+        now: Duration,
+    ) -> bool {
+        let mut state = self.state();
+        state.device(hub, device).is_some_and(|found| {
+            found.identity.verify(hub, device, credentials, now, self.clock_skew).is_ok()
+        })
     }
 
     /// The host name of a hub as it was first given.

@@ -100,11 +100,6 @@ impl HubDevices {
         self.0.get(&Self::key(hub, device_id))
     }
 
-    /// All of them.
-    pub(crate) fn all(&self) -> impl Iterator<Item = &HubDevice> {
-        self.0.values()
-    }
-
     /// Makes an identity, or changes it.
     pub(crate) fn put(&mut self, device: HubDevice) {
         self.0.insert(Self::key(&device.hub, &device.device_id), device);

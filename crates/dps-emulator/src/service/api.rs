@@ -93,18 +93,24 @@ impl Service {
             .any(|name| first.eq_ignore_ascii_case(name))
     }
 
-    /// Answers a request of the service API.
+    /// Answers a request of the service API. The answer may be given when it is
+    /// [kept](Self::kept).
     pub(crate) fn administer(&self, request: &ApiRequest<'_>, now: Duration) -> ApiAnswer {
-        match self.try_administer(request, now) {
-            Ok(answer) if self.store.durability(answer.ticket) == Durability::Failed => {
-                self.refuse_api(&ApiError::Storage, now)
+        let answer = match self.try_administer(request, now) {
+            Ok(answer) => answer.after(self.store.latest()),
+            // What it tells of the state must be kept, too.
+            Err(error) if error.is_of_state() => {
+                self.refuse_api(&error, now).after(self.store.latest())
             }
-            Ok(answer) => answer,
             Err(error) => self.refuse_api(&error, now),
+        };
+        match self.store.durability(answer.ticket) {
+            Durability::Failed => self.refuse_api(&ApiError::Storage, now),
+            Durability::Durable | Durability::Underway => answer,
         }
     }
 
-    /// Waits until an answer's changes are kept, if there are any.
+    /// Waits until all is kept that an answer may show.
     pub(crate) async fn kept(&self, answer: ApiAnswer, now: Duration) -> ApiAnswer {
         match self.store.settled(answer.ticket).await {
             Durability::Durable => answer,
@@ -135,8 +141,7 @@ impl Service {
         self.policies.allow(token, request.host, needed, now, skew)?;
         let version = api_version(request.query).ok_or(ApiError::NoApiVersion)?;
         // What is in memory may never have been kept, and no more is to be added to it.
-        let is_of_enrollments = needed == Permission::EnrollmentRead;
-        if !is_of_enrollments && self.store.has_failed() {
+        if self.store.has_failed() {
             return Err(ApiError::Storage);
         }
         match target {

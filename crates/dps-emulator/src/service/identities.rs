@@ -1,14 +1,15 @@
 //! What registrations leave in the hubs where devices connect: their identities and twins
 //! (`wire-protocol.md` section 7.6).
 
-use super::provision::DEVICE_DATA_MIGRATED;
-use crate::hub::{self, HubIdentity};
+use super::provision::{DEVICE_DATA_MIGRATED, DEVICE_DATA_RESET};
+use crate::hub::{self, HubIdentity, ProofRow};
 use crate::model::{
     EnrollmentRef, HubDevice, HubDevices, Hubs, Model, Records, RegistrationRecord,
 };
 use core::time::Duration;
 use dps_core::RegistrationId;
 use dps_core::wire::RegistrationStatus;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// The linked hubs, without devices.
@@ -18,17 +19,37 @@ pub(super) fn hubs(linked: &Hubs, clock_skew: Duration) -> hub::Hubs {
     hubs
 }
 
-/// The hub of a registered device, and its id there.
-pub(super) fn place(record: &RegistrationRecord) -> Option<(String, String)> {
-    record.assigned_hub.clone().zip(record.device_id.clone())
+/// An identity in a state file, with the proof that its hub asks for. Files of the first version
+/// have none.
+#[derive(Deserialize, Serialize)]
+pub(super) struct IdentityRow {
+    #[serde(flatten)]
+    pub(super) device: HubDevice,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) proof: Option<ProofRow>,
 }
 
-/// A device that was at `before` has registered: makes its identity in the hub, or moves it
-/// there.
+/// An identity that an earlier service has left, and its proof as far as that is known.
+pub(super) type Left = (HubDevice, Option<HubIdentity>);
+
+impl IdentityRow {
+    pub(super) fn new(device: &HubDevice, proof: Option<&HubIdentity>) -> Self {
+        Self { device: device.clone(), proof: proof.map(ProofRow::from) }
+    }
+
+    /// `None` when the proof cannot be read.
+    pub(super) fn read(self) -> Option<Left> {
+        let proof = self.proof.map(HubIdentity::try_from).transpose().ok()?;
+        Some((self.device, proof))
+    }
+}
+
+/// A device has registered: makes its identity in the hub, or moves it there from the hub that it
+/// has left.
 pub(super) fn move_in(
     hubs: &hub::Hubs,
     devices: &HubDevices,
-    before: Option<(String, String)>,
+    left: Option<(String, String)>,
     record: &RegistrationRecord,
     identity: HubIdentity,
 ) {
@@ -36,51 +57,61 @@ pub(super) fn move_in(
     if record.status != RegistrationStatus::Assigned {
         return;
     }
-    let Some((to, device)) = place(record) else { return };
-    let twin = devices.get(&to, &device).and_then(twin);
-    let twin = twin.as_ref();
-    match before {
-        Some((from, earlier)) if !from.eq_ignore_ascii_case(&to) || earlier != device => {
-            if earlier == device && record.substatus.as_deref() == Some(DEVICE_DATA_MIGRATED) {
-                hubs.migrate(&from, &to, &device, identity, twin);
-            } else {
-                hubs.remove(&from, &earlier);
-                hubs.reset(&from, &to, &device, identity, twin);
-            }
+    let (Some(to), Some(device)) = (&record.assigned_hub, &record.device_id) else { return };
+    let twin = devices.get(to, device).and_then(twin);
+    let substatus = record.substatus.as_deref().unwrap_or_default();
+    match left {
+        Some((from, earlier)) if earlier == *device && substatus == DEVICE_DATA_MIGRATED => {
+            hubs.migrate(&from, to, device, identity, twin.as_ref());
         }
-        _ => hubs.assign(&to, &device, identity, twin),
+        Some((from, earlier)) => {
+            hubs.remove(&from, &earlier);
+            hubs.reset(&from, to, device, identity, twin.as_ref());
+        }
+        None if substatus == DEVICE_DATA_RESET => {
+            hubs.reset(to, to, device, identity, twin.as_ref());
+        }
+        None => hubs.assign(to, device, identity, twin.as_ref()),
     }
 }
 
-/// Makes the identities that an earlier service has left, as far as their enrollments are still
-/// there, which know the proof.
-pub(super) fn move_back(hubs: &hub::Hubs, model: &Model, records: &Records, devices: &HubDevices) {
-    for device in devices.all() {
-        let Ok(id) = RegistrationId::new(device.registration_id.as_str()) else { continue };
-        let record = records.get(&id);
-        let hub_key = record.and_then(|record| record.hub_key.as_ref());
-        let own = |id: &RegistrationId| {
-            HubIdentity::of_device(&model.enrollment(id)?.attestation, hub_key)
-        };
-        let identity = match record.map(|record| &record.enrollment) {
-            Some(EnrollmentRef::Individual(id)) => own(id),
-            Some(EnrollmentRef::Group(name)) => {
-                let mut groups = model.groups();
-                let found = groups.find(|group| group.enrollment_group_id == *name);
-                found.and_then(|group| HubIdentity::of_group(&group.attestation, &id))
-            }
-            // Its record was deleted, which is no reason to shut it out.
-            None => own(&id),
-        };
-        match identity {
+/// Makes the identities that an earlier service has left. Where a proof was not kept, the
+/// enrollment has to know it.
+pub(super) fn move_back(
+    hubs: &hub::Hubs,
+    model: &Model,
+    records: &Records,
+    left: impl IntoIterator<Item = Left>,
+) {
+    for (device, proof) in left {
+        match proof.or_else(|| proof_of(&device, model, records)) {
             Some(identity) => {
-                hubs.assign(&device.hub, &device.device_id, identity, twin(device).as_ref());
+                hubs.assign(&device.hub, &device.device_id, identity, twin(&device).as_ref());
             }
             None => tracing::warn!(
                 hub = device.hub,
                 device_id = device.device_id,
                 "the device must register again before it can connect: its enrollment is gone"
             ),
+        }
+    }
+}
+
+/// What the enrollment of a device says now, which names and registration ids in any case belong
+/// to.
+fn proof_of(device: &HubDevice, model: &Model, records: &Records) -> Option<HubIdentity> {
+    let id = RegistrationId::new(device.registration_id.as_str()).ok()?;
+    let record = records.get(&id);
+    let hub_key = record.and_then(|record| record.hub_key.as_ref());
+    match record.map(|record| &record.enrollment) {
+        Some(EnrollmentRef::Group(name)) => {
+            let mut groups = model.groups();
+            let group = groups.find(|one| one.enrollment_group_id.eq_ignore_ascii_case(name))?;
+            HubIdentity::of_group(&group.attestation, &id)
+        }
+        // Without a record it can only be its own.
+        Some(EnrollmentRef::Individual(_)) | None => {
+            HubIdentity::of_device(&model.enrollment(&id)?.attestation, hub_key)
         }
     }
 }

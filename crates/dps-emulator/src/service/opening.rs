@@ -6,8 +6,8 @@ use super::tpm::Tpms;
 use super::{Service, Settings, State, identities};
 use crate::config::{ConfigError, EmulatorConfig};
 use crate::model::{
-    EnrollmentGroup, Entity, HubDevice, HubDevices, Hubs, IndividualEnrollment, Model, RecordRow,
-    Records, RegistrationRecord, Row, Secrets, Version,
+    EnrollmentGroup, Entity, HubDevices, Hubs, IndividualEnrollment, Model, RecordRow, Records,
+    RegistrationRecord, Row, Secrets, Version,
 };
 use crate::random::Random;
 use crate::store::{Change, File, Saved, Store, StoreError, Table};
@@ -35,7 +35,8 @@ pub enum OpenError {
 struct Known {
     model: Model,
     records: Records,
-    devices: HubDevices,
+    /// Identities in hubs.
+    left: Vec<identities::Left>,
     settings: HashMap<String, String>,
 }
 
@@ -105,7 +106,9 @@ impl Service {
         store: Store,
     ) -> Self {
         let iot_hubs = identities::hubs(&hubs, config.clock_skew);
-        identities::move_back(&iot_hubs, &known.model, &known.records, &known.devices);
+        let mut devices = HubDevices::default();
+        known.left.iter().for_each(|(device, _)| devices.put(device.clone()));
+        identities::move_back(&iot_hubs, &known.model, &known.records, known.left);
         Self {
             settings: Settings::new(config),
             hubs,
@@ -114,7 +117,7 @@ impl Service {
             model: RwLock::new(known.model),
             state: Mutex::new(State {
                 records: known.records,
-                devices: known.devices,
+                devices,
                 operations: Operations::default(),
                 waiting: HashMap::new(),
                 calls: VecDeque::new(),
@@ -164,9 +167,9 @@ impl Known {
                 Table::Registrations => json::<RecordRow>(&text)
                     .and_then(|row| RegistrationRecord::try_from(row).ok())
                     .map(|record| known.records.put(record)),
-                Table::HubDevices => {
-                    json::<HubDevice>(&text).map(|device| known.devices.put(device))
-                }
+                Table::HubDevices => json::<identities::IdentityRow>(&text)
+                    .and_then(identities::IdentityRow::read)
+                    .map(|left| known.left.push(left)),
                 Table::Settings => {
                     known.settings.insert(key.clone(), text.to_string());
                     Some(())
