@@ -52,7 +52,11 @@ pub(crate) struct ApiAnswer {
 
 impl ApiAnswer {
     fn ok(document: &impl serde::Serialize) -> Self {
-        let body = Some(super::reply::ascii_json(document));
+        Self::json(super::reply::ascii_json(document))
+    }
+
+    fn json(body: String) -> Self {
+        let body = Some(body);
         let (error_code, page, ticket) = (None, Vec::new(), Ticket::default());
         Self { status: 200, body, error_code, page, ticket }
     }

@@ -495,3 +495,17 @@ fn members_that_are_not_known_are_passed_over_at_every_depth() {
     assert_eq!(created["reprovisionPolicy"]["updateHubAssignment"], false);
     assert!(created["customAllocationDefinition"].get("more").is_none());
 }
+
+#[test]
+fn a_page_of_large_items_is_a_short_one() {
+    let service = service();
+    for number in 0..12 {
+        let mut document = simple(&format!("large-{number:02}"));
+        document["optionalDeviceInformation"] = json!({"text": "x".repeat(900_000)});
+        let path = format!("/enrollments/large-{number:02}");
+        assert_eq!(call(&service, "PUT", &path, None, &document).0, 200);
+    }
+    let pages = pages(&service, "/enrollments/query", "registrationId", "");
+    assert_eq!(pages.iter().map(Vec::len).collect::<Vec<_>>(), [5, 5, 2]);
+    assert_eq!(pages.concat().len(), 12);
+}
