@@ -137,7 +137,8 @@ impl Service {
         &self.iot_hubs
     }
 
-    /// A device's identity in a hub, as provisioning has left it there.
+    /// A device's identity in a hub, as provisioning has left it there. The case of the device id
+    /// counts, that of the hub does not.
     pub fn hub_device(&self, hub: &str, device_id: &str) -> Option<HubDevice> {
         self.state().devices.get(hub, device_id).cloned()
     }

@@ -2,14 +2,13 @@
 //! (`wire-protocol.md` section 7.6).
 
 use super::provision::{DEVICE_DATA_MIGRATED, DEVICE_DATA_RESET};
-use crate::hub::{self, HubIdentity, ProofRow};
+use crate::hub::{self, HubIdentity};
 use crate::model::{
     EnrollmentRef, HubDevice, HubDevices, Hubs, Model, Records, RegistrationRecord,
 };
 use core::time::Duration;
 use dps_core::RegistrationId;
 use dps_core::wire::RegistrationStatus;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// The linked hubs, without devices.
@@ -17,31 +16,6 @@ pub(super) fn hubs(linked: &Hubs, clock_skew: Duration) -> hub::Hubs {
     let hubs = hub::Hubs::new(clock_skew);
     linked.names().iter().for_each(|name| hubs.add(name));
     hubs
-}
-
-/// An identity in a state file, with the proof that its hub asks for. Files of the first version
-/// have none.
-#[derive(Deserialize, Serialize)]
-pub(super) struct IdentityRow {
-    #[serde(flatten)]
-    pub(super) device: HubDevice,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) proof: Option<ProofRow>,
-}
-
-/// An identity that an earlier service has left, and its proof as far as that is known.
-pub(super) type Left = (HubDevice, Option<HubIdentity>);
-
-impl IdentityRow {
-    pub(super) fn new(device: &HubDevice, proof: Option<&HubIdentity>) -> Self {
-        Self { device: device.clone(), proof: proof.map(ProofRow::from) }
-    }
-
-    /// `None` when the proof cannot be read.
-    pub(super) fn read(self) -> Option<Left> {
-        let proof = self.proof.map(HubIdentity::try_from).transpose().ok()?;
-        Some((self.device, proof))
-    }
 }
 
 /// A device has registered: makes its identity in the hub, or moves it there from the hub that it
@@ -77,16 +51,11 @@ pub(super) fn move_in(
 
 /// Makes the identities that an earlier service has left. Where a proof was not kept, the
 /// enrollment has to know it.
-pub(super) fn move_back(
-    hubs: &hub::Hubs,
-    model: &Model,
-    records: &Records,
-    left: impl IntoIterator<Item = Left>,
-) {
-    for (device, proof) in left {
-        match proof.or_else(|| proof_of(&device, model, records)) {
+pub(super) fn move_back(hubs: &hub::Hubs, model: &Model, records: &Records, devices: &HubDevices) {
+    for (device, proof) in devices.all() {
+        match proof.clone().or_else(|| proof_of(device, model, records)) {
             Some(identity) => {
-                hubs.assign(&device.hub, &device.device_id, identity, twin(&device).as_ref());
+                hubs.assign(&device.hub, &device.device_id, identity, twin(device).as_ref());
             }
             None => tracing::warn!(
                 hub = device.hub,

@@ -35,8 +35,9 @@ pub enum OpenError {
 struct Known {
     model: Model,
     records: Records,
-    /// Identities in hubs.
-    left: Vec<identities::Left>,
+    devices: HubDevices,
+    /// What the file is to have in place of rows of an earlier form.
+    moved: Vec<Change>,
     settings: HashMap<String, String>,
 }
 
@@ -87,10 +88,12 @@ impl Service {
             let store = Store::in_file(file)?;
             return Ok(Self::with(config, hubs, policies, known, random, store));
         }
-        let known = Known::read(saved, path, &mut random)?;
+        let mut known = Known::read(saved, path, &mut random)?;
         let kept = known.settings.get(Policies::KEY).map(String::as_str);
         let policies = Policies::new(config, kept, &mut random)?;
-        file.commit_at_once(path, &[policies.change()])?;
+        let mut changes = vec![policies.change()];
+        changes.append(&mut known.moved);
+        file.commit_at_once(path, &changes)?;
         let store = Store::in_file(file)?;
         tracing::info!(file = %path.display(),
             "enrollments come from the state file, not from the configuration");
@@ -106,9 +109,7 @@ impl Service {
         store: Store,
     ) -> Self {
         let iot_hubs = identities::hubs(&hubs, config.clock_skew);
-        let mut devices = HubDevices::default();
-        known.left.iter().for_each(|(device, _)| devices.put(device.clone()));
-        identities::move_back(&iot_hubs, &known.model, &known.records, known.left);
+        identities::move_back(&iot_hubs, &known.model, &known.records, &known.devices);
         Self {
             settings: Settings::new(config),
             hubs,
@@ -117,7 +118,7 @@ impl Service {
             model: RwLock::new(known.model),
             state: Mutex::new(State {
                 records: known.records,
-                devices,
+                devices: known.devices,
                 operations: Operations::default(),
                 waiting: HashMap::new(),
                 calls: VecDeque::new(),
@@ -167,9 +168,9 @@ impl Known {
                 Table::Registrations => json::<RecordRow>(&text)
                     .and_then(|row| RegistrationRecord::try_from(row).ok())
                     .map(|record| known.records.put(record)),
-                Table::HubDevices => json::<identities::IdentityRow>(&text)
-                    .and_then(identities::IdentityRow::read)
-                    .map(|left| known.left.push(left)),
+                Table::HubDevices => {
+                    known.devices.restore(&key, &text).map(|changes| known.moved.extend(changes))
+                }
                 Table::Settings => {
                     known.settings.insert(key.clone(), text.to_string());
                     Some(())

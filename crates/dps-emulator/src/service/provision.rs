@@ -2,7 +2,6 @@
 //! (`wire-protocol.md` sections 6.2 and 7.6).
 
 use super::authentication::Match;
-use super::identities::IdentityRow;
 use super::refusal::Refusal;
 use super::{DeviceIdentity, State, operations::Verdict, reply};
 use crate::config::InitialTwin;
@@ -89,9 +88,7 @@ pub(super) fn conclude(
             };
             left = settled.left.map(|left| (left.hub, left.device_id));
             proof = found.hub_identity(&identity.registration_id, record.hub_key.as_ref());
-            let row = IdentityRow::new(&settled.device, proof.as_ref());
-            changes.push(Change::put(Table::HubDevices, place.key(), &row));
-            state.devices.put(settled.device);
+            changes.push(state.devices.put(settled.device, proof.clone()));
             record.assigned_hub = Some(place.hub);
             record.device_id = Some(place.device_id);
         }
@@ -157,40 +154,32 @@ impl MoveIn<'_> {
             return Settled { substatus: INITIAL_ASSIGNMENT, device: fresh, left: None };
         };
         if earlier.key() == place.key() {
-            let left = Some(earlier).filter(|earlier| earlier.device_id != place.device_id);
-            return match devices.get(&place.hub, &place.device_id) {
-                Some(HubDevice { twin, capabilities, created, .. }) => Settled {
-                    substatus: INITIAL_ASSIGNMENT,
-                    device: HubDevice {
-                        twin: twin.clone(),
-                        capabilities: *capabilities,
-                        created: *created,
-                        ..fresh
-                    },
-                    left,
-                },
-                // Somebody has removed it from the hub.
-                None => {
-                    Settled { substatus: REPROVISIONED_TO_INITIAL_ASSIGNMENT, device: fresh, left }
+            let left = None;
+            let (substatus, device) = match devices.get(&place.hub, &place.device_id) {
+                Some(HubDevice { twin, capabilities, created, .. }) => {
+                    let (twin, capabilities, created) = (twin.clone(), *capabilities, *created);
+                    (INITIAL_ASSIGNMENT, HubDevice { twin, capabilities, created, ..fresh })
                 }
+                // Somebody has removed it from the hub.
+                None => (REPROVISIONED_TO_INITIAL_ASSIGNMENT, fresh),
             };
+            return Settled { substatus, device, left };
         }
         let is_own = devices.get(&earlier.hub, &earlier.device_id).is_some_and(|device| {
             device.registration_id.eq_ignore_ascii_case(self.registration_id)
         });
-        if !is_own {
+        let moved = if is_own { devices.remove(&earlier.hub, &earlier.device_id) } else { None };
+        let Some((HubDevice { twin, capabilities, .. }, change)) = moved else {
             return Settled { substatus: DEVICE_DATA_RESET, device: fresh, left: None };
-        }
-        let moved = devices.remove(&earlier.hub, &earlier.device_id);
-        changes.push(Change::removed(Table::HubDevices, earlier.key()));
+        };
+        changes.push(change);
         let policy = self.placement.reprovision_policy.unwrap_or_default();
-        match moved {
-            Some(moved) if policy.migrate_device_data && self.twin.is_none() => {
-                let HubDevice { twin, capabilities, .. } = moved;
-                let device = HubDevice { twin, capabilities, ..fresh };
-                Settled { substatus: DEVICE_DATA_MIGRATED, device, left: Some(earlier) }
-            }
-            _ => Settled { substatus: DEVICE_DATA_RESET, device: fresh, left: Some(earlier) },
+        let left = Some(earlier);
+        if policy.migrate_device_data && self.twin.is_none() {
+            let device = HubDevice { twin, capabilities, ..fresh };
+            Settled { substatus: DEVICE_DATA_MIGRATED, device, left }
+        } else {
+            Settled { substatus: DEVICE_DATA_RESET, device: fresh, left }
         }
     }
 

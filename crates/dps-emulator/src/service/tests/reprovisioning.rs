@@ -86,7 +86,7 @@ fn a_first_registration_makes_an_identity_with_the_initial_twin() {
     line.put(json!({"iotHubs": ["one.test"], "initialTwin": tagged("a"),
         "capabilities": {"iotEdge": true}}));
     assert_in(&line.register(), "one.test", "initialAssignment");
-    let device = line.service.hub_device("ONE.test", "SN-1").unwrap();
+    let device = line.service.hub_device("ONE.test", "sn-1").unwrap();
     assert_eq!(serde_json::to_value(&device.twin).unwrap(), tagged("a"));
     assert!(device.capabilities.iot_edge);
     assert_eq!((device.registration_id.as_str(), device.created), ("sn-1", NOW));

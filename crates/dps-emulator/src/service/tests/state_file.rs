@@ -246,7 +246,10 @@ fn identities_of_a_file_without_proofs_get_those_of_their_enrollments() {
     // As an earlier version has written it, for a group whose name was spelt otherwise.
     let connection = rusqlite::Connection::open(&path).unwrap();
     let changed = connection
-        .execute("UPDATE hub_devices SET document = json_remove(document, '$.proof')", [])
+        .execute(
+            "UPDATE hub_devices SET key = lower(key), document = json_remove(document, '$.proof')",
+            [],
+        )
         .unwrap();
     assert_eq!(changed, 1);
     connection
@@ -256,6 +259,38 @@ fn identities_of_a_file_without_proofs_get_those_of_their_enrollments() {
     let service = open(&path, TWO_HUBS).unwrap();
     let with = hub_token(hub, "SN-1", &derived(GROUP_1, "SN-1"));
     assert!(service.iot_hubs().takes(hub, "SN-1", &with, NOW));
+    drop(service);
+    let keys: Vec<String> = rusqlite::Connection::open(&path)
+        .unwrap()
+        .prepare("SELECT key FROM hub_devices")
+        .unwrap()
+        .query_map([], |row| row.get(0))
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
+    assert_eq!(keys, [format!("{hub}/SN-1")], "once, and where it belongs");
+}
+
+#[test]
+fn device_ids_that_differ_in_case_only_are_two_devices_after_a_restart_too() {
+    let path = path("case");
+    let service = open(&path, "{enrollments: [], hubs: [one.test], assignmentDelaySeconds: 0}");
+    let service = service.unwrap();
+    for (id, device_id, one) in [("first", "Pump", KEY_1), ("second", "pump", KEY_2)] {
+        let body = json!({"deviceId": device_id, "attestation": {"type": "symmetricKey",
+            "symmetricKey": {"primaryKey": one}}});
+        manage(&service, "PUT", &format!("/enrollments/{id}"), &body);
+        assert_eq!(assign(&service, id, &token(id, &key(one)))["deviceId"], device_id);
+    }
+    let check = |service: &Service| {
+        for (device_id, one) in [("Pump", KEY_1), ("pump", KEY_2)] {
+            let with = hub_token("one.test", device_id, &key(one));
+            assert!(service.iot_hubs().takes("one.test", device_id, &with, NOW), "{device_id}");
+        }
+    };
+    check(&service);
+    drop(service);
+    check(&open(&path, "{enrollments: [], hubs: [one.test]}").unwrap());
 }
 
 #[test]
