@@ -21,6 +21,7 @@ mod tests;
 mod topic;
 mod twin;
 pub(crate) mod username;
+mod view;
 
 pub use device::Telemetry;
 pub use handle::{Hub, HubError, Message, MethodReply};
@@ -29,3 +30,4 @@ pub(crate) use identity::HubIdentity;
 pub(crate) use proof::ProofRow;
 pub use properties::Properties;
 pub use twin::Twin;
+pub(crate) use view::DeviceView;

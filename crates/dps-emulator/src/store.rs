@@ -30,6 +30,7 @@ pub(crate) enum Table {
     EnrollmentGroups,
     Registrations,
     HubDevices,
+    LinkedHubs,
     Settings,
 }
 
