@@ -216,6 +216,10 @@ fn a_hub_knows_its_devices_again_whatever_became_of_their_enrollments() {
         assert!(!comes_in(service, "SN-1", GROUP_1), "{step}: an earlier proof");
     };
     check(&service, "assigned");
+    // A change of the twin is one of the same row.
+    let twin = serde_json::from_value(json!({"tags": {"a": 1}})).unwrap();
+    let change = service.state().devices.set_twin(&hub, "SN-1", twin);
+    service.store.append(change);
     drop(service);
     let service = open(&path, TWO_HUBS).unwrap();
     check(&service, "started again");
