@@ -5,6 +5,7 @@ use super::policies::Policies;
 use super::tpm::Tpms;
 use super::{Service, Settings, State, identities};
 use crate::config::{ConfigError, EmulatorConfig};
+use crate::faults::FaultList;
 use crate::model::{
     EnrollmentGroup, Entity, HubDevice, HubDevices, Hubs, IndividualEnrollment, Model, RecordRow,
     Records, RegistrationRecord, Row, Secrets, Version,
@@ -52,7 +53,7 @@ impl Service {
         let model = Model::new(config, &hubs, &mut random, Duration::ZERO)?;
         let known = Known { model, ..Known::default() };
         let policies = Policies::new(config, None, &mut random)?;
-        Ok(Self::with(config, hubs, policies, known, random, Store::in_memory()))
+        Self::with(config, hubs, policies, known, random, Store::in_memory())
     }
 
     /// A service that keeps its state in the `state_file` of `config`, if that names one, and finds
@@ -68,12 +69,14 @@ impl Service {
         now: Duration,
     ) -> Result<Self, OpenError> {
         let hubs = Hubs::new(config)?;
+        // Before a new file takes the configuration in.
+        FaultList::new(config)?;
         // Checked even when the file goes before it.
         let model = Model::new(config, &hubs, &mut random, now)?;
         let Some(path) = &config.state_file else {
             let known = Known { model, ..Known::default() };
             let policies = Policies::new(config, None, &mut random)?;
-            return Ok(Self::with(config, hubs, policies, known, random, Store::in_memory()));
+            return Ok(Self::with(config, hubs, policies, known, random, Store::in_memory())?);
         };
         // What a new file starts with: it has all of it, or is no state file yet.
         let policies = Policies::new(config, None, &mut random)?;
@@ -84,7 +87,7 @@ impl Service {
         if saved.is_new {
             let known = Known { model, ..Known::default() };
             let store = Store::in_file(file)?;
-            return Ok(Self::with(config, hubs, policies, known, random, store));
+            return Ok(Self::with(config, hubs, policies, known, random, store)?);
         }
         let known = Known::read(saved, path, &mut random)?;
         let kept = known.settings.get(Policies::KEY).map(String::as_str);
@@ -93,7 +96,7 @@ impl Service {
         let store = Store::in_file(file)?;
         tracing::info!(file = %path.display(),
             "enrollments come from the state file, not from the configuration");
-        Ok(Self::with(config, hubs, policies, known, random, store))
+        Ok(Self::with(config, hubs, policies, known, random, store)?)
     }
 
     fn with(
@@ -103,10 +106,11 @@ impl Service {
         known: Known,
         random: Random,
         store: Store,
-    ) -> Self {
+    ) -> Result<Self, ConfigError> {
+        let faults = FaultList::new(config)?;
         let iot_hubs = identities::hubs(&hubs, config.clock_skew);
         identities::move_back(&iot_hubs, &known.model, &known.records, &known.devices);
-        Self {
+        Ok(Self {
             settings: Settings::new(config),
             hubs,
             iot_hubs: Arc::new(iot_hubs),
@@ -121,9 +125,10 @@ impl Service {
                 random,
                 tpms: Tpms::default(),
             }),
+            faults: Mutex::new(faults),
             store,
             call_waiting: Notify::new(),
-        }
+        })
     }
 }
 
