@@ -7,6 +7,8 @@
 
 mod document;
 mod list;
+#[cfg(test)]
+mod tests;
 
 pub use document::FaultConfig;
 pub(crate) use document::FaultDocument;

@@ -1,21 +1,25 @@
 //! Registration and polling, whatever the protocol: requests come as values with the time, and
 //! replies go as values (`wire-protocol.md` sections 3.3, 3.4, 6 and 7.6).
 
+mod admin;
 mod allocation;
 pub(crate) mod api;
 mod authentication;
+mod authorization;
 mod custom;
 mod disturbed;
 mod identities;
 mod identity;
 mod opening;
 mod operations;
+mod page_token;
 mod policies;
 mod provision;
 mod refusal;
 mod reply;
 mod tpm;
 
+pub(crate) use admin::Provenance;
 pub(crate) use api::{ApiAnswer, ApiRequest, MAX_BODY_BYTES};
 pub use custom::{WebhookAnswer, WebhookCall};
 pub(crate) use disturbed::Greeting;
@@ -33,14 +37,19 @@ use crate::model::{
 };
 use crate::random::Random;
 use crate::store::{Durability, Store, Ticket};
+use crate::summary::Endpoints;
 use allocation::Choice;
 use authentication::{Expiry, Match};
+use core::net::IpAddr;
 use core::time::Duration;
 use custom::Waiting;
 use operations::{Operation, Operations, Outcome, Verdict};
+use page_token::PageToken;
 use policies::Policies;
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{
+    Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+};
 use tokio::sync::Notify;
 use zeroize::Zeroizing;
 
@@ -59,6 +68,9 @@ pub struct Service {
     /// Never locked together with the others.
     faults: Mutex<FaultList>,
     store: Store,
+    page_token: PageToken,
+    /// Where it can be reached, once it can.
+    endpoints: OnceLock<Endpoints>,
     /// Wakes the one who makes the calls of webhooks.
     call_waiting: Notify,
 }
@@ -67,6 +79,9 @@ pub struct Service {
 #[derive(Debug)]
 struct Settings {
     id_scope: String,
+    /// Where it listens.
+    address: IpAddr,
+    server_names: Vec<String>,
     retry_after_seconds: u32,
     assignment_delay: Duration,
     clock_skew: Duration,
@@ -137,6 +152,16 @@ impl Service {
     /// with at `host`. It holds a key.
     pub fn connection_string(&self, host: &str) -> Zeroizing<String> {
         self.policies.connection_string(host)
+    }
+
+    /// Opens the admin API and the service API, as `Authorization: Bearer` and the token.
+    pub fn page_token(&self) -> &str {
+        self.page_token.reveal()
+    }
+
+    /// Tells the service where it can be reached, once.
+    pub(crate) fn listens_at(&self, endpoints: Endpoints) {
+        let _ = self.endpoints.set(endpoints);
     }
 
     /// The registration records as they stand at `now`, sorted by registration id.

@@ -42,6 +42,11 @@ impl Hubs {
         self.default_policy
     }
 
+    /// How far devices are from them, the smallest network first.
+    pub(crate) fn networks(&self) -> &[DeviceNetworkConfig] {
+        &self.networks
+    }
+
     /// A hub by its host name.
     pub(crate) fn find(&self, name: &str) -> Option<&HubConfig> {
         self.linked.iter().find(|hub| hub.host_name.eq_ignore_ascii_case(name))

@@ -1,6 +1,7 @@
 //! How a service comes to be: from a configuration, or from what an earlier one has left.
 
 use super::operations::Operations;
+use super::page_token::PageToken;
 use super::policies::Policies;
 use super::tpm::Tpms;
 use super::{Service, Settings, State, identities};
@@ -16,7 +17,7 @@ use core::time::Duration;
 use serde::de::DeserializeOwned;
 use std::collections::{HashMap, VecDeque};
 use std::path::Path;
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, RwLock};
 use tokio::sync::Notify;
 
 /// Why a service cannot start.
@@ -104,10 +105,11 @@ impl Service {
         hubs: Hubs,
         policies: Policies,
         known: Known,
-        random: Random,
+        mut random: Random,
         store: Store,
     ) -> Result<Self, ConfigError> {
         let faults = FaultList::new(config)?;
+        let page_token = PageToken::new(&mut random);
         let iot_hubs = identities::hubs(&hubs, config.clock_skew);
         identities::move_back(&iot_hubs, &known.model, &known.records, &known.devices);
         Ok(Self {
@@ -127,6 +129,8 @@ impl Service {
             }),
             faults: Mutex::new(faults),
             store,
+            page_token,
+            endpoints: OnceLock::new(),
             call_waiting: Notify::new(),
         })
     }
@@ -136,6 +140,8 @@ impl Settings {
     fn new(config: &EmulatorConfig) -> Self {
         Self {
             id_scope: config.id_scope.as_str().to_owned(),
+            address: config.address,
+            server_names: config.server_names.clone(),
             retry_after_seconds: config.retry_after_seconds,
             assignment_delay: config.assignment_delay,
             clock_skew: config.clock_skew,
