@@ -1,5 +1,7 @@
 //! The door over a stream in memory, with the clock of the runtime under control.
 
+mod faults;
+
 use super::*;
 use crate::config::{EmulatorConfig, IndividualEnrollmentConfig};
 use crate::random::Random;
@@ -55,6 +57,10 @@ impl Answer {
 
 impl Client {
     fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    fn with(prepare: impl FnOnce(&Service)) -> Self {
         let id = RegistrationId::new("dev1").unwrap();
         let key = SymmetricKey::from_base64(KEY).unwrap();
         let config = EmulatorConfig {
@@ -64,6 +70,7 @@ impl Client {
             ..EmulatorConfig::default()
         };
         let service = Service::new(&config, Random::from_seed([4; 32])).unwrap();
+        prepare(&service);
         let (stream, other) = duplex(1 << 20);
         Self { stream, door: tokio::spawn(serve_https(other, Arc::new(service), Vec::new())) }
     }
