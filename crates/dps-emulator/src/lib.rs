@@ -48,6 +48,7 @@ mod certificates;
 mod config;
 mod doors;
 mod emulator;
+mod events;
 mod faults;
 mod hub;
 mod model;

@@ -1,7 +1,7 @@
 //! The faults of a service in the order in which they were set, and which one strikes.
 
 use super::{
-    DeviceTransport, Fault, FaultConfig, FaultError, FaultKind, FaultOperation, FaultScope,
+    DeviceTransport, Fault, FaultConfig, FaultError, FaultOperation, FaultScope,
     FaultStatus,
 };
 use crate::config::{ConfigError, EmulatorConfig};
@@ -108,14 +108,14 @@ impl FaultList {
     }
 
     /// The first fault that fits strikes, and counts it.
-    pub(crate) fn strike(&mut self, occasion: &Occasion<'_>) -> Option<FaultKind> {
+    pub(crate) fn strike(&mut self, occasion: &Occasion<'_>) -> Option<&FaultStatus> {
         let fits =
             |one: &&mut FaultStatus| one.is_due(occasion) && one.fault.scope.covers(occasion);
         let struck = self.0.iter_mut().find(fits)?;
         struck.struck = struck.struck.saturating_add(1);
         tracing::info!(fault = struck.name, kind = ?struck.fault.kind, operation = ?occasion.operation,
             registration_id = %occasion.registration_id, times = struck.struck, "a fault strikes");
-        Some(struck.fault.kind.clone())
+        Some(struck)
     }
 
     fn index(&self, name: &str) -> Option<usize> {

@@ -20,6 +20,14 @@ fn delay(milliseconds: u32) -> Fault {
     Fault::new(FaultKind::Delay { milliseconds })
 }
 
+/// The delay that strikes.
+fn strike_of(list: &mut FaultList, asked: &Occasion<'_>) -> u32 {
+    match list.strike(asked).map(|struck| struck.fault.kind.clone()) {
+        Some(FaultKind::Delay { milliseconds }) => milliseconds,
+        other => panic!("{other:?}"),
+    }
+}
+
 fn list(yaml: &str) -> Result<FaultList, ConfigError> {
     FaultList::new(&EmulatorConfig::from_yaml(yaml)?)
 }
@@ -30,29 +38,26 @@ fn the_first_fault_that_was_set_strikes_and_counts() {
     list.set("one", delay(1).times(2)).unwrap();
     list.set("two", delay(2)).unwrap();
     let asked = at(FaultOperation::Register, &name);
-    let mut strike = || match list.strike(&asked) {
-        Some(FaultKind::Delay { milliseconds }) => milliseconds,
-        other => panic!("{other:?}"),
-    };
+    let mut strike = || strike_of(&mut list, &asked);
     assert_eq!([strike(), strike(), strike(), strike()], [1, 1, 2, 2]);
     let struck: Vec<u32> = list.all().iter().map(|one| one.struck).collect();
     assert_eq!(struck, [2, 2]);
     // Set again, it keeps its place and begins anew.
     list.set("ONE", delay(3).times(1)).unwrap();
-    assert_eq!(list.strike(&asked), Some(FaultKind::Delay { milliseconds: 3 }));
-    assert_eq!(list.strike(&asked), Some(FaultKind::Delay { milliseconds: 2 }));
+    assert_eq!(strike_of(&mut list, &asked), 3);
+    assert_eq!(strike_of(&mut list, &asked), 2);
 }
 
 #[test]
 fn without_an_operation_requests_are_struck_and_connections_are_not() {
     let (name, mut list) = (id("a"), FaultList::default());
     list.set("any", delay(1)).unwrap();
-    assert_eq!(list.strike(&at(FaultOperation::Connect, &name)), None);
+    assert!(list.strike(&at(FaultOperation::Connect, &name)).is_none());
     assert!(list.strike(&at(FaultOperation::Register, &name)).is_some());
     assert!(list.strike(&at(FaultOperation::Poll, &name)).is_some());
     list.set("any", delay(1).at(FaultOperation::Connect)).unwrap();
     assert!(list.strike(&at(FaultOperation::Connect, &name)).is_some());
-    assert_eq!(list.strike(&at(FaultOperation::Poll, &name)), None);
+    assert!(list.strike(&at(FaultOperation::Poll, &name)).is_none());
 }
 
 #[test]
@@ -79,7 +84,7 @@ fn a_scope_and_a_transport_leave_all_others_alone() {
     }
     let mut list = FaultList::default();
     list.set("x", delay(1).over(DeviceTransport::AmqpWs)).unwrap();
-    assert_eq!(list.strike(&at(FaultOperation::Register, &name)), None);
+    assert!(list.strike(&at(FaultOperation::Register, &name)).is_none());
     let asked = Occasion {
         transport: Some(DeviceTransport::AmqpWs),
         ..at(FaultOperation::Register, &name)

@@ -3,6 +3,7 @@
 use super::authentication::Expiry;
 use super::refusal::Refusal;
 use super::{Credentials, DeviceIdentity, Reply, Service};
+use crate::events::{Event, Kind};
 use crate::faults::{
     Disturbance, Fault, FaultError, FaultKind, FaultList, FaultOperation, FaultStatus, Occasion,
 };
@@ -97,7 +98,14 @@ impl Service {
         let found = depends.then(|| self.authenticate(identity, credentials, now, Expiry::Ignored));
         let found = found.and_then(Result::ok).map(|found| found.reference());
         occasion.enrollment = found.as_ref();
-        self.fault_list().strike(&occasion)
+        let (kind, event) = {
+            let mut faults = self.fault_list();
+            let struck = faults.strike(&occasion)?;
+            let event = Event::new(Kind::FaultStruck).because(&struck.name);
+            (struck.fault.kind.clone(), event)
+        };
+        self.events.add(event.registration(&identity.registration_id), now);
+        Some(kind)
     }
 
     /// The document of a fault that refuses the request (`wire-protocol.md` section 6.3).

@@ -6,10 +6,11 @@ use super::policies::Policies;
 use super::tpm::Tpms;
 use super::{Service, Settings, State, identities};
 use crate::config::{ConfigError, EmulatorConfig};
+use crate::events::Events;
 use crate::faults::FaultList;
 use crate::model::{
-    EnrollmentGroup, Entity, HubDevice, HubDevices, Hubs, IndividualEnrollment, Model, RecordRow,
-    Records, RegistrationRecord, Row, Secrets, Version,
+    EnrollmentGroup, Entity, HubDevice, HubDevices, Hubs, IndividualEnrollment, LinkRow, Model,
+    RecordRow, Records, RegistrationRecord, Row, Secrets, Version,
 };
 use crate::random::Random;
 use crate::store::{Change, File, Saved, Store, StoreError, Table};
@@ -38,6 +39,7 @@ struct Known {
     model: Model,
     records: Records,
     devices: HubDevices,
+    links: Vec<LinkRow>,
     settings: HashMap<String, String>,
 }
 
@@ -102,7 +104,7 @@ impl Service {
 
     fn with(
         config: &EmulatorConfig,
-        hubs: Hubs,
+        mut hubs: Hubs,
         policies: Policies,
         known: Known,
         mut random: Random,
@@ -110,15 +112,17 @@ impl Service {
     ) -> Result<Self, ConfigError> {
         let faults = FaultList::new(config)?;
         let page_token = PageToken::new(&mut random);
-        let iot_hubs = identities::hubs(&hubs, config.clock_skew);
+        known.links.into_iter().for_each(|row| hubs.restore(row));
+        let events = Arc::new(Events::default());
+        let iot_hubs = identities::hubs(&hubs, config.clock_skew, events.clone());
         identities::move_back(&iot_hubs, &known.model, &known.records, &known.devices);
         Ok(Self {
             settings: Settings::new(config),
-            hubs,
             iot_hubs: Arc::new(iot_hubs),
             policies,
             model: RwLock::new(known.model),
             state: Mutex::new(State {
+                hubs,
                 records: known.records,
                 devices: known.devices,
                 operations: Operations::default(),
@@ -131,6 +135,7 @@ impl Service {
             store,
             page_token,
             endpoints: OnceLock::new(),
+            events,
             call_waiting: Notify::new(),
         })
     }
@@ -178,6 +183,7 @@ impl Known {
                 Table::HubDevices => {
                     json::<HubDevice>(&text).map(|device| known.devices.put(device))
                 }
+                Table::LinkedHubs => json::<LinkRow>(&text).map(|row| known.links.push(row)),
                 Table::Settings => {
                     known.settings.insert(key.clone(), text.to_string());
                     Some(())
