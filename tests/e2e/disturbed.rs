@@ -3,6 +3,9 @@
 // A helper of a test may stop the test where it stands.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+#[path = "disturbed/wire.rs"]
+mod wire;
+
 use dps_client::{
     Builder, Error, ErrorKind, Policy, ProvisioningClient, RegistrationId, Stage, Status, Transport,
 };

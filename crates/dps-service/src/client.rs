@@ -4,6 +4,7 @@ use crate::collection::Collection;
 use crate::connection_string::ConnectionString;
 use crate::enrollment::{EnrollmentGroup, IndividualEnrollment};
 use crate::error::{Error, ServiceError};
+use crate::fault::Faults;
 use crate::registration::Registrations;
 use core::fmt;
 use core::time::Duration;
@@ -148,6 +149,11 @@ impl ServiceClient {
     /// The registration records.
     pub fn registrations(&self) -> Registrations<'_> {
         Registrations::new(self)
+    }
+
+    /// How the service misbehaves on purpose, if it is a local one.
+    pub fn faults(&self) -> Faults<'_> {
+        Faults::new(self)
     }
 
     /// Sends a request. `path` starts with a slash, its ids encoded.

@@ -17,6 +17,7 @@
 //! * [`ServiceClient`]: blocking calls; each gives the service's answer or an [`Error`] with the
 //!   service's status, code, message and tracking id
 //! * [`ConnectionString`]: never shown with its key
+//! * [`Faults`]: how the local service misbehaves on purpose; the real one has none
 //! * the documents, which keep members that this version does not know
 //!
 //! # Out of scope
@@ -32,6 +33,7 @@ mod collection;
 mod connection_string;
 mod enrollment;
 mod error;
+mod fault;
 mod query;
 mod registration;
 
@@ -48,5 +50,6 @@ pub use enrollment::{
     ReprovisionPolicy,
 };
 pub use error::{Error, ServiceError};
+pub use fault::{Fault, Faults};
 pub use query::Query;
 pub use registration::{DeviceRegistrationState, Registrations};

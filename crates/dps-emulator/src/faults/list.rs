@@ -1,8 +1,7 @@
 //! The faults of a service in the order in which they were set, and which one strikes.
 
 use super::{
-    DeviceTransport, Fault, FaultConfig, FaultError, FaultOperation, FaultScope,
-    FaultStatus,
+    DeviceTransport, Fault, FaultConfig, FaultError, FaultOperation, FaultScope, FaultStatus,
 };
 use crate::config::{ConfigError, EmulatorConfig};
 use crate::model::EnrollmentRef;
