@@ -2,6 +2,7 @@
 
 mod derive_key;
 pub(crate) mod fault;
+pub(crate) mod hub;
 pub(crate) mod service;
 mod simulate;
 mod tpm;
@@ -82,6 +83,7 @@ impl Command {
             Command::EnrollmentGroup(command) => command.wants_json(),
             Command::Registration(command) => command.wants_json(),
             Command::Fault(command) => command.wants_json(),
+            Command::Hub(command) => command.wants_json(),
             Command::Cert(_)
             | Command::DeriveKey(_)
             | Command::Emulator(_)
@@ -127,6 +129,9 @@ pub(crate) enum Command {
     /// Have a local service misbehave on purpose, to test devices with
     #[command(subcommand)]
     Fault(fault::Fault),
+    /// Link hubs to the local service, and look at their devices
+    #[command(subcommand)]
+    Hub(hub::Hub),
     /// Run the local service until it is interrupted
     Emulator(Emulator),
 }

@@ -13,6 +13,7 @@
 //! * `dps x509 simulate`: certificates of simulated devices
 //! * `dps enrollment`, `dps enrollment-group`, `dps registration`: managing the service
 //! * `dps fault`: how a local service misbehaves on purpose
+//! * `dps hub`: the local service's hubs and their devices
 //! * `dps emulator`: the local service
 //!
 //! # Out of scope
@@ -56,6 +57,7 @@ fn main() -> ExitCode {
         },
         Command::Enrollment(command) => commands::service::enrollment::run(&command),
         Command::EnrollmentGroup(command) => commands::service::enrollment_group::run(&command),
+        Command::Hub(command) => commands::service::hub::run(&command),
         Command::Registration(command) => commands::service::registration::run(&command),
         Command::Fault(command) => commands::service::fault::run(&command),
     };

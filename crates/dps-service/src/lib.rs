@@ -17,13 +17,13 @@
 //! * [`ServiceClient`]: blocking calls; each gives the service's answer or an [`Error`] with the
 //!   service's status, code, message and tracking id
 //! * [`ConnectionString`]: never shown with its key
-//! * [`Faults`]: how the local service misbehaves on purpose; the real one has none
+//! * [`local`]: hubs and their devices, and faults, which only libdps's local service has so
 //! * the documents, which keep members that this version does not know
 //!
 //! # Out of scope
 //!
 //! * retries: a caller knows best whether an operation may be repeated
-//! * Entra ID tokens, and the management plane (linking hubs, policies)
+//! * Entra ID tokens, and the management plane of Azure (linking hubs, policies)
 #![forbid(unsafe_code)]
 
 mod attestation;
@@ -33,7 +33,7 @@ mod collection;
 mod connection_string;
 mod enrollment;
 mod error;
-mod fault;
+pub mod local;
 mod query;
 mod registration;
 
@@ -50,6 +50,5 @@ pub use enrollment::{
     ReprovisionPolicy,
 };
 pub use error::{Error, ServiceError};
-pub use fault::{Fault, Faults};
 pub use query::Query;
 pub use registration::{DeviceRegistrationState, Registrations};

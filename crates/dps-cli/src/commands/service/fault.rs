@@ -4,7 +4,7 @@ use super::{connect, failed, shown};
 use crate::arguments::fault::{AddFault, Fault as Command, Form, Kind, Operation, Transport};
 use crate::failure::Failure;
 use crate::output;
-use dps_service::Fault;
+use dps_service::local::Fault;
 
 /// What a list shows of each.
 const COLUMNS: [&str; 9] = [
@@ -22,21 +22,21 @@ const COLUMNS: [&str; 9] = [
 pub(crate) fn run(command: &Command) -> Result<(), Failure> {
     match command {
         Command::Add(options) => {
-            let set = connect(&options.login)?.faults().set(&fault(options));
+            let set = connect(&options.login)?.local().faults().set(&fault(options));
             shown::one(&set.map_err(|error| failed(&error))?, options.login.json)
         }
         Command::List(options) => {
-            let found = connect(&options.login)?.faults().list();
+            let found = connect(&options.login)?.local().faults().list();
             shown::all(&found.map_err(|error| failed(&error))?, &COLUMNS, options.login.json)
         }
         Command::Remove(options) => {
-            let removed = connect(&options.login)?.faults().remove(&options.name);
+            let removed = connect(&options.login)?.local().faults().remove(&options.name);
             removed.map_err(|error| failed(&error))?;
             shown::deleted("The fault", &options.name, options.login.json);
             Ok(())
         }
         Command::Clear(options) => {
-            connect(&options.login)?.faults().clear().map_err(|error| failed(&error))?;
+            connect(&options.login)?.local().faults().clear().map_err(|error| failed(&error))?;
             if !options.login.json {
                 output::line("There are no faults any more.");
             }

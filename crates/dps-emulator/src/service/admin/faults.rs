@@ -5,6 +5,12 @@ use crate::faults::FaultDocument;
 use crate::service::api::ApiError;
 use crate::service::{ApiAnswer, Service, Ticket};
 use core::time::Duration;
+use serde::Serialize;
+
+#[derive(Serialize)]
+struct FaultList {
+    faults: Vec<FaultDocument>,
+}
 
 pub(super) fn answer(
     service: &Service,
@@ -14,7 +20,8 @@ pub(super) fn answer(
     match (asked.method(), asked.rest.as_slice()) {
         ("GET", []) => {
             let faults = service.faults();
-            Ok(ApiAnswer::ok(&faults.iter().map(FaultDocument::from).collect::<Vec<_>>()))
+            let faults = faults.iter().map(FaultDocument::from).collect();
+            Ok(ApiAnswer::ok(&FaultList { faults }))
         }
         ("DELETE", []) => {
             service.clear_faults();

@@ -24,7 +24,10 @@ fn a_fault_is_set_shown_and_removed() {
     assert_eq!(ask(&service, "PUT /admin/faults/second", &json!({"kind": "neverAnswer"})).0, 200);
     expected["name"] = "FIRST".into();
     let second = json!({"name": "second", "kind": "neverAnswer", "struck": 0});
-    assert_eq!(ask(&service, "GET /admin/faults", &Value::Null), (200, json!([expected, second])));
+    assert_eq!(
+        ask(&service, "GET /admin/faults", &Value::Null),
+        (200, json!({"faults": [expected, second]}))
+    );
     assert_eq!(ask(&service, "GET /admin/faults/Second", &Value::Null), (200, second));
 
     assert_eq!(ask(&service, "DELETE /admin/faults/first", &Value::Null), (204, Value::Null));
@@ -32,7 +35,7 @@ fn a_fault_is_set_shown_and_removed() {
     assert_eq!(ask(&service, "GET /admin/faults/first", &Value::Null).0, 404);
     assert_eq!(service.faults().len(), 1);
     assert_eq!(ask(&service, "DELETE /admin/faults", &Value::Null), (204, Value::Null));
-    assert_eq!(ask(&service, "GET /admin/faults", &Value::Null), (200, json!([])));
+    assert_eq!(ask(&service, "GET /admin/faults", &Value::Null), (200, json!({"faults": []})));
 }
 
 #[test]

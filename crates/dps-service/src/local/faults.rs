@@ -66,6 +66,12 @@ impl Fault {
     }
 }
 
+/// Several.
+#[derive(Deserialize)]
+struct FaultList {
+    faults: Vec<Fault>,
+}
+
 /// The faults of a local service.
 #[derive(Debug)]
 pub struct Faults<'a> {
@@ -84,7 +90,8 @@ impl<'a> Faults<'a> {
     /// [`Error::Service`] with status 401 when the policy lacks the right `ServiceConfig`; every
     /// other [`Error`] may come, too, here and below.
     pub fn list(&self) -> Result<Vec<Fault>, Error> {
-        self.client.call(Method::GET, "/admin/faults", &[], None::<&()>)?.read()
+        let answer = self.client.call(Method::GET, "/admin/faults", &[], None::<&()>)?;
+        answer.read::<FaultList>().map(|list| list.faults)
     }
 
     /// Reads one.
