@@ -191,7 +191,7 @@ pub enum FaultKind {
         /// 1 to 600,000.
         milliseconds: u32,
     },
-    /// 429. At the connection, where there are no statuses: CONNACK 3, SASL outcome 4, or a link
+    /// The status 429. At the connection, which has none: CONNACK 3, SASL outcome 4, or a link
     /// and connection closed with an error.
     Throttle {
         /// 0 to 86,400; not said when absent.
