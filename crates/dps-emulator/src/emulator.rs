@@ -165,6 +165,10 @@ impl Emulator {
         let amqp = OpenDoor::open_at(Door::Amqp, &config, config.amqp_port, 5671)?;
         let amqp_address = amqp.address;
         let service = Arc::new(Service::open(&config, random, server::now())?);
+        let faults = service.faults().len();
+        if faults > 0 {
+            tracing::warn!(faults, "the service misbehaves on purpose, as its configuration says");
+        }
         let endpoints = Endpoints {
             mqtt: EndpointSummary::new(mqtt_address),
             https: EndpointSummary::new(https_address),
