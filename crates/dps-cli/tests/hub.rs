@@ -52,8 +52,9 @@ impl Service {
         let child = dps(&["emulator", "--mqtt-port", "0", "--ca-out", ca.to_str().unwrap()])
             .args(["--ready-file", ready.to_str().unwrap()])
             .args(more)
+            .arg("-vvv")
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .stderr(fs::File::create(folder.join("log.txt")).unwrap())
             .spawn()
             .unwrap();
         let started = Instant::now();
@@ -387,6 +388,10 @@ fn the_page_gets_its_token_and_nobody_else_does() {
     let told = run(curl.arg(url), Duration::from_secs(20)).success().stdout;
     assert!(!told.to_ascii_lowercase().contains("access-control-allow"), "{told}");
     assert!(told.to_ascii_lowercase().contains("cache-control: no-store"), "{told}");
+    let log = fs::read_to_string(service.folder.join("log.txt")).unwrap();
+    assert!(log.contains("admin request refused"), "{log}");
+    let key = service.connection_string().rsplit_once("SharedAccessKey=").unwrap().1;
+    assert!(!log.contains(token) && !log.contains(key));
 }
 
 #[test]

@@ -4,7 +4,9 @@ use super::*;
 use crate::faults::{Fault, FaultKind};
 
 fn struck_by(kind: FaultKind) -> Client {
-    Client::with(|service| drop(service.set_fault("fault", Fault::new(kind).times(1)).unwrap()))
+    let client = Client::new();
+    client.service.set_fault("fault", Fault::new(kind).times(1)).unwrap();
+    client
 }
 
 fn request() -> String {
