@@ -10,10 +10,10 @@ use dps_client::{
     Builder, Error, ErrorKind, Policy, ProvisioningClient, RegistrationId, Stage, Status, Transport,
 };
 use dps_emulator::{
-    DeviceTransport, EnrollmentGroupConfig, Fault, FaultConfig, FaultKind, FaultOperation,
-    FaultScope, MalformedForm,
+    AttestationConfig, DeviceTransport, EnrollmentGroupConfig, Fault, FaultConfig, FaultKind,
+    FaultOperation, FaultScope, IndividualEnrollmentConfig, MalformedForm,
 };
-use dps_tests::{Fleet, Proof};
+use dps_tests::{Fleet, Proof, SoftwareTpm};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -324,4 +324,42 @@ fn a_service_stops_while_clients_wait_for_answers_that_never_come() {
     for client in clients {
         client.join().unwrap().unwrap_err();
     }
+}
+
+#[test]
+fn a_device_with_a_tpm_bears_them_too() {
+    let with_tpm = [Transport::Http, Transport::Amqp, Transport::AmqpWs];
+    let tpms = [1, 2, 3].map(SoftwareTpm::new);
+    let fleet = Fleet::start_with(|config| {
+        config.enrollments.extend(tpms.iter().map(|tpm| {
+            let mut own = IndividualEnrollmentConfig::new(tpm.id());
+            own.attestation = AttestationConfig::with_endorsement_key(&tpm.keys().endorsement_key);
+            own
+        }));
+    });
+    for_each(&[0, 1, 2], |index| {
+        let (transport, tpm) = (with_tpm[index], &tpms[index]);
+        let name = tpm.id().to_string();
+        for (kind, at) in [
+            (throttle(1), FaultOperation::Register),
+            (FaultKind::Drop { after_bytes: 20 }, FaultOperation::Register),
+            (FaultKind::NeverAnswer, FaultOperation::Register),
+            (throttle(1), FaultOperation::Connect),
+            (FaultKind::Drop { after_bytes: 5 }, FaultOperation::Connect),
+        ] {
+            if at == FaultOperation::Connect && transport == Transport::Http {
+                continue;
+            }
+            let case = format!("{transport} {kind:?} {at:?}");
+            let fault =
+                Fault::new(kind).for_scope(FaultScope::Enrollment(tpm.id())).at(at).times(1);
+            fleet.emulator.set_fault(&name, fault).unwrap();
+            let policy = Policy { silence: Duration::from_secs(4), ..quick() };
+            let mut client = fleet.client(transport, tpm.clone()).policy(policy).build().unwrap();
+            client.register().unwrap_or_else(|error| panic!("{case}: {error}"));
+            let faults = fleet.emulator.faults();
+            let struck = faults.iter().find(|one| one.name == name).unwrap().struck;
+            assert_eq!(struck, 1, "{case}");
+        }
+    });
 }

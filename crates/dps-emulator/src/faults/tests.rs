@@ -205,3 +205,14 @@ fn a_refused_request_is_not_looked_at_and_a_disturbed_one_is() {
     service.clear_faults();
     assert_eq!(ask().disturbance, None);
 }
+
+#[test]
+fn the_documented_configuration_is_taken() {
+    let page = include_str!("../../../../docs/emulator.md");
+    let (_, section) = page.split_once("\n## Faults\n").unwrap();
+    let (_, block) = section.split_once("```yaml\n").unwrap();
+    let (yaml, _) = block.split_once("```").unwrap();
+    let list = list(yaml).unwrap();
+    let names: Vec<&str> = list.all().iter().map(|one| one.name.as_str()).collect();
+    assert_eq!(names, ["busy-monday", "slow-polls", "fault-1"]);
+}

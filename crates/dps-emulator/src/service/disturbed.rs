@@ -7,6 +7,7 @@ use crate::events::{Event, Kind};
 use crate::faults::{
     Disturbance, Fault, FaultError, FaultKind, FaultList, FaultOperation, FaultStatus, Occasion,
 };
+use crate::model::EnrollmentRef;
 use core::time::Duration;
 use std::sync::{MutexGuard, PoisonError};
 
@@ -95,8 +96,7 @@ impl Service {
             enrollment: None,
         };
         let depends = self.fault_list().depends_on_enrollment(&occasion);
-        let found = depends.then(|| self.authenticate(identity, credentials, now, Expiry::Ignored));
-        let found = found.and_then(Result::ok).map(|found| found.reference());
+        let found = depends.then(|| self.enrollment_of(identity, credentials, now)).flatten();
         occasion.enrollment = found.as_ref();
         let (kind, event) = {
             let mut faults = self.fault_list();
@@ -106,6 +106,23 @@ impl Service {
         };
         self.events.add(event.registration(&identity.registration_id), now);
         Some(kind)
+    }
+
+    /// What lets the device in. A TPM proves itself over HTTPS by what it is answered, so there is no
+    /// proof to wait for.
+    fn enrollment_of(
+        &self,
+        identity: &DeviceIdentity,
+        credentials: &Credentials,
+        now: Duration,
+    ) -> Option<EnrollmentRef> {
+        match self.authenticate(identity, credentials, now, Expiry::Ignored) {
+            Ok(found) => Some(found.reference()),
+            Err(_) if self.wants_tpm(identity) => {
+                Some(EnrollmentRef::Individual(identity.registration_id.clone()))
+            }
+            Err(_) => None,
+        }
     }
 
     /// The document of a fault that refuses the request (`wire-protocol.md` section 6.3).
