@@ -45,8 +45,6 @@ pub enum Fault {
     Status(u16),
     /// The first request is answered with this status and body.
     Reply(u16, &'static str),
-    /// Every request is answered with this status.
-    AlwaysStatus(u16),
     /// Nothing; the result carries the payload that the register request carried.
     EchoPayload,
     /// After SUBACK messages come without end, and nothing is read any more.
@@ -259,7 +257,6 @@ fn answer(publish: &Publish, fault: Fault, requests: usize) -> Option<Publish> {
         Fault::DropOnPoll if !register => return None,
         Fault::Status(status) if requests == 0 => (status, ""),
         Fault::Reply(status, body) if requests == 0 => (status, body),
-        Fault::AlwaysStatus(status) => (status, ""),
         Fault::AlwaysAssigning => (202, operation),
         _ if register => (202, operation),
         _ => (200, assigned),

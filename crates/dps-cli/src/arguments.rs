@@ -1,6 +1,7 @@
 //! The command line.
 
 mod derive_key;
+pub(crate) mod fault;
 pub(crate) mod hub;
 pub(crate) mod service;
 mod simulate;
@@ -81,6 +82,7 @@ impl Command {
             Command::Enrollment(command) => command.wants_json(),
             Command::EnrollmentGroup(command) => command.wants_json(),
             Command::Registration(command) => command.wants_json(),
+            Command::Fault(command) => command.wants_json(),
             Command::Hub(command) => command.wants_json(),
             Command::Cert(_)
             | Command::DeriveKey(_)
@@ -124,6 +126,9 @@ pub(crate) enum Command {
     /// See which devices have registered
     #[command(subcommand)]
     Registration(service::Registration),
+    /// Have a local service misbehave on purpose, to test devices with
+    #[command(subcommand)]
+    Fault(fault::Fault),
     /// Link hubs to the local service, and look at their devices
     #[command(subcommand)]
     Hub(hub::Hub),

@@ -12,6 +12,7 @@
 //! * `dps tpm`: a TPM's keys, for enrollments and certificates
 //! * `dps x509 simulate`: certificates of simulated devices
 //! * `dps enrollment`, `dps enrollment-group`, `dps registration`: managing the service
+//! * `dps fault`: how a local service misbehaves on purpose
 //! * `dps hub`: the local service's hubs and their devices
 //! * `dps emulator`: the local service
 //!
@@ -58,6 +59,7 @@ fn main() -> ExitCode {
         Command::EnrollmentGroup(command) => commands::service::enrollment_group::run(&command),
         Command::Hub(command) => commands::service::hub::run(&command),
         Command::Registration(command) => commands::service::registration::run(&command),
+        Command::Fault(command) => commands::service::fault::run(&command),
     };
     match outcome.and_then(|()| output::check()) {
         Ok(()) => ExitCode::SUCCESS,

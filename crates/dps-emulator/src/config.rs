@@ -26,6 +26,7 @@ pub use placement::{
 };
 pub use policy::{Permission, SharedAccessPolicyConfig};
 
+use crate::faults::FaultConfig;
 use core::net::{IpAddr, Ipv4Addr};
 use core::time::Duration;
 use dps_core::IdScope;
@@ -97,6 +98,9 @@ pub struct EmulatorConfig {
     /// Where enrollments and registrations are kept, so that they outlive the service; in memory
     /// only when absent. Enrollments of the configuration go into a new file only.
     pub state_file: Option<PathBuf>,
+    /// How the service misbehaves on purpose. The enrollments may have faults of their own. None of
+    /// them are kept in the state file.
+    pub faults: Vec<FaultConfig>,
 }
 
 impl Default for EmulatorConfig {
@@ -126,6 +130,7 @@ impl Default for EmulatorConfig {
             webhook_timeout: Duration::from_secs(10),
             webhook_trusted_certificates: None,
             state_file: None,
+            faults: Vec::new(),
         }
     }
 }

@@ -4,6 +4,7 @@
 pub(crate) mod amqp;
 pub(crate) mod https;
 pub(crate) mod mqtt;
+mod outlet;
 
 use core::time::Duration;
 use std::sync::Arc;
@@ -43,6 +44,12 @@ pub trait Connection: Send {
 
     /// Does what is due at `now`: closes the connection when the client was silent too long.
     fn handle_timeout(&mut self, now: Duration);
+
+    /// Whether the connection is to be dropped as it is, without a farewell of the layers below, once
+    /// a last [`transmit`](Self::transmit) is sent: a fault has struck it.
+    fn is_cut(&self) -> bool {
+        false
+    }
 
     /// Tells the connection whom to call when there is something to transmit that no byte of the
     /// client's is the reason for: a hub's message, or that its place was taken. Without it, such

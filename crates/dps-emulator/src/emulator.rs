@@ -3,6 +3,7 @@
 use crate::certificates::{CertificateError, Certificates};
 use crate::config::{ConfigError, EmulatorConfig};
 use crate::doors::Door;
+use crate::faults::{Fault, FaultError, FaultStatus};
 use crate::hub::Hub;
 use crate::model::{EnrollmentGroup, IndividualEnrollment, RegistrationRecord};
 use crate::random::{Random, RandomError};
@@ -164,6 +165,10 @@ impl Emulator {
         let amqp = OpenDoor::open_at(Door::Amqp, &config, config.amqp_port, 5671)?;
         let amqp_address = amqp.address;
         let service = Arc::new(Service::open(&config, random, server::now())?);
+        let faults = service.faults().len();
+        if faults > 0 {
+            tracing::warn!(faults, "the service misbehaves on purpose, as its configuration says");
+        }
         let endpoints = Endpoints {
             mqtt: EndpointSummary::new(mqtt_address),
             https: EndpointSummary::new(https_address),
@@ -268,6 +273,31 @@ impl Emulator {
     /// The registration records as they stand now, sorted by registration id.
     pub fn registrations(&self) -> Vec<RegistrationRecord> {
         self.service.registrations(server::now())
+    }
+
+    /// Sets a fault: after all others, or in the place of the one of this name, which begins to count
+    /// anew. Requests that have come before are not struck any more.
+    ///
+    /// # Errors
+    ///
+    /// [`FaultError`] says what makes no sense.
+    pub fn set_fault(&self, name: &str, fault: Fault) -> Result<(), FaultError> {
+        self.service.set_fault(name, fault).map(drop)
+    }
+
+    /// The faults in the order in which they are looked at, with how often each has struck.
+    pub fn faults(&self) -> Vec<FaultStatus> {
+        self.service.faults()
+    }
+
+    /// Removes a fault. Whether it was there. What it holds already it does not let go.
+    pub fn remove_fault(&self, name: &str) -> bool {
+        self.service.remove_fault(name)
+    }
+
+    /// Removes all faults.
+    pub fn clear_faults(&self) {
+        self.service.clear_faults();
     }
 
     /// The service behind the doors, for connections without a socket.

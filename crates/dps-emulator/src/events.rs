@@ -32,6 +32,8 @@ pub(crate) enum Kind {
     RequestRefused,
     /// A device's connection was refused.
     ConnectionRefused,
+    /// A fault has struck a device; the reason is the fault's name.
+    FaultStruck,
     /// A device came to its hub.
     DeviceConnected,
     /// A device's connection to its hub ended.

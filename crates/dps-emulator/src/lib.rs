@@ -30,6 +30,7 @@
 //! * [`serve_https`]: the HTTPS door, with WebSockets, over any stream of bytes
 //! * [`AmqpConnection`]: the AMQP 1.0 door, likewise
 //! * [`Hub`]: the hubs that devices are assigned to, behind the MQTT door, too
+//! * [`Fault`]: misbehaviour on purpose, to test devices with
 //! * [`tpm`]: what the service makes for TPMs
 //! * the service API and an admin API of its own, behind the HTTPS door, and a state file
 //!   (`EmulatorConfig::state_file`)
@@ -49,6 +50,7 @@ mod config;
 mod doors;
 mod emulator;
 mod events;
+mod faults;
 mod hub;
 mod model;
 mod random;
@@ -75,6 +77,10 @@ pub use doors::https::serve_https;
 pub use doors::mqtt::MqttConnection;
 pub use doors::{Connection, Wake};
 pub use emulator::{Emulator, EmulatorError};
+pub use faults::{
+    DeviceTransport, Disturbance, Fault, FaultConfig, FaultError, FaultKind, FaultOperation,
+    FaultScope, FaultStatus, MalformedForm,
+};
 pub use hub::{Hub, HubError, Message, MethodReply, Properties, Telemetry, Twin};
 pub use model::{
     Attestation, EnrollmentGroup, EnrollmentRef, HubDevice, IndividualEnrollment, Placement,

@@ -111,9 +111,12 @@ async fn serve_connection(
 /// the stream.
 pub(crate) async fn converse(
     mut stream: impl AsyncRead + AsyncWrite + Unpin,
-    connection: impl Connection,
+    mut connection: impl Connection,
 ) -> io::Result<()> {
-    let ended = exchange(&mut stream, connection).await;
+    let ended = exchange(&mut stream, &mut connection).await;
+    if connection.is_cut() {
+        return ended;
+    }
     if ended.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::TimedOut) {
         // A farewell would wait behind the replies.
         return ended;
@@ -125,7 +128,7 @@ pub(crate) async fn converse(
 
 async fn exchange(
     stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
-    mut connection: impl Connection,
+    connection: &mut impl Connection,
 ) -> io::Result<()> {
     let mut buffer = vec![0; 16 * 1024];
     let pushed = Arc::new(Notify::new());

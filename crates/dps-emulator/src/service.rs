@@ -7,6 +7,7 @@ pub(crate) mod api;
 mod authentication;
 mod authorization;
 mod custom;
+mod disturbed;
 mod identities;
 mod identity;
 mod opening;
@@ -21,6 +22,7 @@ mod tpm;
 pub(crate) use admin::Provenance;
 pub(crate) use api::{ApiAnswer, ApiRequest, MAX_BODY_BYTES};
 pub use custom::{WebhookAnswer, WebhookCall};
+pub(crate) use disturbed::Greeting;
 pub use identity::{Credentials, DeviceIdentity};
 pub use opening::OpenError;
 pub(crate) use refusal::Refusal;
@@ -28,6 +30,7 @@ pub use reply::Reply;
 
 use crate::config::{DisabledReply, ProvisioningStatus};
 use crate::events::{Event, Events, Kind};
+use crate::faults::{FaultList, FaultOperation};
 use crate::hub;
 use crate::model::{
     EnrollmentGroup, HubDevice, HubDevices, Hubs, IndividualEnrollment, Model, Records,
@@ -65,6 +68,8 @@ pub struct Service {
     /// Enrollments. Whoever needs this lock and that of the state takes this one first.
     model: RwLock<Model>,
     state: Mutex<State>,
+    /// Never locked together with the others.
+    faults: Mutex<FaultList>,
     store: Store,
     page_token: PageToken,
     /// Where it can be reached, once it can.
@@ -228,10 +233,9 @@ impl Service {
         body: &[u8],
         now: Duration,
     ) -> Reply {
-        match self.try_register(identity, credentials, body, now) {
-            Ok(reply) => reply,
-            Err(refusal) => self.refuse(identity, &refusal, now),
-        }
+        self.answer(FaultOperation::Register, identity, credentials, now, || {
+            self.try_register(identity, credentials, body, now)
+        })
     }
 
     /// Answers a poll: 202 until the assignment delay has passed, then 200 with the result. The
@@ -244,10 +248,9 @@ impl Service {
         operation_id: &str,
         now: Duration,
     ) -> Reply {
-        match self.try_poll(identity, credentials, operation_id, now) {
-            Ok(reply) => reply,
-            Err(refusal) => self.refuse(identity, &refusal, now),
-        }
+        self.answer(FaultOperation::Poll, identity, credentials, now, || {
+            self.try_poll(identity, credentials, operation_id, now)
+        })
     }
 
     /// Answers a registration lookup with what is known of the device.

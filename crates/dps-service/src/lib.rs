@@ -17,7 +17,7 @@
 //! * [`ServiceClient`]: blocking calls; each gives the service's answer or an [`Error`] with the
 //!   service's status, code, message and tracking id
 //! * [`ConnectionString`]: never shown with its key
-//! * [`local`]: hubs and their devices, which only libdps's local service shows so
+//! * [`local`]: hubs and their devices, and faults, which only libdps's local service has so
 //! * the documents, which keep members that this version does not know
 //!
 //! # Out of scope

@@ -1,5 +1,5 @@
-//! What only libdps's local service has: hubs that are linked while it runs, and a look at their
-//! devices. Azure's service answers all of this with 404; there it is done by the management plane
+//! What only libdps's local service has: hubs that are linked while it runs, a look at their
+//! devices, and faults. Azure's service answers all of this with 404; there it is done by the management plane
 //! and by the hubs' own service API.
 //!
 //! The connection string's policy needs the right `ServiceConfig`.
@@ -21,11 +21,14 @@
 //! ```
 
 mod documents;
+mod faults;
 
 pub use documents::{
     CloudMessage, Device, Event, Events, Hub, HubSettings, Telemetry, TelemetryMessage, Twin,
     TwinPatch, TwinProperties,
 };
+
+pub use faults::{Fault, Faults};
 
 use crate::client::ServiceClient;
 use crate::error::Error;
@@ -44,6 +47,11 @@ pub struct LocalService<'a> {
 impl<'a> LocalService<'a> {
     pub(crate) fn new(client: &'a ServiceClient) -> Self {
         Self { client }
+    }
+
+    /// How the service misbehaves on purpose.
+    pub fn faults(&self) -> Faults<'a> {
+        Faults::new(self.client)
     }
 
     /// The linked hubs, and those that are not linked any more and have devices.

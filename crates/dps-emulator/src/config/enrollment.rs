@@ -3,6 +3,7 @@
 use super::placement::{
     AllocationPolicy, Capabilities, CustomAllocationDefinition, InitialTwin, ReprovisionPolicy,
 };
+use crate::faults::FaultConfig;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use dps_core::{RegistrationId, SymmetricKey};
@@ -54,6 +55,9 @@ pub struct IndividualEnrollmentConfig {
     /// What the enrollment's owner wants to know of the device; the service only keeps it.
     #[serde(default)]
     pub optional_device_information: Option<Map<String, Value>>,
+    /// How the service misbehaves towards the device on purpose; without a scope.
+    #[serde(default)]
+    pub faults: Vec<FaultConfig>,
 }
 
 impl IndividualEnrollmentConfig {
@@ -72,6 +76,7 @@ impl IndividualEnrollmentConfig {
             initial_twin: None,
             capabilities: Capabilities::default(),
             optional_device_information: None,
+            faults: Vec::new(),
         }
     }
 
@@ -117,6 +122,9 @@ pub struct EnrollmentGroupConfig {
     /// Whether they are IoT Edge devices.
     #[serde(default)]
     pub capabilities: Capabilities,
+    /// How the service misbehaves towards the devices on purpose; without a scope.
+    #[serde(default)]
+    pub faults: Vec<FaultConfig>,
 }
 
 impl EnrollmentGroupConfig {
@@ -133,6 +141,7 @@ impl EnrollmentGroupConfig {
             reprovision_policy: usual_reprovisioning(),
             initial_twin: None,
             capabilities: Capabilities::default(),
+            faults: Vec::new(),
         }
     }
 

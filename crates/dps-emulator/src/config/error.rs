@@ -1,5 +1,6 @@
 //! What can be wrong with a configuration.
 
+use crate::faults::FaultError;
 use dps_core::IdError;
 
 /// Why a configuration cannot be served. No message repeats a key.
@@ -111,6 +112,28 @@ pub enum ConfigError {
     /// The certificates that webhooks may lead to cannot be read.
     #[error("webhookTrustedCertificates: there is no certificate in PEM, or one is broken")]
     BadWebhookTrust,
+    /// A fault makes no sense.
+    #[error("faults: {name:?}: {problem}")]
+    BadFault {
+        /// The fault's name.
+        name: String,
+        /// What is wrong.
+        problem: FaultError,
+    },
+    /// Two faults have the same name (case does not matter).
+    #[error("faults: there are two faults {name:?}")]
+    DuplicateFault {
+        /// The name.
+        name: String,
+    },
+    /// A fault that stands with an enrollment names another scope.
+    #[error(
+        "{enrollment}: faults: one that stands with an enrollment is for its devices only, and has no registrationId, enrollment or enrollmentGroupId; put it under the faults of the service instead"
+    )]
+    ScopedFault {
+        /// The registration id or group name.
+        enrollment: String,
+    },
     /// A table of latencies names a hub or region that there is not.
     #[error("deviceNetworks: {name:?} is neither a hub's host name nor a hub's region")]
     UnknownRegion {

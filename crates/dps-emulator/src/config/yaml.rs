@@ -5,6 +5,7 @@ use super::{
     AllocationPolicy, ConfigError, DeviceNetworkConfig, DisabledReply, EmulatorConfig,
     EnrollmentGroupConfig, HubConfig, IndividualEnrollmentConfig, SharedAccessPolicyConfig,
 };
+use crate::faults::FaultConfig;
 use core::net::IpAddr;
 use core::time::Duration;
 use dps_core::IdScope;
@@ -44,6 +45,7 @@ struct Document {
     webhook_timeout_seconds: Option<Duration>,
     webhook_trusted_certificates: Option<String>,
     state_file: Option<PathBuf>,
+    faults: Vec<FaultConfig>,
 }
 
 /// Reads a document and fills in the defaults.
@@ -84,6 +86,7 @@ pub(super) fn read(text: &str) -> Result<EmulatorConfig, ConfigError> {
             .webhook_trusted_certificates
             .or(default.webhook_trusted_certificates),
         state_file: document.state_file.or(default.state_file),
+        faults: document.faults,
     })
 }
 

@@ -33,12 +33,14 @@ mod tests;
 mod wire;
 
 use crate::doors::Connection;
-use crate::service::{Credentials, DeviceIdentity, Reply, Service};
+use crate::doors::outlet::Outlet;
+use crate::faults::{DeviceTransport, Disturbance};
+use crate::service::{Credentials, DeviceIdentity, Greeting, Reply, Service};
 use bytes::BytesMut;
 use core::net::IpAddr;
 use core::time::Duration;
 use message::Operation;
-use sasl::{Choice, Exchange, Step};
+use sasl::{Choice, Exchange, Outcome, Step};
 use serde_amqp::Value;
 use serde_amqp::primitives::{OrderedMap, Symbol};
 use session::{Attach, Out, Session};
@@ -80,10 +82,12 @@ pub struct AmqpConnection {
     service: Arc<Service>,
     input: BytesMut,
     output: BytesMut,
+    outlet: Outlet,
     phase: Phase,
     /// The client's certificates from the TLS handshake, in DER, its own first.
     peer_certificates: Vec<Vec<u8>>,
     peer: Option<IpAddr>,
+    transport: DeviceTransport,
     /// The exchange of a device with a TPM, while it lasts.
     tpm: Exchange,
     /// Known from SASL PLAIN or TPM, or from the first link.
@@ -116,11 +120,12 @@ enum Phase {
 
 impl Connection for AmqpConnection {
     fn receive(&mut self, now: Duration, bytes: &[u8]) {
-        if self.is_closed() {
+        self.release(now);
+        if self.is_over() {
             return;
         }
         self.input.extend_from_slice(bytes);
-        loop {
+        while !self.is_over() {
             match self.step(now) {
                 Ok(true) => {}
                 Ok(false) => break,
@@ -143,14 +148,24 @@ impl Connection for AmqpConnection {
     }
 
     fn transmit(&mut self) -> Vec<u8> {
-        self.output.split().to_vec()
+        self.outlet.take(self.output.split());
+        self.outlet.transmit()
     }
 
     fn is_closed(&self) -> bool {
-        self.phase == Phase::Closed
+        let is_at_end = self.phase == Phase::Closed && !self.outlet.is_holding();
+        is_at_end || self.outlet.is_cut()
+    }
+
+    fn is_cut(&self) -> bool {
+        self.outlet.is_cut()
     }
 
     fn next_timeout(&self) -> Option<Duration> {
+        // A client that waits for us owes nothing.
+        if let Some(due) = self.outlet.next_timeout() {
+            return Some(due);
+        }
         match self.phase {
             Phase::Closed => None,
             Phase::Established => {
@@ -167,6 +182,10 @@ impl Connection for AmqpConnection {
     /// Closes a connection without open after 10 s, and one whose client is silent for 300 s;
     /// sends the heartbeats that the client asked for.
     fn handle_timeout(&mut self, now: Duration) {
+        self.release(now);
+        if self.outlet.is_given_up(now) {
+            return self.close();
+        }
         if self.next_timeout().is_none_or(|due| now < due) {
             return;
         }
@@ -196,9 +215,11 @@ impl AmqpConnection {
             service,
             input: BytesMut::new(),
             output: BytesMut::new(),
+            outlet: Outlet::default(),
             phase: Phase::FirstHeader,
             peer_certificates: Vec::new(),
             peer: None,
+            transport: DeviceTransport::Amqp,
             tpm: Exchange::default(),
             device: None,
             credentials: Credentials::None,
@@ -224,6 +245,36 @@ impl AmqpConnection {
     pub fn with_peer_address(mut self, address: Option<IpAddr>) -> Self {
         self.peer = address;
         self
+    }
+
+    /// Says that the connection is in a WebSocket, which some faults ask for.
+    #[must_use]
+    pub fn within_web_socket(mut self) -> Self {
+        self.transport = DeviceTransport::AmqpWs;
+        self
+    }
+
+    /// Whether nothing that comes matters any more.
+    fn is_over(&self) -> bool {
+        self.phase == Phase::Closed || self.outlet.is_deaf()
+    }
+
+    /// Lets go what a fault has held for its time.
+    fn release(&mut self, now: Duration) {
+        if self.outlet.release(now) {
+            (self.heard_at, self.sent_at) = (now, now);
+        }
+    }
+
+    /// Has a fault strike what is written since `before` was.
+    fn disturb(&mut self, before: BytesMut, how: Option<Disturbance>, now: Duration) {
+        self.outlet.take(before);
+        let answer = self.output.split();
+        match how {
+            Some(how) => self.outlet.disturb(answer, how, now),
+            None => self.outlet.take(answer),
+        }
+        self.sent_at = now;
     }
 
     fn close(&mut self) {
@@ -316,9 +367,10 @@ impl AmqpConnection {
         let is_good = match choice {
             Choice::Plain(identity, credentials) => {
                 let is_good = self.service.admits(&identity, &credentials, now);
-                self.device = Some(identity.at(self.peer));
-                self.credentials = credentials;
-                is_good
+                if is_good {
+                    return self.welcome(now, identity, credentials);
+                }
+                false
             }
             Choice::External if self.peer_certificates.is_empty() => {
                 tracing::warn!("connection refused: SASL EXTERNAL without a client certificate");
@@ -335,15 +387,29 @@ impl AmqpConnection {
                 false
             }
         };
-        self.sasl_outcome(is_good);
+        self.sasl_outcome(if is_good { Outcome::Ok } else { Outcome::Auth });
     }
 
-    fn sasl_outcome(&mut self, is_good: bool) {
-        sasl::outcome(&mut self.output, is_good);
-        if is_good {
-            self.phase = Phase::SecondHeader;
-        } else {
-            self.close();
+    /// A device that SASL has named, and may go on unless a fault strikes it.
+    fn welcome(&mut self, now: Duration, identity: DeviceIdentity, credentials: Credentials) {
+        let identity = identity.at(self.peer).over(self.transport);
+        let how = match self.service.greet(&identity, &credentials, now) {
+            Some(Greeting::Refused(_)) => return self.sasl_outcome(Outcome::SysTemp),
+            Some(Greeting::Disturbed(how)) => Some(how),
+            None => None,
+        };
+        self.device = Some(identity);
+        self.credentials = credentials;
+        let before = self.output.split();
+        self.sasl_outcome(Outcome::Ok);
+        self.disturb(before, how, now);
+    }
+
+    fn sasl_outcome(&mut self, outcome: Outcome) {
+        sasl::outcome(&mut self.output, outcome);
+        match outcome {
+            Outcome::Ok => self.phase = Phase::SecondHeader,
+            Outcome::Auth | Outcome::SysTemp => self.close(),
         }
     }
 
@@ -361,11 +427,9 @@ impl AmqpConnection {
                 let text = std::str::from_utf8(&token).unwrap_or_default();
                 match self.service.prove_tpm(&identity, text, now) {
                     Ok(proven) => {
-                        self.device = Some(identity.at(self.peer));
-                        self.credentials = proven;
                         // What a slow TPM has taken does not count.
                         self.heard_at = now;
-                        return self.sasl_outcome(true);
+                        return self.welcome(now, identity, proven);
                     }
                     Err(refusal) => Err(refusal.to_string()),
                 }
@@ -376,7 +440,7 @@ impl AmqpConnection {
             Ok(content) => sasl::challenge(&mut self.output, content),
             Err(reason) => {
                 tracing::warn!(reason, "connection refused");
-                self.sasl_outcome(false);
+                self.sasl_outcome(Outcome::Auth);
             }
         }
     }
@@ -485,9 +549,15 @@ impl AmqpConnection {
 
     fn attach(&mut self, now: Duration, index: usize, fields: &Fields) -> Result<(), Violation> {
         let attach = Attach::read(fields)?;
+        let is_first = self.device.is_none();
         let refusal = match self.admit(now, attach.address().unwrap_or_default()) {
             Ok(()) => None,
             Err(reply) => Some(message::error(&reply)),
+        };
+        // Without SASL it is only now known whose the connection is.
+        let greeting = match &self.device {
+            Some(device) if is_first => self.service.greet(device, &self.credentials, now),
+            _ => None,
         };
         if refusal.is_none() && !attach.states_api_version() {
             let device = self.device.as_ref();
@@ -497,15 +567,32 @@ impl AmqpConnection {
                  refuse it"
             );
         }
+        let before = self.output.split();
         let mut out = Out { bytes: &mut self.output, frame_size: self.frame_size };
         let Some(session) = self.sessions.get_mut(index) else { return Ok(()) };
-        match refusal {
-            None => session.attach(&attach, &mut out),
-            Some(error) => {
+        let how = match (refusal, greeting) {
+            (Some(error), _) => {
                 session.refuse(&attach, error, &mut out);
-                Ok(())
+                None
             }
-        }
+            (None, Some(Greeting::Refused(reply))) => {
+                let error = message::error(&reply);
+                session.refuse(&attach, error.clone(), &mut out);
+                self.send(CLOSE, vec![error]);
+                self.close();
+                None
+            }
+            (None, Some(Greeting::Disturbed(how))) => {
+                session.attach(&attach, &mut out)?;
+                Some(how)
+            }
+            (None, None) => {
+                session.attach(&attach, &mut out)?;
+                None
+            }
+        };
+        self.disturb(before, how, now);
+        Ok(())
     }
 
     /// Whether this connection may have a link to that address.
@@ -518,12 +605,13 @@ impl AmqpConnection {
             Some(device) => address::is_same(device, &identity),
             None => self.service.admits(&identity, &self.credentials, now),
         };
+        let identity = identity.at(self.peer).over(self.transport);
         if !is_allowed {
             tracing::warn!(registration_id = %identity.registration_id,
                 "link refused: it is not for the device of this connection");
             return Err(self.service.refuse_connection(now));
         }
-        self.device.get_or_insert(identity.at(self.peer));
+        self.device.get_or_insert(identity);
         Ok(())
     }
 
@@ -545,18 +633,20 @@ impl AmqpConnection {
             }
             Operation::Invalid(problem) => self.service.invalid_request(device, problem, now),
         };
+        let before = self.output.split();
         let mut out = Out { bytes: &mut self.output, frame_size: self.frame_size };
         let Some(session) = self.sessions.get_mut(index) else { return Ok(()) };
         if reply.status >= 300 {
             session.settle(delivery, message::rejected(&reply), &mut out);
-            return Ok(());
+        } else {
+            session.settle(delivery, Session::accepted(), &mut out);
+            let response = message::response(&reply, request.correlation_id);
+            if !session.respond(response, &mut out) {
+                tracing::warn!(registration_id = %device.registration_id,
+                    "response lost: the client has no link to receive it");
+            }
         }
-        session.settle(delivery, Session::accepted(), &mut out);
-        let response = message::response(&reply, request.correlation_id);
-        if !session.respond(response, &mut out) {
-            tracing::warn!(registration_id = %device.registration_id,
-                "response lost: the client has no link to receive it");
-        }
+        self.disturb(before, reply.disturbance, now);
         Ok(())
     }
 }

@@ -7,6 +7,7 @@ mod handshake;
 mod host;
 mod management;
 mod patience;
+mod shears;
 #[cfg(test)]
 mod tests;
 mod tunnel;
@@ -29,6 +30,7 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use patience::{Patience, Watched};
+use shears::{Shears, Shorn};
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -44,6 +46,8 @@ struct Caller {
     peer_certificates: Vec<Vec<u8>>,
     peer: Option<IpAddr>,
     patience: Patience,
+    /// Where faults cut answers off.
+    shears: Shears,
     /// What becomes of the connection once the switch to WebSocket is answered.
     upgrade: Mutex<Option<(OnUpgrade, Subprotocol)>>,
 }
@@ -72,12 +76,13 @@ pub(crate) async fn serve_https_to(
     peer_certificates: Vec<Vec<u8>>,
     peer: Option<IpAddr>,
 ) -> io::Result<()> {
-    let patience = Patience::new();
+    let (patience, shears) = (Patience::new(), Shears::default());
     let caller = Arc::new(Caller {
         service,
         peer_certificates,
         peer,
         patience: patience.clone(),
+        shears: shears.clone(),
         upgrade: Mutex::new(None),
     });
     let connection = http1::Builder::new()
@@ -86,7 +91,7 @@ pub(crate) async fn serve_https_to(
         .header_read_timeout(None)
         .title_case_headers(true)
         .serve_connection(
-            TokioIo::new(Watched::new(stream, patience.clone())),
+            TokioIo::new(Watched::new(Shorn::new(stream, shears), patience.clone())),
             TowerToHyperService::new(router(caller.clone())),
         )
         .with_upgrades();
@@ -103,12 +108,14 @@ pub(crate) async fn serve_https_to(
     match subprotocol {
         Subprotocol::Mqtt => {
             let connection = MqttConnection::new(service, now())
+                .within_web_socket()
                 .with_peer_certificates(certificates)
                 .with_peer_address(caller.peer);
             converse(tunnel, connection).await
         }
         Subprotocol::Amqp => {
             let connection = AmqpConnection::new(service, now())
+                .within_web_socket()
                 .with_peer_certificates(certificates)
                 .with_peer_address(caller.peer);
             converse(tunnel, connection).await

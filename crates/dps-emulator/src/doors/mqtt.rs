@@ -8,10 +8,12 @@ mod tests;
 mod topic;
 mod username;
 
+use crate::doors::outlet::Outlet;
 use crate::doors::{Connection, Wake};
+use crate::faults::{DeviceTransport, Disturbance};
 use crate::hub::session::{self, HubSession};
 use crate::hub::username::is_for_hub;
-use crate::service::{Credentials, DeviceIdentity, Reply, Service};
+use crate::service::{Credentials, DeviceIdentity, Greeting, Reply, Service};
 use bytes::{BufMut as _, BytesMut};
 use core::fmt;
 use core::net::IpAddr;
@@ -44,6 +46,7 @@ pub struct MqttConnection {
     service: Arc<Service>,
     input: BytesMut,
     output: BytesMut,
+    outlet: Outlet,
     phase: Phase,
     /// When the last packet came.
     heard_at: Duration,
@@ -54,6 +57,7 @@ pub struct MqttConnection {
     /// Whom to call when a hub has something for the client.
     wake: Wake,
     peer: Option<IpAddr>,
+    transport: DeviceTransport,
 }
 
 enum Phase {
@@ -79,11 +83,12 @@ struct Session {
 
 impl Connection for MqttConnection {
     fn receive(&mut self, now: Duration, bytes: &[u8]) {
-        if self.is_closed() {
+        self.release(now);
+        if self.is_over() {
             return;
         }
         self.input.put_slice(bytes);
-        while !self.is_closed() {
+        while !self.is_over() {
             let limit = match self.phase {
                 Phase::Hub(_) => session::MAX_PACKET_BYTES,
                 _ => packet::MAX_PACKET_BYTES,
@@ -105,14 +110,24 @@ impl Connection for MqttConnection {
 
     fn transmit(&mut self) -> Vec<u8> {
         self.push();
-        self.output.split().to_vec()
+        self.outlet.take(self.output.split());
+        self.outlet.transmit()
     }
 
     fn is_closed(&self) -> bool {
-        matches!(self.phase, Phase::Closed)
+        let is_at_end = matches!(self.phase, Phase::Closed) && !self.outlet.is_holding();
+        is_at_end || self.outlet.is_cut()
+    }
+
+    fn is_cut(&self) -> bool {
+        self.outlet.is_cut()
     }
 
     fn next_timeout(&self) -> Option<Duration> {
+        // A client that waits for us owes nothing.
+        if let Some(due) = self.outlet.next_timeout() {
+            return Some(due);
+        }
         let patience = self.patience.filter(|_| !self.is_closed())?;
         let silence = self.heard_at.saturating_add(patience);
         let expiry = match &self.phase {
@@ -125,6 +140,7 @@ impl Connection for MqttConnection {
     /// 10 s before CONNECT, one and a half times the keep-alive afterwards; at a hub no longer
     /// than the token is good.
     fn handle_timeout(&mut self, now: Duration) {
+        self.release(now);
         if self.next_timeout().is_some_and(|deadline| deadline <= now) {
             tracing::debug!(
                 "MQTT connection closed: the client was silent too long, or its token has expired"
@@ -145,12 +161,14 @@ impl MqttConnection {
             service,
             input: BytesMut::new(),
             output: BytesMut::new(),
+            outlet: Outlet::default(),
             phase: Phase::AwaitingConnect,
             heard_at: now,
             patience: Some(CONNECT_PATIENCE),
             peer_certificates: Vec::new(),
             wake: Arc::new(|| {}),
             peer: None,
+            transport: DeviceTransport::Mqtt,
         }
     }
 
@@ -168,6 +186,35 @@ impl MqttConnection {
     pub fn with_peer_address(mut self, address: Option<IpAddr>) -> Self {
         self.peer = address;
         self
+    }
+
+    /// Says that the connection is in a WebSocket, which some faults ask for.
+    #[must_use]
+    pub fn within_web_socket(mut self) -> Self {
+        self.transport = DeviceTransport::MqttWs;
+        self
+    }
+
+    /// Whether nothing that comes matters any more.
+    fn is_over(&self) -> bool {
+        matches!(self.phase, Phase::Closed) || self.outlet.is_deaf()
+    }
+
+    /// Lets go what a fault has held for its time.
+    fn release(&mut self, now: Duration) {
+        if self.outlet.release(now) {
+            self.heard_at = now;
+        }
+    }
+
+    /// Has a fault strike what is written since `before` was.
+    fn disturb(&mut self, before: BytesMut, how: Option<Disturbance>, now: Duration) {
+        self.outlet.take(before);
+        let answer = self.output.split();
+        match how {
+            Some(how) => self.outlet.disturb(answer, how, now),
+            None => self.outlet.take(answer),
+        }
     }
 
     fn close(&mut self) {
@@ -241,7 +288,7 @@ impl MqttConnection {
             return self.enter_hub(now, &username, &connect, &credentials);
         }
         let identity = match username::parse(&username) {
-            Ok(identity) => identity.at(self.peer),
+            Ok(identity) => identity.at(self.peer).over(self.transport),
             Err(problem) => {
                 tracing::warn!(reason = problem, "connection refused: unusable MQTT user name");
                 return self.refuse(ConnectReturnCode::NotAuthorized);
@@ -260,10 +307,20 @@ impl MqttConnection {
         if !self.service.admits(&identity, &credentials, now) {
             return self.refuse(ConnectReturnCode::NotAuthorized);
         }
+        let how = match self.service.greet(&identity, &credentials, now) {
+            Some(Greeting::Refused(_)) => {
+                return self.refuse(ConnectReturnCode::ServiceUnavailable);
+            }
+            Some(Greeting::Disturbed(how)) => Some(how),
+            None => None,
+        };
         self.patience = Some(patience(connect.keep_alive));
         self.phase =
             Phase::Connected(Session { identity, credentials, responses: None, last_packet_id: 0 });
-        self.send(&Packet::ConnAck(ConnAck::new(ConnectReturnCode::Success, false)))
+        let before = self.output.split();
+        self.send(&Packet::ConnAck(ConnAck::new(ConnectReturnCode::Success, false)))?;
+        self.disturb(before, how, now);
+        Ok(())
     }
 
     /// Section 8.1: a bad token and an unknown device are refused at once.
@@ -337,10 +394,13 @@ impl MqttConnection {
                 self.service.invalid_request(identity, "The topic has no operationId.", now)
             }
         };
+        let (before, how) = (self.output.split(), reply.disturbance);
         if publish.qos == QoS::AtLeastOnce {
             self.send(&Packet::PubAck(PubAck::new(publish.pkid)))?;
         }
-        self.respond(request_id, reply)
+        self.respond(request_id, reply)?;
+        self.disturb(before, how, now);
+        Ok(())
     }
 
     /// Sends a response at the QoS of the subscription; without one it is lost.

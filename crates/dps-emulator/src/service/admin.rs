@@ -8,6 +8,7 @@
 mod devices;
 mod error;
 mod events;
+mod faults;
 mod hubs;
 mod info;
 mod messages;
@@ -47,6 +48,7 @@ type Resource = fn(&Service, &Asked<'_>, Duration) -> Result<ApiAnswer, AdminErr
 fn resource(name: &str) -> Option<Resource> {
     match name {
         "events" => Some(events::answer),
+        "faults" => Some(faults::answer),
         "hubs" => Some(hubs::answer),
         "service" => Some(info::answer),
         _ => None,

@@ -1,6 +1,7 @@
 //! Who asks, and what the request's body may say about it.
 
 use super::refusal::Refusal;
+use crate::faults::DeviceTransport;
 use crate::tpm::PublicKey;
 use core::fmt;
 use core::net::IpAddr;
@@ -18,18 +19,27 @@ pub struct DeviceIdentity {
     pub registration_id: RegistrationId,
     /// The address that the request comes from, when it comes over a network.
     pub source: Option<IpAddr>,
+    /// How the request has come, when a door has brought it.
+    pub transport: Option<DeviceTransport>,
 }
 
 impl DeviceIdentity {
     /// A device of a scope.
     pub fn new(id_scope: impl Into<String>, registration_id: RegistrationId) -> Self {
-        Self { id_scope: id_scope.into(), registration_id, source: None }
+        Self { id_scope: id_scope.into(), registration_id, source: None, transport: None }
     }
 
     /// The same device at an address, by which a near hub can be chosen for it.
     #[must_use]
     pub fn at(mut self, source: Option<IpAddr>) -> Self {
         self.source = source;
+        self
+    }
+
+    /// The same device, come in by this transport, which faults may ask for.
+    #[must_use]
+    pub fn over(mut self, transport: DeviceTransport) -> Self {
+        self.transport = Some(transport);
         self
     }
 }

@@ -7,6 +7,7 @@ use super::tpm::Tpms;
 use super::{Service, Settings, State, identities};
 use crate::config::{ConfigError, EmulatorConfig};
 use crate::events::Events;
+use crate::faults::FaultList;
 use crate::model::{
     EnrollmentGroup, Entity, HubDevices, Hubs, IndividualEnrollment, LinkRow, Model, RecordRow,
     Records, RegistrationRecord, Row, Secrets, Version,
@@ -57,7 +58,7 @@ impl Service {
         let model = Model::new(config, &hubs, &mut random, Duration::ZERO)?;
         let known = Known { model, ..Known::default() };
         let policies = Policies::new(config, None, &mut random)?;
-        Ok(Self::with(config, hubs, policies, known, random, Store::in_memory()))
+        Self::with(config, hubs, policies, known, random, Store::in_memory())
     }
 
     /// A service that keeps its state in the `state_file` of `config`, if that names one, and finds
@@ -73,12 +74,14 @@ impl Service {
         now: Duration,
     ) -> Result<Self, OpenError> {
         let hubs = Hubs::new(config)?;
+        // Before a new file takes the configuration in.
+        FaultList::new(config)?;
         // Checked even when the file goes before it.
         let model = Model::new(config, &hubs, &mut random, now)?;
         let Some(path) = &config.state_file else {
             let known = Known { model, ..Known::default() };
             let policies = Policies::new(config, None, &mut random)?;
-            return Ok(Self::with(config, hubs, policies, known, random, Store::in_memory()));
+            return Ok(Self::with(config, hubs, policies, known, random, Store::in_memory())?);
         };
         // What a new file starts with: it has all of it, or is no state file yet.
         let policies = Policies::new(config, None, &mut random)?;
@@ -89,7 +92,7 @@ impl Service {
         if saved.is_new {
             let known = Known { model, ..Known::default() };
             let store = Store::in_file(file)?;
-            return Ok(Self::with(config, hubs, policies, known, random, store));
+            return Ok(Self::with(config, hubs, policies, known, random, store)?);
         }
         let mut known = Known::read(saved, path, &mut random)?;
         let kept = known.settings.get(Policies::KEY).map(String::as_str);
@@ -100,7 +103,7 @@ impl Service {
         let store = Store::in_file(file)?;
         tracing::info!(file = %path.display(),
             "enrollments come from the state file, not from the configuration");
-        Ok(Self::with(config, hubs, policies, known, random, store))
+        Ok(Self::with(config, hubs, policies, known, random, store)?)
     }
 
     fn with(
@@ -110,13 +113,14 @@ impl Service {
         known: Known,
         mut random: Random,
         store: Store,
-    ) -> Self {
+    ) -> Result<Self, ConfigError> {
+        let faults = FaultList::new(config)?;
         let page_token = PageToken::new(&mut random);
         known.links.into_iter().for_each(|row| hubs.restore(row));
         let events = Arc::new(Events::default());
         let iot_hubs = identities::hubs(&hubs, config.clock_skew, events.clone());
         identities::move_back(&iot_hubs, &known.model, &known.records, &known.devices);
-        Self {
+        Ok(Self {
             settings: Settings::new(config),
             iot_hubs: Arc::new(iot_hubs),
             policies,
@@ -131,12 +135,13 @@ impl Service {
                 random,
                 tpms: Tpms::default(),
             }),
+            faults: Mutex::new(faults),
             store,
             page_token,
             endpoints: OnceLock::new(),
             events,
             call_waiting: Notify::new(),
-        }
+        })
     }
 }
 

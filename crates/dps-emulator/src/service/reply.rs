@@ -1,6 +1,7 @@
 //! The documents that go back to devices (`wire-protocol.md` sections 6.1 to 6.4).
 
 use super::refusal::Refusal;
+use crate::faults::Disturbance;
 use crate::model::{EnrollmentRef, RegistrationRecord};
 use crate::random::Random;
 use crate::timestamp::iso8601;
@@ -25,8 +26,10 @@ pub struct Reply {
     pub retry_after: Option<u32>,
     /// The errorCode of the body, when the request was refused.
     pub error_code: Option<u32>,
-    /// JSON in ASCII.
+    /// JSON in ASCII, unless a fault makes it something else.
     pub body: String,
+    /// What a fault has the door do with this answer.
+    pub disturbance: Option<Disturbance>,
 }
 
 impl Reply {
@@ -112,7 +115,8 @@ impl Reply {
     }
 
     fn new(status: u16, retry_after: Option<u32>, document: &impl Serialize) -> Self {
-        Self { status, retry_after, error_code: None, body: ascii_json(document) }
+        let (error_code, disturbance) = (None, None);
+        Self { status, retry_after, error_code, body: ascii_json(document), disturbance }
     }
 }
 

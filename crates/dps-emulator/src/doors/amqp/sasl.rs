@@ -41,8 +41,18 @@ pub(super) fn offer(out: &mut BytesMut) {
     wire::write_frame(out, true, 0, &[&offer]);
 }
 
-pub(super) fn outcome(out: &mut BytesMut, is_good: bool) {
-    let outcome = wire::list(OUTCOME, vec![Value::Ubyte(if is_good { 0 } else { 1 })]);
+/// How it ends (AMQP 1.0 section 5.3.3.6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Ok = 0,
+    /// The credentials are not good.
+    Auth = 1,
+    /// Not now.
+    SysTemp = 4,
+}
+
+pub(super) fn outcome(out: &mut BytesMut, outcome: Outcome) {
+    let outcome = wire::list(OUTCOME, vec![Value::Ubyte(outcome as u8)]);
     wire::write_frame(out, true, 0, &[&outcome]);
 }
 

@@ -1,5 +1,7 @@
 //! The door, byte by byte, against clients that are written out here.
 
+mod faults;
+
 use super::wire::{described, list};
 use super::*;
 use crate::config::{EmulatorConfig, HubConfig};

@@ -1,8 +1,10 @@
 //! What devices ask over HTTP (`wire-protocol.md` sections 3.1 to 3.3).
 
 use super::{Caller, answer, host};
+use crate::doors::outlet::SILENCE_PATIENCE;
+use crate::faults::{DeviceTransport, Disturbance};
 use crate::server::now;
-use crate::service::{Credentials, DeviceIdentity, Refusal};
+use crate::service::{Credentials, DeviceIdentity, Refusal, Reply};
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
@@ -13,7 +15,7 @@ use dps_core::wire::MAX_MESSAGE_BYTES;
 use futures_util::StreamExt as _;
 use http::{HeaderMap, HeaderValue, header};
 use std::sync::Arc;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 /// How long the body of a request may take to arrive.
 const BODY_PATIENCE: Duration = Duration::from_secs(10);
@@ -38,6 +40,7 @@ pub(super) async fn register(
         Err(refusal) => return answer::refusal(&caller, &refusal),
     };
     let accepted = reply.status == 202;
+    disturb(&caller, &reply).await;
     let mut response = answer::reply(&caller, reply);
     if accepted && let Ok(location) = HeaderValue::try_from(format!("https://{host}{target}")) {
         response.headers_mut().insert(header::LOCATION, location);
@@ -61,6 +64,7 @@ pub(super) async fn poll(
         Ok(asked) => {
             let service = &caller.service;
             let reply = service.poll(&asked.device, &asked.credentials, &operation, now());
+            disturb(&caller, &reply).await;
             answer::reply(&caller, reply)
         }
         Err(refusal) => answer::refusal(&caller, &refusal),
@@ -81,6 +85,22 @@ pub(super) async fn lookup(
             answer::reply(&caller, reply)
         }
         Err(refusal) => answer::refusal(&caller, &refusal),
+    }
+}
+
+/// Lets a fault strike the answer. A client that goes away ends this, too.
+async fn disturb(caller: &Caller, reply: &Reply) {
+    match reply.disturbance {
+        None => {}
+        Some(Disturbance::Delay(delay)) => {
+            caller.patience.prolong(delay);
+            sleep(delay).await;
+        }
+        Some(Disturbance::Cut(after)) => caller.shears.cut_after(after),
+        Some(Disturbance::Silence) => {
+            caller.patience.allow(SILENCE_PATIENCE);
+            core::future::pending().await
+        }
     }
 }
 
@@ -105,7 +125,7 @@ async fn read(
     }
     let credentials = credentials(caller, request.headers());
     let body = collect(request.into_body(), MAX_MESSAGE_BYTES).await?;
-    let device = DeviceIdentity::new(scope, id).at(caller.peer);
+    let device = DeviceIdentity::new(scope, id).at(caller.peer).over(DeviceTransport::Https);
     Ok(Asked { device, credentials, body })
 }
 

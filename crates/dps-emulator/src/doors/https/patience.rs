@@ -53,6 +53,16 @@ impl Patience {
         Busy(self.clone())
     }
 
+    /// The answer takes this much longer than it needs.
+    pub(super) fn prolong(&self, delay: Duration) {
+        self.set(Limit { until: Instant::now() + ANSWER_PATIENCE + delay, idle: false });
+    }
+
+    /// There will be no answer; the client may wait for it this long.
+    pub(super) fn allow(&self, wait: Duration) {
+        self.set(Limit { until: Instant::now() + wait, idle: false });
+    }
+
     /// Bytes have come.
     fn heard(&self) {
         if self.limit().idle {

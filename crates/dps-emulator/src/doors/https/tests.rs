@@ -1,5 +1,7 @@
 //! The door over a stream in memory, with the clock of the runtime under control.
 
+mod faults;
+
 use super::*;
 use crate::config::{EmulatorConfig, IndividualEnrollmentConfig};
 use crate::random::Random;

@@ -37,6 +37,8 @@ pub(crate) enum AdminError {
     BadMessage(&'static str),
     #[error("the page token is not given to whoever asks so: {0}")]
     Stranger(#[from] Stranger),
+    #[error("there is no such fault")]
+    NoFault,
 }
 
 impl From<Forbidden> for AdminError {
@@ -50,7 +52,7 @@ impl AdminError {
         match self {
             Self::Api(error) => error.status(),
             Self::Stranger(_) => 401,
-            Self::NoHub { .. } | Self::Hub(HubError::NoDevice) => 404,
+            Self::NoFault | Self::NoHub { .. } | Self::Hub(HubError::NoDevice) => 404,
             Self::TooManyHubs | Self::Hub(HubError::QueueFull) => 409,
             Self::Hub(HubError::TooLarge) => 413,
             Self::UnknownParameter { .. }
@@ -69,7 +71,9 @@ impl AdminError {
             Self::Api(error) => return error.error_code(),
             Self::Stranger(_) | Self::UnknownParameter { .. } | Self::BadParameter { .. } => 2,
             Self::NoHub { .. } | Self::Hub(HubError::NoDevice) => 201,
-            Self::TooManyHubs | Self::Hub(HubError::QueueFull | HubError::TooLarge) => 0,
+            Self::NoFault
+            | Self::TooManyHubs
+            | Self::Hub(HubError::QueueFull | HubError::TooLarge) => 0,
             Self::BadHubName { .. }
             | Self::BadRegion
             | Self::Hub(_)
@@ -86,6 +90,7 @@ impl AdminError {
                 "Unauthorized: {forbidden}. Use a SAS token of a policy with the right ServiceConfig, or the page token that was printed when the service started."
             ),
             Self::Api(error) => error.message(),
+            Self::NoFault => "Fault not found.".to_owned(),
             Self::Stranger(_) => {
                 "Unauthorized: use the page token that was printed when the service started."
                     .to_owned()

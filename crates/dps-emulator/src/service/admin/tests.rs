@@ -11,12 +11,17 @@ use serde_json::Value;
 const NOW: Duration = Duration::from_secs(1_790_000_000);
 const HOST: &str = "x.test";
 
-fn service(yaml: &str) -> Service {
+pub(super) fn service(yaml: &str) -> Service {
     let config = EmulatorConfig::from_yaml(yaml).unwrap();
     Service::new(&config, Random::from_seed([9; 32])).unwrap()
 }
 
-fn ask_as(service: &Service, authorization: Option<&str>, line: &str, body: &str) -> (u16, Value) {
+pub(super) fn ask_as(
+    service: &Service,
+    authorization: Option<&str>,
+    line: &str,
+    body: &str,
+) -> (u16, Value) {
     let (method, path) = line.split_once(' ').unwrap();
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
     let method: Method = method.parse().unwrap();
@@ -44,7 +49,7 @@ fn ask(service: &Service, line: &str, body: &str) -> (u16, Value) {
     ask_as(service, Some(&bearer(service)), line, body)
 }
 
-fn bearer(service: &Service) -> String {
+pub(super) fn bearer(service: &Service) -> String {
     format!("Bearer {}", service.page_token())
 }
 

@@ -1,0 +1,119 @@
+//! `dps fault` against a local service, and what devices then meet there.
+// A helper of a test may stop the test where it stands.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use dps_client::Transport;
+use dps_emulator::FaultScope;
+use dps_tests::{Finished, Fleet, Folder, Proof, run};
+use serde_json::{Value, json};
+use std::fs;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// A local service and the way to it.
+struct Stage {
+    fleet: Fleet,
+    folder: Folder,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let stage = Self { fleet: Fleet::start(), folder: Folder::new("faults") };
+        fs::write(stage.folder.path().join("ca.pem"), stage.fleet.emulator.ca_pem()).unwrap();
+        stage
+    }
+
+    fn fault(&self, arguments: &[&str]) -> Finished {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_dps"));
+        command.arg("fault").args(arguments);
+        for name in ["https_proxy", "HTTPS_PROXY"] {
+            command.env_remove(name);
+        }
+        let connection = self.fleet.emulator.connection_string();
+        command.env("DPS_CONNECTION_STRING", connection.as_str());
+        command.arg("--trusted-cert").arg(self.folder.path().join("ca.pem"));
+        run(&mut command, Duration::from_secs(30))
+    }
+
+    fn json(&self, arguments: &[&str]) -> Value {
+        let finished = self.fault(&[arguments, &["--json"]].concat()).success();
+        serde_json::from_str(&finished.stdout).unwrap()
+    }
+}
+
+#[test]
+fn a_fault_is_added_strikes_its_device_and_is_removed() {
+    let stage = Stage::new();
+    let add = ["add", "-n", "busy", "--kind", "throttle", "--retry-after", "2", "--count", "1"];
+    let only = ["--rid", "one", "--transport", "http", "--operation", "register"];
+    let added = stage.json(&[&add[..], &only[..]].concat());
+    let mut expected = json!({
+        "name": "busy", "kind": "throttle", "retryAfterSeconds": 2, "count": 1, "struck": 0,
+        "registrationId": "one", "transport": "https", "operation": "register",
+    });
+    assert_eq!(added, expected);
+
+    let register = |name: &str, transport| {
+        let started = Instant::now();
+        let client = stage.fleet.device(transport, Proof::KeyGroup, name);
+        client.build().unwrap().register().unwrap();
+        started.elapsed()
+    };
+    register("two", Transport::Http);
+    register("one", Transport::Mqtt);
+    assert_eq!(stage.json(&["list"]), json!([expected]), "nobody is struck yet");
+    assert!(register("one", Transport::Http) >= Duration::from_secs(2));
+    expected["struck"] = 1.into();
+    assert_eq!(stage.json(&["list"]), json!([expected]));
+    let text = stage.fault(&["list"]).success().stdout;
+    assert_eq!(text, "busy  throttle  1  1  register  https  one  -  -\n");
+
+    let text = stage.fault(&["remove", "--name", "BUSY"]).success().stdout;
+    assert_eq!(text, "The fault BUSY is deleted.\n");
+    let gone = stage.fault(&["remove", "--name", "busy"]);
+    assert_eq!(gone.code, Some(7), "{gone:?}");
+    assert!(gone.stderr.contains("Fault not found."), "{}", gone.stderr);
+    assert_eq!(stage.json(&["list"]), json!([]));
+}
+
+#[test]
+fn every_kind_of_fault_can_be_added_and_all_be_cleared() {
+    let stage = Stage::new();
+    for (arguments, member, value) in [
+        (vec!["delay", "--delay-ms", "250"], "delayMs", json!(250)),
+        (vec!["server-error", "--status", "503"], "status", json!(503)),
+        (vec!["drop", "--after-bytes", "7"], "afterBytes", json!(7)),
+        (vec!["never-answer", "--operation", "connect"], "operation", json!("connect")),
+        (vec!["malformed", "--form", "wrong-members"], "form", json!("wrongMembers")),
+        (vec!["malformed", "--enrollment", "key-device"], "enrollment", json!("key-device")),
+        (vec!["drop", "--enrollment-group", "line"], "enrollmentGroupId", json!("line")),
+        (vec!["drop", "--transport", "amqp-ws"], "transport", json!("amqp-ws")),
+    ] {
+        let name = format!("f-{member}");
+        let added = stage.json(&[&["add", "--name", &name, "--kind"], &arguments[..]].concat());
+        assert_eq!(added[member], value, "{added}");
+    }
+    let faults = stage.fleet.emulator.faults();
+    assert_eq!(faults.len(), 8);
+    assert_eq!(faults[6].fault.scope, FaultScope::EnrollmentGroup("line".to_owned()));
+    assert_eq!(stage.fault(&["clear"]).success().stdout, "There are no faults any more.\n");
+    assert!(stage.fleet.emulator.faults().is_empty());
+}
+
+#[test]
+fn what_makes_no_sense_is_said_before_or_by_the_service() {
+    let stage = Stage::new();
+    let add = |more: &[&str]| stage.fault(&[&["add", "--name", "x", "--kind"], more].concat());
+    let scopes = add(&["drop", "--rid", "a", "--enrollment-group", "b"]);
+    assert_eq!(scopes.code, Some(2), "{scopes:?}");
+    for (arguments, words) in [
+        (&["delay"][..], "delayMs is needed with the kind delay"),
+        (&["drop", "--form", "empty"], "form does not go with the kind drop"),
+        (&["drop", "--transport", "https", "--operation", "connect"], "over https"),
+    ] {
+        let refused = add(arguments);
+        assert_eq!(refused.code, Some(7), "{refused:?}");
+        assert!(refused.stderr.contains(words), "{}", refused.stderr);
+    }
+    assert!(stage.fleet.emulator.faults().is_empty());
+}
