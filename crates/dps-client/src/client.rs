@@ -192,9 +192,8 @@ impl ProvisioningClient {
     /// [`poll`](Self::poll) with a given clock reading. The monotonic part must be one that
     /// [`now`](Self::now) could give; the wall clock may be the caller's own.
     pub fn poll_at(&mut self, mut now: Now) -> Progress {
-        let waker = self.sleeper.interrupter().into_waker();
         if let Some(away) = &mut self.away {
-            let Poll::Ready(back) = away.back(now, &waker) else { return Progress::Pending };
+            let Poll::Ready(back) = away.back(now, None) else { return Progress::Pending };
             self.away = None;
             match back {
                 Ok(session) => self.take_back(session),
@@ -206,7 +205,7 @@ impl ProvisioningClient {
         let mut timed = false;
         loop {
             while let Some(output) = session.poll_output() {
-                let output = match self.module.ask(&mut session, output, &mut now) {
+                let output = match self.ask_module(&mut session, output, &mut now) {
                     Ok(asked) => {
                         self.asked = asked;
                         continue;
@@ -227,7 +226,7 @@ impl ProvisioningClient {
                 }
             }
             if let Some(asked) = &mut self.asked
-                && asked.tell(&mut session, now, &waker)
+                && asked.tell(&mut session, now, None)
             {
                 self.asked = None;
                 continue;
@@ -239,7 +238,8 @@ impl ProvisioningClient {
             passes += 1;
             match moved {
                 Moved::Handshake(wire) => {
-                    self.away = Some(self.module.receive(session, now, wire, Some(waker)));
+                    let waker = Some(self.sleeper.interrupter().into_waker());
+                    self.away = Some(self.module.receive(session, now, wire, waker));
                     self.ready = false;
                     return Progress::Pending;
                 }
@@ -257,6 +257,16 @@ impl ProvisioningClient {
         self.ready = passes > PASSES_PER_POLL;
         self.session = Some(session);
         Progress::Pending
+    }
+
+    fn ask_module(
+        &mut self,
+        session: &mut Session,
+        output: Output,
+        now: &mut Now,
+    ) -> Result<Option<Asked>, Output> {
+        let waker = self.sleeper.interrupter().into_waker();
+        self.module.ask(session, output, now, Some(&waker))
     }
 
     /// A session that a thread has continued, with what was set meanwhile.

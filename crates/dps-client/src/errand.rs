@@ -31,22 +31,22 @@ impl<T: Send + 'static> Errand<T> {
     ) -> Self {
         let place = Arc::new(Mutex::new(Place { result: None, over: false, waker }));
         let carrier = Carrier(place.clone());
-        let run = move || {
-            let result = work();
-            locked(&carrier.0).result = Some(result);
-            drop(carrier);
-        };
-        // When there is no thread to be had, the carrier is dropped with what it was to run.
-        if let Err(error) = std::thread::Builder::new().name(name.to_owned()).spawn(run) {
-            tracing::warn!(%error, name, "no thread");
-        }
+        spawn(
+            name,
+            Box::new(move || {
+                let result = work();
+                locked(&carrier.0).result = Some(result);
+                drop(carrier);
+            }),
+        );
         Self { place, process: std::process::id() }
     }
 }
 
 impl<T> Errand<T> {
-    /// The result, if it is there; else `waker` is woken once it is.
-    pub(crate) fn ask(&mut self, waker: &Waker) -> Poll<Option<T>> {
+    /// The result, if it is there. Else `waker` is woken once it is, or the one before if none is
+    /// given.
+    pub(crate) fn ask(&mut self, waker: Option<&Waker>) -> Poll<Option<T>> {
         // After a fork nobody brings it, and the lock may never be given back.
         if self.process != std::process::id() {
             return Poll::Ready(None);
@@ -55,8 +55,19 @@ impl<T> Errand<T> {
         if place.over {
             return Poll::Ready(place.result.take());
         }
-        place.waker = Some(waker.clone());
+        if let Some(waker) = waker {
+            place.waker = Some(waker.clone());
+        }
         Poll::Pending
+    }
+}
+
+/// In one place for all kinds of errands: the code that starts a thread is large.
+#[inline(never)]
+fn spawn(name: &str, run: Box<dyn FnOnce() + Send>) {
+    // When there is no thread to be had, the carrier is dropped with what it was to run.
+    if let Err(error) = std::thread::Builder::new().name(name.to_owned()).spawn(run) {
+        tracing::warn!(%error, name, "no thread");
     }
 }
 
@@ -94,7 +105,7 @@ mod tests {
         sleeper.sleep(None, Duration::from_secs(3600));
         let mut polls = 0;
         let result = loop {
-            match errand.ask(&waker) {
+            match errand.ask(Some(&waker)) {
                 Poll::Ready(result) => break result,
                 // Would hang for an hour if it were not woken.
                 Poll::Pending => sleeper.sleep(None, Duration::from_secs(3600)),
@@ -110,9 +121,9 @@ mod tests {
         let mut errand = Errand::<u8>::start("test", None, || panic!("on purpose"));
         let mut sleeper = Sleeper::default();
         let waker = sleeper.interrupter().into_waker();
-        while errand.ask(&waker).is_pending() {
+        while errand.ask(Some(&waker)).is_pending() {
             sleeper.sleep(None, Duration::from_secs(3600));
         }
-        assert_eq!(errand.ask(&waker), Poll::Ready(None));
+        assert_eq!(errand.ask(Some(&waker)), Poll::Ready(None));
     }
 }

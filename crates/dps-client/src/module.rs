@@ -43,16 +43,22 @@ enum Answer {
     Activated(Result<(), HsmError>),
 }
 
+/// What a thread comes back with. One type for all, which keeps programs small.
+enum Brought {
+    Answer(Answer),
+    Session(Box<Session>),
+}
+
 /// A question that a thread has taken to the module.
 pub(crate) struct Asked {
-    errand: Errand<Answer>,
+    errand: Errand<Brought>,
     /// The answer when there is none.
     lost: Option<Answer>,
 }
 
 /// A session that a thread continues.
 pub(crate) struct Away {
-    errand: Errand<Session>,
+    errand: Errand<Brought>,
     /// When it ends without the thread, and by which limit.
     pub(crate) ends: Option<(Timestamp, core::time::Duration)>,
 }
@@ -109,13 +115,14 @@ impl Module {
         Ok(Some((identity, signing::registration_id(hsm.as_mut()))))
     }
 
-    /// Has the module do what a session asks of it: at once, or on a thread, which
-    /// [`Asked::tell`] asks for the answer. Gives back what is not for the module.
+    /// Has the module do what a session asks of it: at once, or on a thread; `waker` is woken when
+    /// that is back. Gives back what is not for the module.
     pub(crate) fn ask(
         &mut self,
         session: &mut Session,
         output: Output,
         now: &mut Now,
+        waker: Option<&Waker>,
     ) -> Result<Option<Asked>, Output> {
         let question = match output {
             Output::Sign(text) => Question::Sign(text),
@@ -135,11 +142,11 @@ impl Module {
         }
         let lost = Some(question.unanswered());
         let (hsm, at_work) = (self.hsm.clone(), self.at_work());
-        let errand = Errand::start(THREAD, None, move || {
+        let errand = Errand::start(THREAD, waker.cloned(), move || {
             let answer = question.put(hsm.lock().unwrap_or_else(PoisonError::into_inner).as_mut());
             // Before the answer: the next question may follow at once.
             drop(at_work);
-            answer
+            Brought::Answer(answer)
         });
         Ok(Some(Asked { errand, lost }))
     }
@@ -148,17 +155,18 @@ impl Module {
     /// `waker` is woken when it is back.
     pub(crate) fn receive(
         &self,
-        mut session: Session,
+        session: Session,
         now: Now,
         wire: Vec<u8>,
         waker: Option<Waker>,
     ) -> Away {
         let ends = session.ends();
+        let mut session = Box::new(session);
         let at_work = self.at_work();
         let errand = Errand::start(THREAD, waker, move || {
             session.receive(now, &wire);
             drop(at_work);
-            session
+            Brought::Session(session)
         });
         Away { errand, ends }
     }
@@ -203,10 +211,15 @@ impl Answer {
 }
 
 impl Asked {
-    /// Tells the session, if the answer is there; else `waker` is woken once it is.
-    pub(crate) fn tell(&mut self, session: &mut Session, now: Now, waker: &Waker) -> bool {
-        let Poll::Ready(answer) = self.errand.ask(waker) else { return false };
-        if let Some(answer) = answer.or_else(|| self.lost.take()) {
+    /// Tells the session, if the answer is there; else `waker` is woken once it is, or the one
+    /// before.
+    pub(crate) fn tell(&mut self, session: &mut Session, now: Now, waker: Option<&Waker>) -> bool {
+        let answer = match self.errand.ask(waker) {
+            Poll::Pending => return false,
+            Poll::Ready(Some(Brought::Answer(answer))) => Some(answer),
+            Poll::Ready(_) => self.lost.take(),
+        };
+        if let Some(answer) = answer {
             answer.tell(session, now);
         }
         true
@@ -214,12 +227,12 @@ impl Asked {
 }
 
 impl Away {
-    /// The session, if the thread is done; else `waker` is woken once it is. An error when the
-    /// registration ends without it.
-    pub(crate) fn back(&mut self, now: Now, waker: &Waker) -> Poll<Result<Session, Error>> {
+    /// The session, if the thread is done; else `waker` is woken once it is, or the one before. An
+    /// error when the registration ends without it.
+    pub(crate) fn back(&mut self, now: Now, waker: Option<&Waker>) -> Poll<Result<Session, Error>> {
         match self.errand.ask(waker) {
-            Poll::Ready(Some(session)) => return Poll::Ready(Ok(session)),
-            Poll::Ready(None) => {
+            Poll::Ready(Some(Brought::Session(session))) => return Poll::Ready(Ok(*session)),
+            Poll::Ready(_) => {
                 let lost =
                     "the thread that continued the TLS handshake could not be started, or is gone";
                 let error = Error::new(Stage::Hsm, ErrorKind::Hsm).with_detail(lost);

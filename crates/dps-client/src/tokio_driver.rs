@@ -107,7 +107,7 @@ impl ProvisioningClient {
         let mut buffer = vec![0; 16 * 1024];
         loop {
             while let Some(output) = session.poll_output() {
-                let output = match self.module.ask(&mut session, output, &mut clock.now()) {
+                let output = match self.module.ask(&mut session, output, &mut clock.now(), None) {
                     Ok(question) => {
                         asked = question;
                         continue;
@@ -284,7 +284,7 @@ async fn next(
             });
             let first = poll_fn(|context| {
                 if let Some(question) = asked
-                    && question.tell(session, clock.now(), context.waker())
+                    && question.tell(session, clock.now(), Some(context.waker()))
                 {
                     *asked = None;
                     return Poll::Ready(None);
@@ -318,7 +318,7 @@ async fn next(
 async fn back(clock: SystemClock, mut away: Away) -> Result<Session, Error> {
     loop {
         let due = away.ends.map(|(at, _)| at);
-        let came = poll_fn(|context| away.back(clock.now(), context.waker()));
+        let came = poll_fn(|context| away.back(clock.now(), Some(context.waker())));
         if let Some(result) = until(clock, due, came).await {
             return result;
         }
