@@ -21,6 +21,8 @@ static struct
     bool no_handle;
     bool no_answer;
     int refusal;
+    int ek_refusal;
+    int srk_refusal;
     int alive;
     int asked;
     unsigned char imported[8];
@@ -99,13 +101,13 @@ static int fake_bytes(const char* text, unsigned char** bytes, size_t* length)
 static int fake_ek(HSM_CLIENT_HANDLE handle, unsigned char** key, size_t* length)
 {
     CHECK(handle == &fake);
-    return fake_bytes("Endorsement key\r\n", key, length);
+    return fake.ek_refusal != 0 ? fake.ek_refusal : fake_bytes("Endorsement key\r\n", key, length);
 }
 
 static int fake_srk(HSM_CLIENT_HANDLE handle, unsigned char** key, size_t* length)
 {
     CHECK(handle == &fake);
-    return fake_bytes("Storage root key", key, length);
+    return fake.srk_refusal != 0 ? fake.srk_refusal : fake_bytes("Storage root key", key, length);
 }
 
 static int fake_activate(HSM_CLIENT_HANDLE handle, const unsigned char* key, size_t length)
@@ -330,6 +332,19 @@ void auth_tpm(void)
     fake.refusal = 5;
     CHECK(prov_auth_get_endorsement_key(handle) == NULL);
     CHECK(prov_auth_get_storage_key(handle) == NULL);
+    /* Each needs only itself. */
+    fake.refusal = 0;
+    fake.srk_refusal = 7;
+    buffer_has(prov_auth_get_endorsement_key(handle), "Endorsement key\r\n");
+    CHECK(prov_auth_get_storage_key(handle) == NULL);
+    last_error_has("hsm_client_get_srk of the plug-in failed with code 7");
+    fake.srk_refusal = 0;
+    fake.ek_refusal = 8;
+    buffer_has(prov_auth_get_storage_key(handle), "Storage root key");
+    CHECK(prov_auth_get_endorsement_key(handle) == NULL);
+    last_error_has("hsm_client_get_ek of the plug-in failed with code 8");
+    fake.ek_refusal = 0;
+    fake.refusal = 5;
     /* 62 */
     CHECK(prov_auth_import_key(handle, blob, 4) != 0);
     last_error_has("hsm_client_activate_identity_key of the plug-in failed with code 5");

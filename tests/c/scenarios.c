@@ -60,6 +60,7 @@ static const struct
     { "tpm_hub_token", tpm_hub_token, TPM },
     { "tpm_without_mqtt", tpm_without_mqtt, TPM },
     { "tpm_refused", tpm_refused, TPM },
+    { "tpm_outcome", tpm_outcome, TPM },
     { "hsm_tpm_misuse", hsm_tpm_misuse, OFFLINE },
     { "hsm_slow_module", hsm_slow_module, OFFLINE },
     { "auth_create_tpm", auth_create_tpm, OFFLINE },

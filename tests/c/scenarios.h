@@ -87,5 +87,6 @@ void tpm_register(void);
 void tpm_hub_token(void);
 void tpm_without_mqtt(void);
 void tpm_refused(void);
+void tpm_outcome(void);
 
 #endif /* DPS_TEST_SCENARIOS_H */

@@ -247,3 +247,22 @@ void tpm_refused(void)
     CHECK_EQ(record.result, arguments.refused);
     client_destroy(client);
 }
+
+/* Says what came of it, whatever that is. */
+void tpm_outcome(void)
+{
+    CLIENT client;
+    RECORD record;
+
+    CHECK_EQ(prov_dev_security_init(SECURE_DEVICE_TYPE_TPM), 0);
+    client = client_create(arguments.endpoint, arguments.id_scope);
+    if (!client_exists(client))
+    {
+        check(false, dps_last_error(NULL), __FILE__, __LINE__);
+    }
+    CHECK_EQ(client_set_option(client, OPTION_TRUSTED_CERT, arguments.ca), PROV_DEVICE_RESULT_OK);
+    register_and_finish(client, &record);
+    printf("Result: %d\n", (int)record.result);
+    printf("Reason: %s\n", client_error(client));
+    client_destroy(client);
+}

@@ -5,14 +5,18 @@
 use dps_client::dps_core::sas::{HexCase, UnsignedToken};
 use dps_client::{RegistrationId, Transport};
 use dps_emulator::{AttestationConfig, IndividualEnrollmentConfig};
-use dps_tests::{Finished, Fleet, Folder, Swtpm, root, run};
+use dps_tests::{Answer, Fate, Finished, Fleet, Folder, Swtpm, TamperingRelay, root, run};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 const TRANSPORTS: [Transport; 3] = [Transport::Http, Transport::Amqp, Transport::AmqpWs];
+
+/// `PROV_DEVICE_RESULT`s, as programs print them.
+const TRANSPORT: &str = "5";
+const KEY_ERROR: &str = "9";
 
 /// Two at once would write the same library.
 static BUILDING: Mutex<()> = Mutex::new(());
@@ -177,6 +181,102 @@ fn the_librarys_own_tpm_that_cannot_be_used_says_why() {
     for transport in TRANSPORTS {
         runner.with_service("ll", "tpm_refused", &fleet, transport).success();
     }
+}
+
+/// What goes wrong with a key that the service sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trouble {
+    /// It is not for this TPM.
+    Tampered,
+    /// The TPM loses its power just before.
+    TpmLost,
+}
+
+/// What a relay does to an answer: `of_hub` tells the hub's key from the challenge.
+fn spoil(answer: &Answer<'_>, of_hub: bool, trouble: Trouble, tpm: &Mutex<Swtpm>) -> Fate {
+    /// A key's public area in a challenge of SASL, which has no document, and another one.
+    const AREA: &[u8] = b"\x00\x08\x00\x0b\x00\x04\x04\x40";
+    const OTHER: &[u8] = b"\x00\x08\x00\x0b\x00\x04\x04\x41";
+    let text = answer.document.map_or("", |(_, text)| text);
+    let begin = text.find("\"authenticationKey\":\"").map(|at| at + 21);
+    let is_it = match begin {
+        Some(_) => of_hub == text.contains("registrationState"),
+        None => !of_hub && text.is_empty(),
+    };
+    match (trouble, begin) {
+        _ if !is_it => Fate::Pass,
+        (Trouble::TpmLost, _) => {
+            tpm.lock().unwrap().stop();
+            Fate::Pass
+        }
+        (Trouble::Tampered, None) => Fate::Replace(AREA, OTHER),
+        (Trouble::Tampered, Some(begin)) => {
+            let mut text = text.to_owned();
+            let at = begin + 480;
+            let other = if text.as_bytes()[at] == b'A' { "B" } else { "A" };
+            text.replace_range(at..=at, other);
+            Fate::Become(if of_hub { 200 } else { 401 }, text)
+        }
+    }
+}
+
+/// `c-abi.md` section 3.4: a challenge that the TPM cannot answer is TRANSPORT, a key for the hub that
+/// it cannot take KEY_ERROR.
+#[test]
+fn keys_that_the_tpm_cannot_take_end_it_with_their_own_reasons() {
+    let tpm = Swtpm::start();
+    let runner =
+        Runner { program: scenarios(), tcti: tpm.tcti(), folder: Folder::new("c-tpm-keys") };
+    let key = endorsement_key(&runner.run("ll", "tpm_module", |_| {}).success());
+    let tpm = Arc::new(Mutex::new(tpm));
+    let fleet = fleet(&key);
+    for kind in ["ll", "threaded"] {
+        for transport in [Transport::Http, Transport::Amqp] {
+            for (of_hub, trouble) in [
+                (false, Trouble::Tampered),
+                (true, Trouble::Tampered),
+                (false, Trouble::TpmLost),
+                (true, Trouble::TpmLost),
+            ] {
+                let case = format!("{kind}, {transport}, {trouble:?}, of the hub: {of_hub}");
+                tpm.lock().unwrap().restart();
+                let address = match transport {
+                    Transport::Http => fleet.emulator.https_address(),
+                    _ => fleet.emulator.amqp_address(),
+                };
+                let shared = tpm.clone();
+                let relay =
+                    TamperingRelay::start(address, fleet.emulator.ca_pem(), move |answer| {
+                        spoil(answer, of_hub, trouble, &shared)
+                    });
+                let ca = runner.folder.path().join("relay.pem");
+                fs::write(&ca, relay.ca_pem()).unwrap();
+                let done = runner.run(kind, "tpm_outcome", |command| {
+                    command
+                        .args(["--endpoint", &relay.address().to_string()])
+                        .args(["--id-scope", fleet.emulator.id_scope()])
+                        .args(["--transport", transport.as_str(), "--ca"])
+                        .arg(&ca);
+                });
+                let done = done.success();
+                let expected = if of_hub { KEY_ERROR } else { TRANSPORT };
+                assert_eq!(told(&done, "Result: "), expected, "{case}: {done:?}");
+                let reason = told(&done, "Reason: ");
+                let words = match trouble {
+                    Trouble::Tampered => "does not accept the activation blob",
+                    Trouble::TpmLost => "cannot be reached",
+                };
+                assert!(reason.contains(words), "{case}: {reason}");
+                let where_to = "assigned to contoso-hub.localhost as tpm-device";
+                assert_eq!(reason.contains(where_to), of_hub, "{case}: {reason}");
+                assert_eq!(relay.connections(), 1, "{case}: nothing is tried again");
+            }
+        }
+    }
+    // The same program without anybody in between: the TPM is as good as before.
+    tpm.lock().unwrap().restart();
+    let good = runner.with_service("ll", "tpm_outcome", &fleet, Transport::Amqp).success();
+    assert_eq!(told(&good, "Result: "), "0", "{good:?}");
 }
 
 #[test]

@@ -32,7 +32,7 @@ pub(crate) fn of(error: &Error) -> u8 {
     match error.kind() {
         ErrorKind::InvalidConfig | ErrorKind::TooLarge { .. } => CONFIG,
         ErrorKind::TrustAnchors => CONFIG,
-        ErrorKind::Hsm | ErrorKind::HubKey => HSM,
+        ErrorKind::Hsm | ErrorKind::HsmBusy | ErrorKind::HubKey => HSM,
         ErrorKind::NameResolution
         | ErrorKind::ConnectionRefused
         | ErrorKind::ConnectFailed

@@ -138,6 +138,34 @@ mod tokens {
         let nothing = dps(&hsm, &["pkcs11", "list", "pkcs11:token=flet"]).success().stdout;
         assert_eq!(nothing, "No token matches\n");
     }
+
+    #[test]
+    fn one_pin_is_tried_at_no_more_than_one_token() {
+        let hsm = SoftHsm::start(&["fleet", "spare"]);
+        for label in ["fleet", "spare"] {
+            hsm.import_pair(label, "dev7", "07", KeyKind::P256.pem());
+        }
+        // Tried anywhere, it would be said to be wrong.
+        let wrong = hsm.file("wrong", "0000");
+        let several = dps(&hsm, &["pkcs11", "list", "--pin-file", text(&wrong)]);
+        assert_eq!(several.code, Some(2), "{several:?}");
+        for words in ["\"fleet\" (serial ", "\"spare\" (serial ", "'pkcs11:token="] {
+            assert!(several.stderr.contains(words), "{words}: {several:?}");
+        }
+        assert!(!several.stderr.contains("PIN is wrong"), "{several:?}");
+        let key = ["register", "--id-scope", "0ne1", "--registration-id", "dev7", "--key"];
+        let key = [&key[..], &["pkcs11:object=dev7", "--pin-file", text(&wrong)]].concat();
+        let several = dps(&hsm, &key);
+        assert!(several.stderr.contains("several tokens match"), "{several:?}");
+
+        // Without a PIN all are listed; with one, the token that the URI names.
+        let all = dps(&hsm, &["pkcs11", "list"]).success().stdout;
+        assert!(all.contains("Token \"fleet\"") && all.contains("Token \"spare\""), "{all}");
+        let pin = hsm.file("pin", PIN);
+        let named = ["pkcs11", "list", "pkcs11:token=spare", "--pin-file", text(&pin)];
+        let named = dps(&hsm, &named).success().stdout;
+        assert!(named.contains("type=private") && !named.contains("token=fleet"), "{named}");
+    }
 }
 
 #[cfg(not(feature = "pkcs11"))]

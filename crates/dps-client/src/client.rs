@@ -3,6 +3,7 @@
 use crate::builder::{Builder, checked_payload};
 use crate::clock::SystemClock;
 use crate::connector::{Connector, Step};
+use crate::module::{Asked, Away, Module};
 use crate::preparation::{Preparation, Prepared};
 use crate::random::SystemRandom;
 use crate::session::{Output, Session};
@@ -19,6 +20,7 @@ use dps_transport::{
     TlsVersions, TrustAnchors,
 };
 use serde_json::value::RawValue;
+use std::task::Poll;
 use std::time::Duration;
 
 /// Bytes read from the socket at a time: one TLS record.
@@ -51,7 +53,7 @@ pub struct ProvisioningClient {
     transport: Transport,
     conservative: bool,
     identity: Identity,
-    pub(crate) hsm: Box<dyn Hsm>,
+    pub(crate) module: Module,
     payload: Option<Box<RawValue>>,
     policy: Policy,
     trust_anchors: TrustAnchors,
@@ -70,6 +72,10 @@ pub struct ProvisioningClient {
     common_name: Option<RegistrationId>,
     clock: SystemClock,
     session: Option<Session>,
+    /// A question of the session's to the security module.
+    asked: Option<Asked>,
+    /// The session, while a thread continues it.
+    away: Option<Away>,
     wire: Wire,
     /// A look-up that is under way; it outlives the attempt that started it, so that there is
     /// never more than one.
@@ -98,7 +104,7 @@ impl ProvisioningClient {
             transport: settings.transport,
             conservative: settings.conservative,
             identity: Identity { id_scope, registration_id },
-            hsm,
+            module: Module::new(hsm),
             payload,
             policy: settings.policy,
             trust_anchors: settings.trust_anchors,
@@ -112,6 +118,8 @@ impl ProvisioningClient {
             common_name: None,
             clock: SystemClock::new(),
             session: None,
+            asked: None,
+            away: None,
             wire: Wire::Closed,
             preparation: None,
             sleeper: Sleeper::default(),
@@ -135,7 +143,8 @@ impl ProvisioningClient {
     ///
     /// # Errors
     ///
-    /// Stage config: one is running already.
+    /// Stage config: one is running already. Stage hsm, [`ErrorKind::HsmBusy`]: the security module
+    /// has not yet answered what an earlier one asked of it.
     pub fn start(&mut self) -> Result<(), Error> {
         let now = self.now();
         self.start_at(now)
@@ -145,11 +154,12 @@ impl ProvisioningClient {
     ///
     /// # Errors
     ///
-    /// Stage config: one is running already.
+    /// As [`start`](Self::start).
     pub fn start_at(&mut self, now: Now) -> Result<(), Error> {
-        if self.session.is_some() {
+        if self.is_running() {
             return Err(already_running());
         }
+        self.module.check_is_free()?;
         self.session = Some(self.new_session(now));
         self.ready = true;
         Ok(())
@@ -158,7 +168,7 @@ impl ProvisioningClient {
     pub(crate) fn new_session(&self, now: Now) -> Session {
         let config = RegistrationConfig {
             identity: self.identity.clone(),
-            attestation: self.hsm.attestation(),
+            attestation: self.module.attestation(),
             payload: self.payload.clone(),
             policy: self.policy.clone(),
         };
@@ -170,6 +180,10 @@ impl ProvisioningClient {
     /// Does all that can be done without waiting. Call it again at once after
     /// [`Progress::Status`], and a little later, or after [`wait`](Self::wait), after
     /// [`Progress::Pending`].
+    ///
+    /// The security module works on a thread of its own meanwhile, unless it
+    /// [works in place](Hsm::works_in_place). A deadline that strikes before it has answered ends the
+    /// registration in time; the thread is left to itself.
     pub fn poll(&mut self) -> Progress {
         let now = self.now();
         self.poll_at(now)
@@ -178,14 +192,25 @@ impl ProvisioningClient {
     /// [`poll`](Self::poll) with a given clock reading. The monotonic part must be one that
     /// [`now`](Self::now) could give; the wall clock may be the caller's own.
     pub fn poll_at(&mut self, mut now: Now) -> Progress {
+        if let Some(away) = &mut self.away {
+            let Poll::Ready(back) = away.back(now, None) else { return Progress::Pending };
+            self.away = None;
+            match back {
+                Ok(session) => self.take_back(session),
+                Err(error) => return self.finished(Err(error)),
+            }
+        }
         let Some(mut session) = self.session.take() else { return Progress::Idle };
         let mut passes = 0;
         let mut timed = false;
         loop {
             while let Some(output) = session.poll_output() {
-                let hsm = self.hsm.as_mut();
-                let Some(output) = signing::ask(hsm, &mut session, output, &mut now) else {
-                    continue;
+                let output = match self.ask_module(&mut session, output, &mut now) {
+                    Ok(asked) => {
+                        self.asked = asked;
+                        continue;
+                    }
+                    Err(output) => output,
                 };
                 match output {
                     // Asked above.
@@ -197,16 +222,30 @@ impl ProvisioningClient {
                         self.ready = true;
                         return Progress::Status(status);
                     }
-                    Output::Finished(result) => {
-                        self.rest();
-                        return Progress::Finished(self.explained(*result));
-                    }
+                    Output::Finished(result) => return self.finished(*result),
                 }
             }
-            let moved = passes < PASSES_PER_POLL && self.move_wire(&mut session, now);
-            passes += 1;
-            if moved || session.has_output() {
+            if let Some(asked) = &mut self.asked
+                && asked.tell(&mut session, now, None)
+            {
+                self.asked = None;
                 continue;
+            }
+            let moved = match passes < PASSES_PER_POLL {
+                true => self.move_wire(&mut session, now),
+                false => Moved::Nothing,
+            };
+            passes += 1;
+            match moved {
+                Moved::Handshake(wire) => {
+                    let waker = Some(self.sleeper.interrupter().into_waker());
+                    self.away = Some(self.module.receive(session, now, wire, waker));
+                    self.ready = false;
+                    return Progress::Pending;
+                }
+                Moved::Something => continue,
+                Moved::Nothing if session.has_output() => continue,
+                Moved::Nothing => {}
             }
             // Timers come last: what has arrived counts, however late it is looked at.
             if timed || session.next_timeout().is_none_or(|due| due > now.at) {
@@ -220,6 +259,28 @@ impl ProvisioningClient {
         Progress::Pending
     }
 
+    fn ask_module(
+        &mut self,
+        session: &mut Session,
+        output: Output,
+        now: &mut Now,
+    ) -> Result<Option<Asked>, Output> {
+        let waker = self.sleeper.interrupter().into_waker();
+        self.module.ask(session, output, now, Some(&waker))
+    }
+
+    /// A session that a thread has continued, with what was set meanwhile.
+    fn take_back(&mut self, mut session: Session) {
+        session.set_payload(self.payload.clone());
+        session.set_request_timeout(self.policy.request_timeout);
+        self.session = Some(session);
+    }
+
+    fn finished(&mut self, result: Result<Assignment, Error>) -> Progress {
+        self.rest();
+        Progress::Finished(self.explained(result))
+    }
+
     /// Sleeps until `poll` has something to do, or for `at_most`, or until
     /// [interrupted](Self::interrupter).
     pub fn wait(&mut self, at_most: Duration) {
@@ -227,8 +288,13 @@ impl ProvisioningClient {
             return;
         }
         let now = self.now();
-        let due = self.session.as_ref().and_then(Session::next_timeout);
+        let due = match &self.away {
+            Some(away) => away.ends.map(|(at, _)| at),
+            None => self.session.as_ref().and_then(Session::next_timeout),
+        };
         let (connector_due, socket) = match &mut self.wire {
+            // Nothing is done with the socket while the session is away.
+            _ if self.away.is_some() => (None, None),
             Wire::Closed | Wire::Preparing => (None, None),
             Wire::Connecting(connector) => (connector.next_timeout(), connector.socket()),
             Wire::Open(open) => (None, Some(open.socket())),
@@ -247,7 +313,7 @@ impl ProvisioningClient {
     }
 
     /// Registers, and blocks until there is an outcome: with the default
-    /// [`Policy::deadline`], for 120 s at most.
+    /// [`Policy::deadline`], for 120 s at most, also when the security module hangs.
     ///
     /// # Errors
     ///
@@ -282,8 +348,8 @@ impl ProvisioningClient {
         if let Some(session) = self.session.take() {
             let farewell = session.cancel(self.now());
             self.disconnect(&farewell);
-            self.rest();
         }
+        self.rest();
     }
 
     /// Changes [`Policy::request_timeout`], also for a running registration.
@@ -336,9 +402,8 @@ impl ProvisioningClient {
         if self.proxy.is_some() { error.at_stage(Stage::Proxy) } else { error }
     }
 
-    #[cfg(feature = "tokio")]
     pub(crate) fn is_running(&self) -> bool {
-        self.session.is_some()
+        self.session.is_some() || self.away.is_some()
     }
 
     #[cfg(feature = "tokio")]
@@ -404,11 +469,10 @@ impl ProvisioningClient {
                 Some((proxy.clone(), tls))
             }
         };
-        options.client_identity = signing::client_identity(self.hsm.as_mut(), now)?;
-        let identity = options.client_identity.as_ref();
-        self.missing_issuer = identity.and_then(|one| one.missing_issuer()).map(str::to_owned);
-        if identity.is_some() {
-            self.common_name = signing::registration_id(self.hsm.as_mut());
+        if let Some((identity, name)) = self.module.client_identity(now)? {
+            self.missing_issuer = identity.missing_issuer().map(str::to_owned);
+            self.common_name = name;
+            options.client_identity = Some(identity);
         }
         let tls = TlsSettings::with_options(&self.trust_anchors, system, &options)?;
         let mut settings = LinkSettings::new(tls);
@@ -437,6 +501,8 @@ impl ProvisioningClient {
     /// of TLS goes too; registrations are far apart.
     pub(crate) fn rest(&mut self) {
         self.wire = Wire::Closed;
+        self.asked = None;
+        self.away = None;
         self.link_settings = None;
         self.buffer = Vec::new();
         self.ready = false;
@@ -452,16 +518,16 @@ impl ProvisioningClient {
         self.wire = Wire::Closed;
     }
 
-    /// Moves the connection on. Whether anything happened.
-    fn move_wire(&mut self, session: &mut Session, now: Now) -> bool {
+    /// Moves the connection on.
+    fn move_wire(&mut self, session: &mut Session, now: Now) -> Moved {
         match &mut self.wire {
-            Wire::Closed => false,
+            Wire::Closed => Moved::Nothing,
             Wire::Preparing if self.preparation.as_ref().is_some_and(|p| !p.is_ours()) => {
                 self.prepare(session, now);
-                true
+                Moved::Something
             }
             Wire::Preparing => match self.preparation.as_mut().and_then(Preparation::poll) {
-                None => false,
+                None => Moved::Nothing,
                 Some(result) => {
                     self.preparation = None;
                     match result {
@@ -474,16 +540,16 @@ impl ProvisioningClient {
                 }
             },
             Wire::Connecting(connector) => match connector.poll(now) {
-                Step::Pending => false,
+                Step::Pending => Moved::Nothing,
                 Step::NextAddress => {
                     session.reached(now, Stage::Connect);
-                    true
+                    Moved::Something
                 }
                 Step::Open(stream, registered) => match self.link(now, None) {
                     Ok(link) => {
                         self.wire = Wire::Open(OpenWire::new(*stream, registered));
                         session.opened(now, link);
-                        true
+                        Moved::Something
                     }
                     Err(error) => self.give_up(session, now, error),
                 },
@@ -498,37 +564,42 @@ impl ProvisioningClient {
                 // Reading goes on when writing fails: the reason may have arrived.
                 let written = open.flush();
                 match open.read(&mut self.buffer) {
+                    Ok(Received::Bytes(count))
+                        if session.is_handshaking() && self.module.has_slow_key() =>
+                    {
+                        Moved::Handshake(self.buffer.get(..count).unwrap_or_default().to_vec())
+                    }
                     Ok(Received::Bytes(count)) => {
                         session.receive(now, self.buffer.get(..count).unwrap_or_default());
                         session.transmit(now, &mut open.unsent);
-                        true
+                        Moved::Something
                     }
                     Ok(Received::End) => {
                         session.closed(now, None);
                         self.wire = Wire::Closed;
-                        true
+                        Moved::Something
                     }
                     Ok(Received::Nothing) => match written {
-                        Ok(()) => false,
+                        Ok(()) => Moved::Nothing,
                         Err(error) => {
                             session.closed(now, Some(error));
-                            true
+                            Moved::Something
                         }
                     },
                     Err(error) => {
                         session.closed(now, Some(error));
-                        true
+                        Moved::Something
                     }
                 }
             }
         }
     }
 
-    fn connect(&mut self, session: &mut Session, now: Now, prepared: Prepared) -> bool {
+    fn connect(&mut self, session: &mut Session, now: Now, prepared: Prepared) -> Moved {
         if self.wants_system_anchors() && prepared.anchors.is_none() {
             // The look-up was started for other settings.
             self.prepare(session, now);
-            return true;
+            return Moved::Something;
         }
         // TLS settings first: there is no point in a connection that nobody may vouch for.
         if let Err(error) = self.link(now, prepared.anchors.as_ref()) {
@@ -536,14 +607,22 @@ impl ProvisioningClient {
         }
         session.reached(now, Stage::Connect);
         self.wire = Wire::Connecting(Connector::new(prepared.addresses));
-        true
+        Moved::Something
     }
 
-    fn give_up(&mut self, session: &mut Session, now: Now, error: Error) -> bool {
+    fn give_up(&mut self, session: &mut Session, now: Now, error: Error) -> Moved {
         self.wire = Wire::Closed;
         session.connect_failed(now, error);
-        true
+        Moved::Something
     }
+}
+
+/// What became of moving the connection on.
+enum Moved {
+    Nothing,
+    Something,
+    /// These bytes have arrived, for a handshake in which a slow key may have to sign.
+    Handshake(Vec<u8>),
 }
 
 pub(crate) fn already_running() -> Error {

@@ -38,8 +38,10 @@ mod builder;
 mod client;
 mod clock;
 mod connector;
+mod errand;
 #[cfg(feature = "hub")]
 pub mod hub;
+mod module;
 mod preparation;
 mod random;
 mod session;

@@ -2,11 +2,12 @@
 //! runs on a thread of its own, so that no caller is blocked.
 
 use crate::anchors;
+use crate::errand::Errand;
 use crate::wake::Interrupter;
 use dps_core::{Error, ErrorKind, Stage};
 use dps_transport::{Endpoint, SystemAnchors};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
-use std::sync::mpsc::{Receiver, TryRecvError, channel};
+use std::task::Poll;
 
 /// What a connection needs to know.
 #[derive(Clone, Debug)]
@@ -27,7 +28,7 @@ pub(crate) struct Preparation {
 #[derive(Debug)]
 enum State {
     Ready(Option<Prepared>),
-    Running(Receiver<Result<Prepared, Error>>),
+    Running(Errand<Result<Prepared, Error>>),
 }
 
 impl Preparation {
@@ -40,23 +41,12 @@ impl Preparation {
                 known.into_iter().map(|address| SocketAddr::new(address, port)).collect();
             return Self::of(State::Ready(Some(Prepared { addresses, anchors })));
         }
-        let (sender, receiver) = channel();
         let endpoint = endpoint.clone();
-        let failed = sender.clone();
-        let thread = std::thread::Builder::new().name("dps-resolve".into()).spawn(move || {
+        let errand = Errand::start("dps-resolve", Some(done.into_waker()), move || {
             let anchors = system.then(anchors::load);
-            let prepared =
-                resolve(&endpoint, port).map(|addresses| Prepared { addresses, anchors });
-            // Nobody listens any more when the client is gone; that is fine.
-            let _ = sender.send(prepared);
-            done.interrupt();
+            resolve(&endpoint, port).map(|addresses| Prepared { addresses, anchors })
         });
-        if let Err(error) = thread {
-            let error = Error::new(Stage::Resolve, ErrorKind::NameResolution)
-                .with_detail(format!("no thread for the look-up: {error}"));
-            let _ = failed.send(Err(error));
-        }
-        Self::of(State::Running(receiver))
+        Self::of(State::Running(errand))
     }
 
     fn of(state: State) -> Self {
@@ -72,14 +62,13 @@ impl Preparation {
     pub(crate) fn poll(&mut self) -> Option<Result<Prepared, Error>> {
         let gone = || {
             Err(Error::new(Stage::Resolve, ErrorKind::NameResolution)
-                .with_detail("the look-up ended without an answer"))
+                .with_detail("the thread for the look-up could not be started, or is gone"))
         };
         match &mut self.state {
             State::Ready(prepared) => Some(prepared.take().ok_or(()).or_else(|()| gone())),
-            State::Running(receiver) => match receiver.try_recv() {
-                Ok(result) => Some(result),
-                Err(TryRecvError::Empty) => None,
-                Err(TryRecvError::Disconnected) => Some(gone()),
+            State::Running(errand) => match errand.ask(None) {
+                Poll::Pending => None,
+                Poll::Ready(result) => Some(result.unwrap_or_else(gone)),
             },
         }
     }

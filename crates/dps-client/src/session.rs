@@ -176,6 +176,16 @@ impl Session {
         [self.registration.next_timeout(), engine].into_iter().flatten().min()
     }
 
+    /// When it ends at the latest as things stand, and by which limit.
+    pub(crate) fn ends(&self) -> Option<(Timestamp, Duration)> {
+        self.registration.ends()
+    }
+
+    /// Whether a layer of the link is at its handshake.
+    pub(crate) fn is_handshaking(&self) -> bool {
+        self.link.is_some() && self.pending.is_some()
+    }
+
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Now) {
         self.registration.handle_timeout(now);

@@ -1,50 +1,24 @@
 //! Asking the security module: for signatures, certificates, and what a TPM does.
 
-use crate::session::{Output, Session};
 use dps_core::{
-    Attestation, ClientIdentity, ClientKey, Error, ErrorKind, Hsm, HsmError, Mac, Now,
-    RegistrationId, SignatureScheme,
+    ActivationBlob, Attestation, ClientIdentity, ClientKey, Error, ErrorKind, Hsm, HsmError, Mac,
+    Now, RegistrationId, SignatureScheme, TpmKeys,
 };
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Instant;
 
-/// Has the module do what a session asks of it, and tells the session when it is done. Hardware is
-/// slow: `now` moves on by the time that it took, so that the service is not taken for the silent
-/// one. Gives back what is not for the module. One that panics has failed like any other, so that
-/// the registration still has its outcome.
-pub(crate) fn ask(
-    hsm: &mut dyn Hsm,
-    session: &mut Session,
-    output: Output,
-    now: &mut Now,
-) -> Option<Output> {
-    let began = Instant::now();
-    let mut done = || {
-        let took = began.elapsed();
-        *now = Now::new(now.at + took, now.unix_seconds.saturating_add(took.as_secs()));
-        *now
-    };
-    match output {
-        Output::Sign(text) => {
-            let result = sign(hsm, &text);
-            session.signed(done(), result);
-        }
-        Output::ReadTpmKeys => {
-            let result = guarded("present the keys of a TPM", || hsm.tpm_keys());
-            session.tpm_keys(done(), result);
-        }
-        Output::Activate(blob) => {
-            let result = guarded("activate an identity key", || hsm.activate(blob.as_bytes()));
-            session.activated(done(), result);
-        }
-        other => return Some(other),
-    }
-    None
-}
+// A module that panics has failed like any other, so that the registration still has its outcome.
 
 pub(crate) fn sign(hsm: &mut dyn Hsm, text: &str) -> Result<Mac, HsmError> {
     guarded("sign", || hsm.sign(text.as_bytes()))
+}
+
+pub(crate) fn tpm_keys(hsm: &mut dyn Hsm) -> Result<TpmKeys, HsmError> {
+    guarded("present the keys of a TPM", || hsm.tpm_keys())
+}
+
+pub(crate) fn activate(hsm: &mut dyn Hsm, blob: &ActivationBlob) -> Result<(), HsmError> {
+    guarded("activate an identity key", || hsm.activate(blob.as_bytes()))
 }
 
 /// The certificate to present, if the module proves the identity with one. A key that panics
@@ -107,6 +81,10 @@ impl ClientKey for Guarded {
 
     fn sign(&self, scheme: SignatureScheme, message: &[u8]) -> Result<Vec<u8>, HsmError> {
         guarded("sign", || self.0.sign(scheme, message))
+    }
+
+    fn works_in_place(&self) -> bool {
+        self.0.works_in_place()
     }
 }
 

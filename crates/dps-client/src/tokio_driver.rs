@@ -4,14 +4,16 @@ use crate::anchors;
 use crate::client::{ProvisioningClient, already_running};
 use crate::clock::SystemClock;
 use crate::connector::{self, PER_ADDRESS};
+use crate::module::{Asked, Away};
 use crate::preparation::Prepared;
 use crate::session::{Output, Session};
-use crate::signing;
 use crate::wire::MAX_UNSENT;
 use dps_core::{Assignment, Error, ErrorKind, Stage, Status, Timestamp};
-use std::future::Future;
+use std::future::{Future, pending, poll_fn};
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 use tokio::io::{AsyncWriteExt as _, Interest};
 use tokio::net::TcpStream;
@@ -70,6 +72,11 @@ impl ProvisioningClient {
     /// drivers. The future is `Send`. Dropping it ends the registration without an outcome and
     /// closes the connection without a goodbye.
     ///
+    /// The security module works on a thread of its own, so that others on the runtime have their
+    /// turn, unless it [works in place](dps_core::Hsm::works_in_place). When the deadline strikes or
+    /// the future is dropped before it has answered, the thread is left to itself, and until it is
+    /// done the next registration ends with [`ErrorKind::HsmBusy`].
+    ///
     /// # Errors
     ///
     /// Any [`Error`]; see its stage, kind and hint. Stage config: a registration is already
@@ -92,16 +99,20 @@ impl ProvisioningClient {
         }
         // What a future that was dropped has left behind.
         self.rest();
+        self.module.check_is_free()?;
         let clock = self.clock();
         let mut session = self.new_session(clock.now());
         let mut open: Option<Open> = None;
+        let mut asked: Option<Asked> = None;
         let mut buffer = vec![0; 16 * 1024];
         loop {
             while let Some(output) = session.poll_output() {
-                let hsm = self.hsm.as_mut();
-                let mut now = clock.now();
-                let Some(output) = signing::ask(hsm, &mut session, output, &mut now) else {
-                    continue;
+                let output = match self.module.ask(&mut session, output, &mut clock.now(), None) {
+                    Ok(question) => {
+                        asked = question;
+                        continue;
+                    }
+                    Err(output) => output,
                 };
                 match output {
                     // Asked above.
@@ -121,7 +132,24 @@ impl ProvisioningClient {
                     }
                 }
             }
-            exchange(clock, &mut session, &mut open, &mut buffer).await;
+            let happened = next(clock, &mut session, &mut open, &mut asked, &mut buffer).await;
+            let Happened::Arrived { count, overdue } = happened else { continue };
+            let wire = buffer.get(..count).unwrap_or_default();
+            if session.is_handshaking() && self.module.has_slow_key() {
+                let away = self.module.receive(session, clock.now(), wire.to_vec(), None);
+                session = match back(clock, away).await {
+                    Ok(session) => session,
+                    Err(error) => {
+                        self.rest();
+                        return self.explained(Err(error));
+                    }
+                };
+            } else {
+                session.receive(clock.now(), wire);
+            }
+            if overdue {
+                session.handle_timeout(clock.now());
+            }
         }
     }
 
@@ -212,17 +240,30 @@ async fn open_tcp(
     Err(Some(connector::failure(&failures)))
 }
 
-/// Moves bytes until something happens or a timer is due.
-async fn exchange(
+/// What a wait came to.
+enum Happened {
+    /// The session knows.
+    Told,
+    /// So many bytes are in the buffer, for the session.
+    Arrived {
+        count: usize,
+        /// A timer is due, too.
+        overdue: bool,
+    },
+}
+
+/// Waits for the wire, the security module, or a timer, whatever comes first.
+async fn next(
     clock: SystemClock,
     session: &mut Session,
     open: &mut Option<Open>,
+    asked: &mut Option<Asked>,
     buffer: &mut [u8],
-) {
+) -> Happened {
     if let Some(open) = open {
         session.transmit(clock.now(), &mut open.unsent);
         if session.has_output() {
-            return;
+            return Happened::Told;
         }
     }
     // However busy the peer keeps us, others on this runtime have their turn, and so does a
@@ -230,21 +271,37 @@ async fn exchange(
     tokio::task::consume_budget().await;
     let due = session.next_timeout();
     let overdue = due.is_some_and(|due| due <= clock.now().at);
-    let Some(open) = open else {
-        until(clock, due, std::future::pending::<()>()).await;
-        return session.handle_timeout(clock.now());
-    };
-    let exchanged = match overdue {
+    let exchanged = match (overdue, open.as_mut()) {
         // What has arrived counts, however late it is looked at; then it is the timer's turn.
-        true => open.try_exchange(buffer).transpose(),
-        false => until(clock, due, open.exchange(buffer)).await,
+        (true, Some(open)) => open.try_exchange(buffer).transpose(),
+        (true, None) => None,
+        (false, open) => {
+            let mut wire = pin!(async {
+                match open {
+                    Some(open) => open.exchange(buffer).await,
+                    None => pending().await,
+                }
+            });
+            let first = poll_fn(|context| {
+                if let Some(question) = asked
+                    && question.tell(session, clock.now(), Some(context.waker()))
+                {
+                    *asked = None;
+                    return Poll::Ready(None);
+                }
+                wire.as_mut().poll(context).map(Some)
+            });
+            match until(clock, due, first).await {
+                None => None,
+                Some(None) => return Happened::Told,
+                Some(exchanged) => exchanged,
+            }
+        }
     };
     match exchanged {
         None => session.handle_timeout(clock.now()),
         Some(Ok(0)) => session.closed(clock.now(), None),
-        Some(Ok(count)) => {
-            session.receive(clock.now(), buffer.get(..count).unwrap_or_default());
-        }
+        Some(Ok(count)) => return Happened::Arrived { count, overdue },
         Some(Err(error)) => {
             let error = Error::new(Stage::Connect, ErrorKind::ConnectionLost)
                 .with_detail(error.to_string());
@@ -253,6 +310,18 @@ async fn exchange(
     }
     if overdue {
         session.handle_timeout(clock.now());
+    }
+    Happened::Told
+}
+
+/// Waits for the session, or the end of its time.
+async fn back(clock: SystemClock, mut away: Away) -> Result<Session, Error> {
+    loop {
+        let due = away.ends.map(|(at, _)| at);
+        let came = poll_fn(|context| away.back(clock.now(), Some(context.waker())));
+        if let Some(result) = until(clock, due, came).await {
+            return result;
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use mio::{Events, Poll, Token, Waker};
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Wake, Waker as TaskWaker};
 use std::time::Duration;
 
 const WAKE: Token = Token(0);
@@ -25,7 +26,18 @@ struct Shared {
 #[derive(Clone, Debug, Default)]
 pub struct Interrupter(Arc<Shared>);
 
+impl Wake for Shared {
+    fn wake(self: Arc<Self>) {
+        Interrupter(self).interrupt();
+    }
+}
+
 impl Interrupter {
+    /// The same for those who wake tasks.
+    pub(crate) fn into_waker(self) -> TaskWaker {
+        self.0.into()
+    }
+
     /// Ends the wait.
     pub fn interrupt(&self) {
         self.0.raised.store(true, Ordering::SeqCst);

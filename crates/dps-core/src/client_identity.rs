@@ -30,8 +30,16 @@ pub enum SignatureScheme {
 /// A private key that signs. Only signatures leave it, so it may be a handle to hardware.
 ///
 /// It is used within the TLS handshake, one call at a time, and may take as long as the hardware
-/// takes.
+/// takes: `dps-client` continues a registration's handshake on a thread of its own, unless the key
+/// [works in place](Self::works_in_place).
 pub trait ClientKey: fmt::Debug + Send + Sync {
+    /// Whether the key wants to be called on the thread that drives the registration: it only
+    /// computes, in a few milliseconds at most, or is bound to that thread. Nothing can end a
+    /// registration while such a key is at work. Must not change over its life.
+    fn works_in_place(&self) -> bool {
+        false
+    }
+
     /// What it can do, the preferred first. Not empty, and all for one kind of key.
     fn schemes(&self) -> Vec<SignatureScheme>;
 

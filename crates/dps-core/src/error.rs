@@ -89,6 +89,9 @@ pub enum ErrorKind {
     InvalidConfig,
     /// The security module refused or failed.
     Hsm,
+    /// The security module is still at work on what an earlier registration has asked of it, which
+    /// ended without its answer.
+    HsmBusy,
     /// The host name has no address.
     NameResolution,
     /// The host refused the TCP connection.
@@ -339,6 +342,7 @@ impl Error {
             | ErrorKind::ConnectFailed
             | ErrorKind::ConnectionLost
             | ErrorKind::Silent { .. }
+            | ErrorKind::HsmBusy
             | ErrorKind::Unavailable { .. } => true,
             ErrorKind::ConnectRejected { code } => code == 3,
             ErrorKind::ProxyRejected { status } | ErrorKind::WebSocketRejected { status } => {
@@ -357,6 +361,12 @@ impl Error {
         match &self.0.kind {
             ErrorKind::InvalidConfig => "correct the setting and start again",
             ErrorKind::Hsm => "check that the security module is present and holds the identity",
+            ErrorKind::HsmBusy => {
+                "try again later; if the security module hangs, restart it and then this program"
+            }
+            ErrorKind::DeadlineExceeded { during: Stage::Hsm, .. } => {
+                "the security module did not answer in time: check that it works, and restart it if it hangs"
+            }
             ErrorKind::NameResolution if self.0.stage == Stage::Proxy => {
                 "check the spelling of the proxy's host and that this machine can resolve names"
             }
@@ -536,6 +546,9 @@ impl Error {
         match &self.0.kind {
             ErrorKind::InvalidConfig => "the configuration is not valid".into(),
             ErrorKind::Hsm => "the security module failed".into(),
+            ErrorKind::HsmBusy => {
+                "the security module is still at work for an earlier registration".into()
+            }
             ErrorKind::NameResolution => "the host name could not be resolved".into(),
             ErrorKind::ConnectionRefused => "the connection was refused".into(),
             ErrorKind::ConnectFailed => "no connection could be opened".into(),

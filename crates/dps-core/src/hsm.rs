@@ -75,10 +75,20 @@ pub enum HsmError {
 /// [`Attestation`] keep their default, which answers [`HsmError::NotSupported`].
 ///
 /// Methods are called by the driver, never by the state machine, and may take as long as the
-/// hardware takes.
+/// hardware takes: `dps-client` calls [`sign`](Self::sign), [`tpm_keys`](Self::tpm_keys) and
+/// [`activate`](Self::activate) on a thread of its own, one at a time, unless the module
+/// [works in place](Self::works_in_place). [`client_identity`](Self::client_identity) is asked on the
+/// thread that drives the registration: whatever takes time for it should be done before.
 pub trait Hsm: Send {
     /// The kind of proof this module gives. Must not change over its life.
     fn attestation(&self) -> Attestation;
+
+    /// Whether the module wants to be called on the thread that drives the registration: it only
+    /// computes, in well under a millisecond, or is bound to that thread. Nothing can end a
+    /// registration while such a module is at work. Must not change over its life.
+    fn works_in_place(&self) -> bool {
+        false
+    }
 
     /// The registration id that the module itself knows, if it does: the name given with a
     /// symmetric key, a certificate's common name. An id set by the application goes first.
@@ -122,6 +132,25 @@ pub trait Hsm: Send {
     /// be neither read nor made.
     fn tpm_keys(&mut self) -> Result<TpmKeys, HsmError> {
         Err(HsmError::NotSupported { operation: "present the keys of a TPM" })
+    }
+
+    /// The endorsement key of [`tpm_keys`](Self::tpm_keys) alone ([`Attestation::Tpm`]); a module
+    /// that can have it without the other should say so here.
+    ///
+    /// # Errors
+    ///
+    /// As [`tpm_keys`](Self::tpm_keys).
+    fn endorsement_key(&mut self) -> Result<Vec<u8>, HsmError> {
+        self.tpm_keys().map(|keys| keys.endorsement_key)
+    }
+
+    /// The storage root key of [`tpm_keys`](Self::tpm_keys) alone ([`Attestation::Tpm`]).
+    ///
+    /// # Errors
+    ///
+    /// As [`tpm_keys`](Self::tpm_keys).
+    fn storage_root_key(&mut self) -> Result<Vec<u8>, HsmError> {
+        self.tpm_keys().map(|keys| keys.storage_root_key)
     }
 
     /// Recovers the key in an activation blob (`wire-protocol.md` section 5.3) and makes it the

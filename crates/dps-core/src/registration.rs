@@ -313,6 +313,18 @@ impl Registration {
         matches!(self.state, State::Done)
     }
 
+    /// When it ends at the latest as things stand, and by which limit; `None` without limits, and
+    /// once it has ended.
+    pub fn ends(&self) -> Option<(Timestamp, Duration)> {
+        if self.is_finished() {
+            return None;
+        }
+        let policy = &self.config.policy;
+        let whole = self.deadline().zip(policy.deadline);
+        let phase = self.phase_deadline().zip(policy.request_timeout);
+        [whole, phase].into_iter().flatten().min()
+    }
+
     fn deadline(&self) -> Option<Timestamp> {
         self.config.policy.deadline.map(|limit| self.started + limit)
     }
@@ -469,7 +481,13 @@ impl Registration {
     }
 
     fn run_out(&mut self, limit: Duration) {
-        let during = self.stage;
+        let during = match self.state {
+            State::Signing(_)
+            | State::ReadingTpmKeys
+            | State::Activating { .. }
+            | State::ActivatingHubKey(_) => Stage::Hsm,
+            _ => self.stage,
+        };
         let mut error = Error::new(Stage::Deadline, ErrorKind::DeadlineExceeded { during, limit });
         if self.polls > 0 {
             let times =

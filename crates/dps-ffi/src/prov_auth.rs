@@ -61,8 +61,9 @@ impl ProvAuth {
 
     /// The endorsement key or the storage root key.
     pub(crate) fn tpm_key(&self, storage_root: bool) -> Result<Vec<u8>, String> {
-        let keys = self.tpm()?.tpm_keys().map_err(|error| error.to_string())?;
-        Ok(if storage_root { keys.storage_root_key } else { keys.endorsement_key })
+        let mut tpm = self.tpm()?;
+        let key = if storage_root { tpm.storage_root_key() } else { tpm.endorsement_key() };
+        key.map_err(|error| error.to_string())
     }
 
     pub(crate) fn import_key(&self, blob: &[u8]) -> Result<(), String> {

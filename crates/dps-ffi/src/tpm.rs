@@ -3,7 +3,9 @@
 use crate::failure::Failure;
 use core::fmt;
 use dps_client::dps_core::{Attestation, Hsm, HsmError, Mac, RegistrationId, TpmKeys};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
+use std::thread;
+use std::time::{Duration, Instant};
 
 #[cfg_attr(feature = "tpm", path = "tpm/tss.rs")]
 #[cfg_attr(not(feature = "tpm"), path = "tpm/none.rs")]
@@ -13,11 +15,18 @@ pub(crate) use driven::{BUILT_IN, set_tcti};
 
 /// A TPM that several share: a client, the registration that it runs, the hub's credentials.
 #[derive(Clone)]
-pub(crate) struct Tpm(Arc<Mutex<Box<dyn Hsm>>>);
+pub(crate) struct Tpm {
+    hsm: Arc<Mutex<Box<dyn Hsm>>>,
+    works_in_place: bool,
+}
+
+/// How long one waits for another who is at the TPM: it may hang.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Tpm {
     pub(crate) fn new(hsm: impl Hsm + 'static) -> Self {
-        Self(Arc::new(Mutex::new(Box::new(hsm))))
+        let works_in_place = hsm.works_in_place();
+        Self { hsm: Arc::new(Mutex::new(Box::new(hsm))), works_in_place }
     }
 
     /// The one that the library drives by itself, opened once: keys that are missing are made.
@@ -29,8 +38,24 @@ impl Tpm {
         driven::open()
     }
 
-    fn hsm(&self) -> MutexGuard<'_, Box<dyn Hsm>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn hsm(&self, operation: &'static str) -> Result<MutexGuard<'_, Box<dyn Hsm>>, HsmError> {
+        let began = Instant::now();
+        loop {
+            match self.hsm.try_lock() {
+                Ok(hsm) => return Ok(hsm),
+                Err(TryLockError::Poisoned(hsm)) => return Ok(hsm.into_inner()),
+                // A program's own module is the program's to wait for.
+                Err(TryLockError::WouldBlock)
+                    if self.works_in_place || began.elapsed() < PATIENCE =>
+                {
+                    thread::sleep(Duration::from_millis(5));
+                }
+                Err(TryLockError::WouldBlock) => {
+                    let reason = "it is still at work on something else".into();
+                    return Err(HsmError::Failed { operation, reason });
+                }
+            }
+        }
     }
 }
 
@@ -42,20 +67,32 @@ impl Hsm for Tpm {
         Attestation::Tpm
     }
 
+    fn works_in_place(&self) -> bool {
+        self.works_in_place
+    }
+
     fn registration_id(&mut self) -> Result<Option<RegistrationId>, HsmError> {
-        self.hsm().registration_id()
+        self.hsm("name the device")?.registration_id()
     }
 
     fn sign(&mut self, data: &[u8]) -> Result<Mac, HsmError> {
-        self.hsm().sign(data)
+        self.hsm("sign")?.sign(data)
     }
 
     fn tpm_keys(&mut self) -> Result<TpmKeys, HsmError> {
-        self.hsm().tpm_keys()
+        self.hsm("present its keys")?.tpm_keys()
+    }
+
+    fn endorsement_key(&mut self) -> Result<Vec<u8>, HsmError> {
+        self.hsm("present its endorsement key")?.endorsement_key()
+    }
+
+    fn storage_root_key(&mut self) -> Result<Vec<u8>, HsmError> {
+        self.hsm("present its storage root key")?.storage_root_key()
     }
 
     fn activate(&mut self, blob: &[u8]) -> Result<(), HsmError> {
-        self.hsm().activate(blob)
+        self.hsm("activate an identity key")?.activate(blob)
     }
 }
 

@@ -37,11 +37,11 @@ impl TpmPlugin {
         Ok(Self { interface, module: Arc::new(Mutex::new(module)) })
     }
 
-    fn endorsement_key(&self) -> Result<Vec<u8>, PluginError> {
+    fn read_endorsement_key(&self) -> Result<Vec<u8>, PluginError> {
         self.bytes("hsm_client_get_ek", self.interface.hsm_client_get_ek)
     }
 
-    fn storage_root_key(&self) -> Result<Vec<u8>, PluginError> {
+    fn read_storage_root_key(&self) -> Result<Vec<u8>, PluginError> {
         self.bytes("hsm_client_get_srk", self.interface.hsm_client_get_srk)
     }
 
@@ -90,12 +90,17 @@ impl TpmPlugin {
 }
 
 impl Hsm for TpmPlugin {
+    fn works_in_place(&self) -> bool {
+        // The C functions are called on the thread that makes the call, as their authors know it.
+        true
+    }
+
     fn attestation(&self) -> Attestation {
         Attestation::Tpm
     }
 
     fn registration_id(&mut self) -> Result<Option<RegistrationId>, HsmError> {
-        let key = self.endorsement_key().map_err(|error| error.during("name the device"))?;
+        let key = self.read_endorsement_key().map_err(|error| error.during("name the device"))?;
         Ok(Some(RegistrationId::from_endorsement_key(&key)))
     }
 
@@ -104,10 +109,16 @@ impl Hsm for TpmPlugin {
     }
 
     fn tpm_keys(&mut self) -> Result<TpmKeys, HsmError> {
-        const OPERATION: &str = "present the keys of a TPM";
-        let endorsement_key = self.endorsement_key().map_err(|error| error.during(OPERATION))?;
-        let storage_root_key = self.storage_root_key().map_err(|error| error.during(OPERATION))?;
-        Ok(TpmKeys { endorsement_key, storage_root_key })
+        let endorsement_key = self.endorsement_key()?;
+        Ok(TpmKeys { endorsement_key, storage_root_key: self.storage_root_key()? })
+    }
+
+    fn endorsement_key(&mut self) -> Result<Vec<u8>, HsmError> {
+        self.read_endorsement_key().map_err(|error| error.during("present its endorsement key"))
+    }
+
+    fn storage_root_key(&mut self) -> Result<Vec<u8>, HsmError> {
+        self.read_storage_root_key().map_err(|error| error.during("present its storage root key"))
     }
 
     fn activate(&mut self, blob: &[u8]) -> Result<(), HsmError> {

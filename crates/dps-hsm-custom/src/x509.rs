@@ -156,6 +156,11 @@ impl X509Plugin {
 }
 
 impl Hsm for X509Plugin {
+    fn works_in_place(&self) -> bool {
+        // The C functions are called on the thread that makes the call, as their authors know it.
+        true
+    }
+
     fn attestation(&self) -> Attestation {
         Attestation::X509
     }
@@ -185,6 +190,11 @@ struct SignerKey {
 }
 
 impl ClientKey for SignerKey {
+    fn works_in_place(&self) -> bool {
+        // The C functions are called on the thread that makes the call, as their authors know it.
+        true
+    }
+
     fn schemes(&self) -> Vec<SignatureScheme> {
         self.schemes.clone()
     }

@@ -7,7 +7,6 @@ use dps_hsm_x509::{CertifiedKey, X509Error, X509Hsm, pem_chain};
 use openssl::error::ErrorStack;
 use openssl::hash::MessageDigest;
 use openssl::pkey::{PKey, Private};
-use openssl::provider::Provider;
 use openssl::rsa::Padding;
 use openssl::sign::{RsaPssSaltlen, Signer};
 use std::ffi::CString;
@@ -53,32 +52,6 @@ pub enum OpensslError {
     /// The certificate is at fault.
     #[error(transparent)]
     Certificate(#[from] X509Error),
-}
-
-/// Providers that are loaded. Keys keep what they need themselves; others stay as long as this.
-pub struct Providers(Vec<Provider>);
-
-impl Providers {
-    /// Loads these in addition to OpenSSL's own, which stay in use.
-    ///
-    /// # Errors
-    ///
-    /// [`OpensslError::Provider`].
-    pub fn load(names: &[&str]) -> Result<Self, OpensslError> {
-        let load = |name: &&str| {
-            Provider::try_load(None, name, true).map_err(|error| OpensslError::Provider {
-                name: (*name).to_owned(),
-                reason: reason(&error),
-            })
-        };
-        names.iter().map(load).collect::<Result<_, _>>().map(Self)
-    }
-}
-
-impl fmt::Debug for Providers {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Providers({})", self.0.len())
-    }
 }
 
 /// A chain in PEM, the device's own certificate first, with the private key that OpenSSL finds by a
@@ -166,7 +139,7 @@ fn sign(
 }
 
 /// OpenSSL's words in one line.
-fn reason(error: &ErrorStack) -> String {
+pub(crate) fn reason(error: &ErrorStack) -> String {
     let words: Vec<&str> = error.errors().iter().filter_map(|error| error.reason()).collect();
     if words.is_empty() { "it says no more".to_owned() } else { words.join(", ") }
 }

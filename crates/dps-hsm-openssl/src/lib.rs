@@ -17,6 +17,8 @@
 //! crate of the project depends on this one.
 
 mod key;
+mod providers;
 mod store;
 
-pub use key::{OpensslError, Providers, x509};
+pub use key::{OpensslError, x509};
+pub use providers::Providers;

@@ -8,7 +8,6 @@ use dps_core::{Hsm as _, Now};
 use dps_hsm_openssl::{OpensslError, Providers, x509};
 use dps_hsm_x509::X509Hsm;
 use rcgen::{CertificateParams, KeyPair};
-use std::sync::{Mutex, MutexGuard};
 
 const KEYS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../dps-hsm-x509/test-keys/");
 const KINDS: [(&str, usize); 3] = [("p256", 1), ("p384", 1), ("rsa2048", 6)];
@@ -19,23 +18,12 @@ fn certificate(kind: &str) -> String {
     params.self_signed(&KeyPair::from_pem(&key).unwrap()).unwrap().pem()
 }
 
-/// OpenSSL loads its default provider by itself only as long as nobody else loads and unloads one,
-/// which a test does: it stays for all of this process. And what one thread unloads is missing in
-/// another that is at work just then, so tests take turns.
-fn alone() -> MutexGuard<'static, ()> {
-    static TURN: Mutex<()> = Mutex::new(());
-    let turn = TURN.lock().unwrap();
-    std::mem::forget(Providers::load(&["default"]).unwrap());
-    turn
-}
-
 fn load(certificate: &str, kind: &str) -> Result<X509Hsm, OpensslError> {
     x509(certificate.as_bytes(), &format!("file:{KEYS}{kind}.pkcs8.pem"), "provider=default")
 }
 
 #[test]
 fn a_key_that_a_provider_finds_signs_under_all_its_schemes() {
-    let _turn = alone();
     for (kind, count) in KINDS {
         let mut hsm = load(&certificate(kind), kind).unwrap();
         let identity = hsm.client_identity(Now::new(Default::default(), 1_900_000_000)).unwrap();
@@ -51,7 +39,6 @@ fn a_key_that_a_provider_finds_signs_under_all_its_schemes() {
 
 #[test]
 fn what_does_not_fit_or_is_not_there_is_told_apart() {
-    let _turn = alone();
     let chain = certificate("p256");
     let foreign = load(&chain, "p384").unwrap_err();
     assert!(matches!(foreign, OpensslError::KeyMismatch { count: 1, .. }), "{foreign}");

@@ -47,6 +47,17 @@ pub enum Pkcs11Error {
         /// The tokens.
         candidates: String,
     },
+    /// There is a PIN, and several tokens that it may be for. It is tried at none: each counts the
+    /// wrong ones, and locks.
+    #[error(
+        "the PIN was tried nowhere: it is for one token, and several match {uri}: {candidates}; name the one by token or serial in the URI, as in 'pkcs11:token=...'"
+    )]
+    PinForSeveral {
+        /// What was looked for.
+        uri: String,
+        /// The tokens.
+        candidates: String,
+    },
     /// A token that was there is not any more, or has lost its key.
     #[error(
         "the token {token:?} is gone: {reason}; put it back, or start again with the one that is there"

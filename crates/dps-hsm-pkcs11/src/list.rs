@@ -37,18 +37,26 @@ pub struct ObjectEntry {
 }
 
 /// Lists the tokens that match a URI (`pkcs11:` matches all), with those of their keys and
-/// certificates that match. Without a PIN nobody logs in, and private keys stay out of sight on most tokens.
+/// certificates that match. Without a PIN nobody logs in, and private keys stay out of sight on most
+/// tokens. A PIN that does not come from a function, which is told the token, is for one token only:
+/// where several match that want a login, it is tried at none.
 ///
 /// # Errors
 ///
-/// [`Pkcs11Error`], also when a PIN is given and one of the tokens refuses it.
+/// [`Pkcs11Error`], also [`Pkcs11Error::PinForSeveral`], and when a PIN is given and the token
+/// refuses it.
 pub fn list(uri: &Pkcs11Uri, access: &Access) -> Result<Vec<TokenEntry>, Pkcs11Error> {
     let module = module::load(uri, access.module_path())?;
+    let tokens = token::matching(&module, uri, &token::all(&module)?)?;
+    let wanting_login = tokens.iter().filter(|token| token.info.login_required()).count();
+    if wanting_login > 1 && pin::is_for_one_token(uri, access.pin_source()) {
+        return Err(Pkcs11Error::PinForSeveral {
+            uri: uri.path(),
+            candidates: token::names(&tokens),
+        });
+    }
     let mut entries = Vec::new();
-    for token in token::all(&module)? {
-        if !token::matches(&module, uri, &token)? {
-            continue;
-        }
+    for token in tokens {
         let label = token.label();
         let session = token::open(&module, &token)?;
         let has_pin = pin::find(uri, access.pin_source(), &label)?.is_some();

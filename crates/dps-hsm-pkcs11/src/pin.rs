@@ -74,6 +74,14 @@ impl PinSource {
     }
 }
 
+/// Whether there may be a PIN, and the same one whatever token it is for: only a function is told
+/// which one that is.
+pub(crate) fn is_for_one_token(uri: &Pkcs11Uri, given: &PinSource) -> bool {
+    uri.pin_value.is_some()
+        || uri.pin_source.is_some()
+        || !matches!(given.0, Source::None | Source::Callback(_))
+}
+
 /// The PIN for a token: the URI's own, or else what the caller has given.
 pub(crate) fn find(
     uri: &Pkcs11Uri,
@@ -173,6 +181,21 @@ mod tests {
         assert!(unset.contains("NO_SUCH_PIN is not set"), "{unset}");
         for source in [given, ask, variable] {
             assert!(!format!("{source:?}").contains("given"));
+        }
+    }
+
+    #[test]
+    fn only_a_function_has_a_pin_for_each_token() {
+        let plain = Pkcs11Uri::parse("pkcs11:").unwrap();
+        let ask = || PinSource::callback(|_| None);
+        for source in [PinSource::none(), ask()] {
+            assert!(!is_for_one_token(&plain, &source), "{source:?}");
+        }
+        for source in [PinSource::value("1"), PinSource::file("/x"), PinSource::variable("X")] {
+            assert!(is_for_one_token(&plain, &source), "{source:?}");
+        }
+        for uri in ["pkcs11:?pin-value=1", "pkcs11:?pin-source=/x"] {
+            assert!(is_for_one_token(&Pkcs11Uri::parse(uri).unwrap(), &ask()), "{uri}");
         }
     }
 

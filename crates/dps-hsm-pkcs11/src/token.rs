@@ -53,30 +53,39 @@ pub(crate) fn all(module: &Pkcs11) -> Result<Vec<Token>, Pkcs11Error> {
 /// The one token that a URI means.
 pub(crate) fn find(module: &Pkcs11, uri: &Pkcs11Uri) -> Result<Token, Pkcs11Error> {
     let all = all(module)?;
-    let mut matching = Vec::new();
-    for token in &all {
-        if matches(module, uri, token)? {
-            matching.push(token.clone());
-        }
-    }
-    let mut matching = matching.into_iter();
-    match (matching.next(), matching.as_slice()) {
-        (Some(only), []) => Ok(only),
-        (Some(first), others) => {
-            let names: Vec<String> =
-                std::iter::once(&first).chain(others).map(Token::name).collect();
-            Err(Pkcs11Error::SeveralTokens { uri: uri.path(), candidates: names.join(", ") })
-        }
-        (None, _) => {
-            let mut names: Vec<String> = all.iter().map(Token::name).collect();
-            names.sort_unstable();
-            let present = match names.as_slice() {
+    match matching(module, uri, &all)?.as_slice() {
+        [only] => Ok(only.clone()),
+        [] => {
+            let present = match all.as_slice() {
                 [] => "the module shows no token at all".to_owned(),
-                _ => format!("there is {}", names.join(", ")),
+                _ => format!("there is {}", names(&all)),
             };
             Err(Pkcs11Error::NoToken { uri: uri.path(), present: with_unknown(present, uri) })
         }
+        several => Err(Pkcs11Error::SeveralTokens { uri: uri.path(), candidates: names(several) }),
     }
+}
+
+/// Those of the tokens that a URI means.
+pub(crate) fn matching(
+    module: &Pkcs11,
+    uri: &Pkcs11Uri,
+    all: &[Token],
+) -> Result<Vec<Token>, Pkcs11Error> {
+    let mut found = Vec::new();
+    for token in all {
+        if matches(module, uri, token)? {
+            found.push(token.clone());
+        }
+    }
+    Ok(found)
+}
+
+/// A list of candidates, always in the same order.
+pub(crate) fn names(tokens: &[Token]) -> String {
+    let mut names: Vec<String> = tokens.iter().map(Token::name).collect();
+    names.sort_unstable();
+    names.join(", ")
 }
 
 /// Mentions attributes that were passed over: one may be a typing error.
@@ -87,11 +96,7 @@ pub(crate) fn with_unknown(text: String, uri: &Pkcs11Uri) -> String {
     }
 }
 
-pub(crate) fn matches(
-    module: &Pkcs11,
-    uri: &Pkcs11Uri,
-    token: &Token,
-) -> Result<bool, Pkcs11Error> {
+fn matches(module: &Pkcs11, uri: &Pkcs11Uri, token: &Token) -> Result<bool, Pkcs11Error> {
     // Fields are filled up with spaces.
     let same = |wanted: &Option<String>, field: &str| {
         wanted.as_ref().is_none_or(|wanted| wanted.trim_end() == field.trim_end())

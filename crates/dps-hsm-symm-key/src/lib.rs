@@ -49,6 +49,10 @@ impl SymmetricKeyHsm {
 }
 
 impl Hsm for SymmetricKeyHsm {
+    fn works_in_place(&self) -> bool {
+        true
+    }
+
     fn attestation(&self) -> Attestation {
         Attestation::SymmetricKey
     }

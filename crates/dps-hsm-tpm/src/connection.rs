@@ -101,7 +101,20 @@ impl Connection {
         if self.handles(handle, 1)?.first() != Some(&wanted) {
             return Ok(None);
         }
-        let object = self.run("TPM2_ReadPublic", |context| context.tr_from_tpm_public(wanted))?;
+        let read = self.run("TPM2_ReadPublic", |context| context.tr_from_tpm_public(wanted));
+        let object = match read.map_err(|error| (error.code(), error)) {
+            Ok(object) => object,
+            // Keys of a hierarchy that is switched off are listed still, unless this one was
+            // removed just now.
+            Err((Some(code), _)) if response::is_no_handle(code) => {
+                let is_listed = self.handles(handle, 1)?.first() == Some(&wanted);
+                return match is_listed {
+                    true => Err(TpmError::HierarchyOff { handle, code }),
+                    false => Ok(None),
+                };
+            }
+            Err((_, error)) => return Err(error),
+        };
         let key = KeyHandle::from(object);
         let (public, _, _) = self.run("TPM2_ReadPublic", |context| context.read_public(key))?;
         let marshalled = template::marshalled(&public)?;

@@ -83,8 +83,18 @@ pub enum TpmError {
         /// The kind that is needed.
         wanted: &'static str,
     },
+    /// The TPM lists a key at a handle, and does not let it be used.
+    #[error(
+        "TPM2_ReadPublic failed: the key at the TPM's handle {handle:#010x} belongs to a hierarchy that is disabled (TPM_RC_HANDLE, code {code:#x})"
+    )]
+    HierarchyOff {
+        /// The handle.
+        handle: u32,
+        /// The TPM's response code.
+        code: u32,
+    },
     /// There is no key at a handle.
-    #[error("the TPM has no {wanted} at the handle {handle:#010x}")]
+    #[error("the TPM does not have {wanted} at the handle {handle:#010x}")]
     NoKey {
         /// The handle.
         handle: u32,
@@ -128,7 +138,8 @@ impl TpmError {
         match self {
             Self::Unreachable { code, .. }
             | Self::Command { code, .. }
-            | Self::RefusedBlob { code, .. } => Some(*code),
+            | Self::RefusedBlob { code, .. }
+            | Self::HierarchyOff { code, .. } => Some(*code),
             Self::IdentityLost { cause } => cause.code(),
             _ => None,
         }
@@ -163,7 +174,10 @@ impl TpmError {
             Self::OtherKey { .. } | Self::Occupied { .. } => {
                 "if nobody needs that key, remove it with tpm2_evictcontrol -c and the handle"
             }
-            Self::NoKey { .. } => "check the handle; an identity key comes with a registration",
+            Self::HierarchyOff { .. } => response::HIERARCHIES,
+            Self::NoKey { .. } => {
+                "check the handle; an identity key comes with a registration, and keys go when the TPM is cleared"
+            }
             Self::BadHandle { .. } => "give for example 0x81000200",
             Self::IdentityLost { .. } => "register again",
         }

@@ -85,8 +85,7 @@ impl Hsm for TpmHsm {
     }
 
     fn registration_id(&mut self) -> Result<Option<RegistrationId>, HsmError> {
-        let keys = self.keys().map_err(|error| error.failed("read its endorsement key"))?;
-        Ok(Some(keys.registration_id()))
+        Ok(Some(RegistrationId::from_endorsement_key(&self.endorsement_key()?)))
     }
 
     fn sign(&mut self, data: &[u8]) -> Result<Mac, HsmError> {
@@ -96,6 +95,16 @@ impl Hsm for TpmHsm {
 
     fn tpm_keys(&mut self) -> Result<TpmKeys, HsmError> {
         self.keys().map(|keys| keys.0).map_err(|error| error.failed("read its keys"))
+    }
+
+    fn endorsement_key(&mut self) -> Result<Vec<u8>, HsmError> {
+        let read = |tpm| Ok(primary::endorsement_key(&mut Connection::open(tpm)?)?.marshalled);
+        read(&self.tpm).map_err(|error: TpmError| error.failed("read its endorsement key"))
+    }
+
+    fn storage_root_key(&mut self) -> Result<Vec<u8>, HsmError> {
+        let read = |tpm| Ok(primary::storage_root_key(&mut Connection::open(tpm)?)?.marshalled);
+        read(&self.tpm).map_err(|error: TpmError| error.failed("read its storage root key"))
     }
 
     fn activate(&mut self, blob: &[u8]) -> Result<(), HsmError> {

@@ -146,6 +146,15 @@ fn of_tpm(base: u32) -> (&'static str, &'static str) {
     }
 }
 
+/// What to do about hierarchies that are disabled.
+pub(crate) const HIERARCHIES: &str =
+    "enable the owner and endorsement hierarchies in the firmware's settings";
+
+/// Whether the TPM says that there is nothing at a handle (`TPM_RC_HANDLE`).
+pub(crate) fn is_no_handle(code: u32) -> bool {
+    layer(code) == Layer::Tpm && base(code) == 0x8b
+}
+
 /// What to do.
 pub(crate) fn hint(code: u32) -> &'static str {
     match layer(code) {
@@ -158,7 +167,7 @@ pub(crate) fn hint(code: u32) -> &'static str {
         Layer::Tpm => {}
     }
     match base(code) {
-        0x85 | 0x120 => "enable the owner and endorsement hierarchies in the firmware's settings",
+        0x85 | 0x120 => HIERARCHIES,
         0x8e | 0xa2 => {
             "give the right authorization values: those that the TPM's owner has set for the owner and endorsement hierarchies, or the key's own"
         }

@@ -70,6 +70,28 @@ fn keys_are_the_ones_that_other_programs_derive_from_the_templates() {
 }
 
 #[test]
+fn each_key_can_be_had_without_the_other() {
+    let swtpm = Swtpm::start();
+    let mut hsm = TpmHsm::open(tpm(&swtpm)).unwrap();
+    let keys = hsm.keys().unwrap();
+    // The storage root key is gone, and making it anew wants the owner's authorization value.
+    tool(&swtpm, "tpm2_evictcontrol", &["-C", "o", "-c", "0x81000001"]);
+    tool(&swtpm, "tpm2_changeauth", &["-c", "owner", "own"]);
+    assert!(hsm.tpm_keys().is_err());
+    assert_eq!(hsm.endorsement_key().unwrap(), keys.endorsement_key());
+    assert_eq!(hsm.registration_id().unwrap().unwrap(), keys.registration_id());
+    let text = hsm.storage_root_key().unwrap_err().to_string();
+    assert!(text.contains("storage root key") && text.contains("TPM2_CreatePrimary"), "{text}");
+    // The other way round.
+    tool(&swtpm, "tpm2_changeauth", &["-c", "owner", "-p", "own"]);
+    assert_eq!(hsm.storage_root_key().unwrap(), keys.storage_root_key());
+    tool(&swtpm, "tpm2_evictcontrol", &["-C", "o", "-c", "0x81010001"]);
+    tool(&swtpm, "tpm2_changeauth", &["-c", "endorsement", "end"]);
+    assert_eq!(hsm.storage_root_key().unwrap(), keys.storage_root_key());
+    assert!(hsm.endorsement_key().is_err() && hsm.registration_id().is_err());
+}
+
+#[test]
 fn a_simulator_that_nobody_has_started_up_is_started_up() {
     let mut swtpm = Swtpm::start_without_startup();
     let mut hsm = TpmHsm::open(tpm(&swtpm)).unwrap();

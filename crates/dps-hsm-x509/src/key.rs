@@ -142,6 +142,10 @@ fn ec(der: &[u8], leaf: &Certificate, curve: Option<&[u8]>) -> Result<SoftwareKe
 }
 
 impl ClientKey for SoftwareKey {
+    fn works_in_place(&self) -> bool {
+        true
+    }
+
     fn schemes(&self) -> Vec<SignatureScheme> {
         match self {
             Self::Rsa(_) => RSA_SCHEMES.to_vec(),

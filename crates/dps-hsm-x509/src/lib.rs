@@ -179,6 +179,10 @@ impl X509Hsm {
 }
 
 impl Hsm for X509Hsm {
+    fn works_in_place(&self) -> bool {
+        true
+    }
+
     fn attestation(&self) -> Attestation {
         Attestation::X509
     }

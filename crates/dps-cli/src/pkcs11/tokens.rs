@@ -47,8 +47,13 @@ pub(crate) fn list(options: &Pkcs11List) -> Result<(), Failure> {
         uri = uri.or_module(module);
     }
     let tokens = dps_hsm_pkcs11::list(&uri, &access(&options.tokens)).map_err(|error| {
-        let what = "the tokens cannot be listed";
-        Failure::new(code(&error), what).why(error)
+        let failure = Failure::new(code(&error), "the tokens cannot be listed").why(&error);
+        match error {
+            Pkcs11Error::PinForSeveral { .. } => failure.remedy(format!(
+                "or list all of them without a PIN: no --pin-file, no {PIN_VARIABLE}"
+            )),
+            _ => failure,
+        }
     })?;
     if options.json {
         output::line(json!({ "tokens": tokens.iter().map(in_json).collect::<Vec<_>>() }));
@@ -138,6 +143,7 @@ fn code(error: &Pkcs11Error) -> u8 {
         | Pkcs11Error::ModuleUnusable { .. }
         | Pkcs11Error::NoPin { .. }
         | Pkcs11Error::PinSource(_)
+        | Pkcs11Error::PinForSeveral { .. }
         | Pkcs11Error::Certificate(_) => exit::CONFIG,
         _ => exit::HSM,
     }

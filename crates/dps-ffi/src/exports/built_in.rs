@@ -195,13 +195,13 @@ unsafe extern "C" fn activate(handle: Handle, key: *const c_uchar, length: usize
 }
 
 unsafe extern "C" fn get_ek(handle: Handle, key: *mut *mut c_uchar, length: *mut usize) -> c_int {
-    let keys = || with_tpm(handle, Tpm::tpm_keys).map(|keys| keys.endorsement_key);
+    let keys = || with_tpm(handle, |tpm| tpm.endorsement_key());
     // SAFETY: by the table's rules NULL or writable.
     unsafe { give_bytes((key, length), keys) }
 }
 
 unsafe extern "C" fn get_srk(handle: Handle, key: *mut *mut c_uchar, length: *mut usize) -> c_int {
-    let keys = || with_tpm(handle, Tpm::tpm_keys).map(|keys| keys.storage_root_key);
+    let keys = || with_tpm(handle, |tpm| tpm.storage_root_key());
     // SAFETY: by the table's rules NULL or writable.
     unsafe { give_bytes((key, length), keys) }
 }

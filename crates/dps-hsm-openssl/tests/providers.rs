@@ -1,0 +1,84 @@
+//! What loading providers leaves behind, each time in a process of its own.
+
+// A helper of a test may stop the test where it stands.
+#![allow(clippy::unwrap_used)]
+
+use dps_hsm_openssl::{Providers, x509};
+use rcgen::{CertificateParams, KeyPair};
+use std::env;
+use std::process::Command;
+
+const KEY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../dps-hsm-x509/test-keys/p256.pkcs8.pem");
+const CHILD: &str = "DPS_TEST_OPENSSL_CHILD";
+
+/// Runs the calling test again in a process of its own: `body`, and then that a key can be used.
+fn and_then_keys_can_be_used(test: &str, body: impl FnOnce()) {
+    if env::var_os(CHILD).is_none() {
+        let mut again = Command::new(env::current_exe().unwrap());
+        let done = again.args([test, "--exact", "--nocapture"]).env(CHILD, "1").output().unwrap();
+        let text = String::from_utf8_lossy(&done.stdout);
+        let errors = String::from_utf8_lossy(&done.stderr);
+        assert!(done.status.success() && text.contains("1 passed"), "{text}{errors}");
+        return;
+    }
+    body();
+    use_key();
+}
+
+fn use_key() {
+    let key = KeyPair::from_pem(&std::fs::read_to_string(KEY).unwrap()).unwrap();
+    let params = CertificateParams::new(vec!["device".to_owned()]).unwrap();
+    let chain = params.self_signed(&key).unwrap().pem();
+    x509(chain.as_bytes(), &format!("file:{KEY}"), "").unwrap();
+    x509(chain.as_bytes(), &format!("file:{KEY}"), "provider=default").unwrap();
+}
+
+#[test]
+fn one_that_cannot_be_loaded_changes_nothing() {
+    and_then_keys_can_be_used("one_that_cannot_be_loaded_changes_nothing", || {
+        assert!(Providers::load(&["no-such-provider"]).is_err());
+    });
+}
+
+#[test]
+fn what_was_loaded_before_a_failure_changes_nothing() {
+    and_then_keys_can_be_used("what_was_loaded_before_a_failure_changes_nothing", || {
+        assert!(Providers::load(&["default", "no-such-provider"]).is_err());
+        assert!(Providers::load(&["base", "no-such-provider"]).is_err());
+    });
+}
+
+#[test]
+fn what_is_loaded_leaves_openssls_own_in_use() {
+    and_then_keys_can_be_used("what_is_loaded_leaves_openssls_own_in_use", || {
+        Providers::load(&["base"]).unwrap();
+    });
+}
+
+#[test]
+fn a_failure_after_the_first_use_changes_nothing() {
+    and_then_keys_can_be_used("a_failure_after_the_first_use_changes_nothing", || {
+        use_key();
+        assert!(Providers::load(&["default", "no-such-provider"]).is_err());
+    });
+}
+
+#[test]
+fn others_use_keys_while_providers_come_and_fail() {
+    and_then_keys_can_be_used("others_use_keys_while_providers_come_and_fail", || {
+        std::thread::scope(|scope| {
+            for number in 0..4 {
+                scope.spawn(move || {
+                    for _ in 0..100 {
+                        if number % 2 == 0 {
+                            assert!(Providers::load(&["default", "no-such-provider"]).is_err());
+                            Providers::load(&["default", "base"]).unwrap();
+                        } else {
+                            use_key();
+                        }
+                    }
+                });
+            }
+        });
+    });
+}
