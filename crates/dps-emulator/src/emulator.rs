@@ -10,7 +10,7 @@ use crate::server;
 use crate::service::{OpenError, Service};
 use crate::store::StoreError;
 use crate::summary::{
-    EndpointSummary, EnrollmentGroupSummary, IndividualEnrollmentSummary, Summary,
+    EndpointSummary, Endpoints, EnrollmentGroupSummary, IndividualEnrollmentSummary, Summary,
 };
 use crate::webhook;
 use core::fmt;
@@ -164,6 +164,14 @@ impl Emulator {
         let amqp = OpenDoor::open_at(Door::Amqp, &config, config.amqp_port, 5671)?;
         let amqp_address = amqp.address;
         let service = Arc::new(Service::open(&config, random, server::now())?);
+        let endpoints = Endpoints {
+            mqtt: EndpointSummary::new(mqtt_address),
+            https: EndpointSummary::new(https_address),
+            amqp: EndpointSummary::new(amqp_address),
+        };
+        service.listens_at(endpoints, server::now);
+        // Also those that an earlier service has left in the state file.
+        certificates.follow(service.iot_hubs());
 
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
@@ -246,12 +254,13 @@ impl Emulator {
         self.service.enrollments()
     }
 
-    /// The hubs' host names.
-    pub fn hubs(&self) -> &[String] {
+    /// The linked hubs' host names, as they are now.
+    pub fn hubs(&self) -> Vec<String> {
         self.service.hubs()
     }
 
-    /// One of the hubs, with its devices; `None` when there is none of this name.
+    /// One of the hubs, with its devices; `None` when there is none of this name. One that was unlinked
+    /// is there as long as the service runs, or it has devices.
     pub fn hub(&self, name: &str) -> Option<Hub> {
         Hub::new(self.service.iot_hubs(), name)
     }
@@ -269,12 +278,19 @@ impl Emulator {
     /// With what, and under which name, the service API is used on this machine: a connection
     /// string, which holds a key. Its host has a port unless that is the usual one.
     pub fn connection_string(&self) -> Zeroizing<String> {
-        let EndpointSummary { host, port } = EndpointSummary::new(self.https_address);
-        let host = if host.contains(':') { format!("[{host}]") } else { host };
-        match port {
-            443 => self.service.connection_string(&host),
-            port => self.service.connection_string(&format!("{host}:{port}")),
-        }
+        self.service.connection_string(&EndpointSummary::new(self.https_address).authority())
+    }
+
+    /// Opens the admin API and the service API, as `Authorization: Bearer` and the token: a new one
+    /// at each start.
+    pub fn page_token(&self) -> &str {
+        self.service.page_token()
+    }
+
+    /// Where the service's page is, which asks for the [`page_token`](Self::page_token) where it
+    /// must.
+    pub fn page_url(&self) -> String {
+        format!("https://{}/", EndpointSummary::new(self.https_address).authority())
     }
 
     /// Everything a device or test needs, keys included, for printing as JSON.
@@ -296,7 +312,9 @@ impl Emulator {
                 .map(|enrollment| IndividualEnrollmentSummary::new(enrollment))
                 .collect(),
             connection_string: self.connection_string().to_string(),
-            hubs: self.hubs().to_vec(),
+            page_url: self.page_url(),
+            page_token: self.page_token().to_owned(),
+            hubs: self.hubs(),
         }
     }
 

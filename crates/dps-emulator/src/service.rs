@@ -1,20 +1,24 @@
 //! Registration and polling, whatever the protocol: requests come as values with the time, and
 //! replies go as values (`wire-protocol.md` sections 3.3, 3.4, 6 and 7.6).
 
+mod admin;
 mod allocation;
 pub(crate) mod api;
 mod authentication;
+mod authorization;
 mod custom;
 mod identities;
 mod identity;
 mod opening;
 mod operations;
+mod page_token;
 mod policies;
 mod provision;
 mod refusal;
 mod reply;
 mod tpm;
 
+pub(crate) use admin::Provenance;
 pub(crate) use api::{ApiAnswer, ApiRequest, MAX_BODY_BYTES};
 pub use custom::{WebhookAnswer, WebhookCall};
 pub use identity::{Credentials, DeviceIdentity};
@@ -23,6 +27,7 @@ pub(crate) use refusal::Refusal;
 pub use reply::Reply;
 
 use crate::config::{DisabledReply, ProvisioningStatus};
+use crate::events::{Event, Events, Kind};
 use crate::hub;
 use crate::model::{
     EnrollmentGroup, HubDevice, HubDevices, Hubs, IndividualEnrollment, Model, Records,
@@ -30,15 +35,21 @@ use crate::model::{
 };
 use crate::random::Random;
 use crate::store::{Durability, Store, Ticket};
+use crate::summary::Endpoints;
 use allocation::Choice;
 use authentication::{Expiry, Match};
+use core::net::IpAddr;
 use core::time::Duration;
 use custom::Waiting;
+use dps_core::wire::RegistrationStatus;
 use operations::{Operation, Operations, Outcome, Verdict};
+use page_token::PageToken;
 use policies::Policies;
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use tokio::sync::Notify;
+use std::sync::{
+    Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+};
+use tokio::sync::{Notify, watch};
 use zeroize::Zeroizing;
 
 /// The provisioning service without any protocol. Reads no clock: `now` is always the time
@@ -46,14 +57,18 @@ use zeroize::Zeroizing;
 #[derive(Debug)]
 pub struct Service {
     settings: Settings,
-    hubs: Hubs,
-    /// The same hubs with their devices, where assigned devices connect.
+    /// The hubs with their devices, where assigned devices connect. One that is unlinked keeps its
+    /// devices.
     iot_hubs: Arc<hub::Hubs>,
     policies: Policies,
     /// Enrollments. Whoever needs this lock and that of the state takes this one first.
     model: RwLock<Model>,
     state: Mutex<State>,
     store: Store,
+    page_token: PageToken,
+    /// Where it can be reached, once it can.
+    endpoints: OnceLock<Endpoints>,
+    events: Arc<Events>,
     /// Wakes the one who makes the calls of webhooks.
     call_waiting: Notify,
 }
@@ -62,6 +77,9 @@ pub struct Service {
 #[derive(Debug)]
 struct Settings {
     id_scope: String,
+    /// Where it listens.
+    address: IpAddr,
+    server_names: Vec<String>,
     retry_after_seconds: u32,
     assignment_delay: Duration,
     clock_skew: Duration,
@@ -72,6 +90,8 @@ struct Settings {
 /// What changes with requests.
 #[derive(Debug)]
 struct State {
+    /// Those that devices are assigned to.
+    hubs: Hubs,
     records: Records,
     devices: HubDevices,
     operations: Operations,
@@ -103,9 +123,9 @@ impl Service {
         &self.settings.id_scope
     }
 
-    /// The hubs' host names.
-    pub fn hubs(&self) -> &[String] {
-        self.hubs.names()
+    /// The linked hubs' host names, as they are now.
+    pub fn hubs(&self) -> Vec<String> {
+        self.state().hubs.names().to_vec()
     }
 
     /// The individual enrollments as they are now, with their keys, sorted by registration id.
@@ -134,6 +154,27 @@ impl Service {
         self.policies.connection_string(host)
     }
 
+    /// Opens the admin API and the service API, as `Authorization: Bearer` and the token.
+    pub fn page_token(&self) -> &str {
+        self.page_token.reveal()
+    }
+
+    /// Tells the service where it can be reached, once, and what time it is there.
+    pub(crate) fn listens_at(&self, endpoints: Endpoints, clock: fn() -> Duration) {
+        let _ = self.endpoints.set(endpoints);
+        self.events.set_clock(clock);
+    }
+
+    /// What happened lately.
+    pub(crate) fn events(&self) -> &Events {
+        &self.events
+    }
+
+    /// Tells when something happens from now on.
+    pub(crate) fn happenings(&self) -> watch::Receiver<u64> {
+        self.events.watch()
+    }
+
     /// The registration records as they stand at `now`, sorted by registration id.
     pub fn registrations(&self, now: Duration) -> Vec<RegistrationRecord> {
         self.state().records.snapshot(now)
@@ -154,6 +195,8 @@ impl Service {
         if let Err(refusal) = &verdict {
             tracing::warn!(registration_id = %identity.registration_id, reason = %refusal,
                 "connection refused");
+            let event = Event::new(Kind::ConnectionRefused).registration(&identity.registration_id);
+            self.events.add(event.because(refusal), now);
         }
         verdict.is_ok()
     }
@@ -234,7 +277,9 @@ impl Service {
         body: &[u8],
         now: Duration,
     ) -> Result<Reply, Refusal> {
+        let event = |kind| Event::new(kind).registration(&identity.registration_id);
         if let Some(challenge) = self.challenge_register(identity, credentials, body, now)? {
+            self.events.add(event(Kind::RegistrationChallenged), now);
             return Ok(challenge);
         }
         let found = self.authenticate(identity, credentials, now, Expiry::Checked)?;
@@ -251,6 +296,7 @@ impl Service {
         if let Some(pending) = state.pending(identity, now) {
             return Ok(Reply::accepted(pending, self.settings.retry_after_seconds));
         }
+        self.events.add(event(Kind::RegistrationRequested), now);
         let before = state.records.get(&identity.registration_id);
         let current_hub = before.and_then(|record| record.assigned_hub.clone());
         let stays = found.placement().reprovision_policy.is_none_or(|p| !p.update_hub_assignment);
@@ -260,7 +306,7 @@ impl Service {
                 as_failure: self.settings.disabled_reply == DisabledReply::Failed,
             }),
             Some(hub) => Ok(Verdict::Assign { hub, twin: None, payload: None }),
-            None => match allocation::choose(id, found.placement(), &self.hubs, identity.source) {
+            None => match allocation::choose(id, found.placement(), &state.hubs, identity.source) {
                 Choice::Hub(hub) => Ok(Verdict::Assign { hub, twin: None, payload: None }),
                 Choice::None => Ok(custom::no_hub()),
                 Choice::Ask(webhook, linked_hubs) => {
@@ -322,6 +368,7 @@ impl Service {
             error_code = record.error_code,
             "registration decided"
         );
+        self.events.add(decision(&record), now);
         let State { random, tpms, .. } = state;
         let tpm = Self::hub_key_for_tpm(tpms, &record, random);
         Outcome { ready_at, record, tpm, ticket: self.store.append(changes) }
@@ -344,7 +391,9 @@ impl Service {
         let model = self.model();
         let mut state = self.state();
         let Some(waiting) = state.waiting.remove(operation_id) else { return };
-        let Waiting { identity, found, linked_hubs, begun } = waiting;
+        let Waiting { identity, found, mut linked_hubs, begun } = waiting;
+        // The webhook may have chosen before one of them was unlinked.
+        linked_hubs.retain(|name| state.hubs.find(name).is_some());
         let verdict = match found.still_stands(&model, &identity.registration_id) {
             true => custom::verdict(answer, &linked_hubs, &state.random.guid()),
             false => custom::enrollment_changed(),
@@ -400,6 +449,9 @@ impl Service {
     fn refuse(&self, identity: &DeviceIdentity, refusal: &Refusal, now: Duration) -> Reply {
         tracing::warn!(registration_id = %identity.registration_id, reason = %refusal,
             status = refusal.status(), error_code = refusal.error_code(), "request refused");
+        let event = Event::new(Kind::RequestRefused).registration(&identity.registration_id);
+        let event = event.refusal(refusal.status(), refusal.error_code()).because(refusal);
+        self.events.add(event, now);
         let is_busy = matches!(refusal, Refusal::Busy);
         let retry_after = is_busy.then_some(self.settings.retry_after_seconds);
         Reply { retry_after, ..Reply::error(refusal, self.guid(), now) }
@@ -456,6 +508,29 @@ impl Service {
     /// A panic elsewhere cannot leave the state half-changed: every change is one insertion.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What became of a registration.
+fn decision(record: &RegistrationRecord) -> Event {
+    let kind = match record.status {
+        RegistrationStatus::Assigned => Kind::RegistrationAssigned,
+        RegistrationStatus::Disabled => Kind::RegistrationDisabled,
+        _ => Kind::RegistrationFailed,
+    };
+    let mut event = Event::new(kind).registration(&record.registration_id);
+    if let (Kind::RegistrationAssigned, Some(hub)) = (kind, &record.assigned_hub) {
+        event = event.hub(hub);
+        if let Some(id) = &record.device_id {
+            event = event.device(id);
+        }
+    }
+    if let Some(code) = record.error_code {
+        event = event.error_code(code);
+    }
+    match record.error_message.as_ref().or(record.substatus.as_ref()) {
+        Some(why) => event.because(why),
+        None => event,
     }
 }
 

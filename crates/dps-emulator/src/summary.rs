@@ -34,6 +34,10 @@ pub struct Summary {
     pub hubs: Vec<String>,
     /// How to use the service API, with a key.
     pub connection_string: String,
+    /// Where the service's page is.
+    pub page_url: String,
+    /// What opens it, the admin API and the service API: a new one at each start.
+    pub page_token: String,
 }
 
 impl fmt::Debug for Summary {
@@ -70,6 +74,21 @@ impl EndpointSummary {
         };
         Self { host, port: address.port() }
     }
+
+    /// Host and port as they stand in a URL; without the port if it is that of https.
+    pub(crate) fn authority(&self) -> String {
+        let Self { host, port } = self;
+        let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
+        if *port == 443 { host } else { format!("{host}:{port}") }
+    }
+}
+
+/// Where all doors are.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Endpoints {
+    pub(crate) mqtt: EndpointSummary,
+    pub(crate) https: EndpointSummary,
+    pub(crate) amqp: EndpointSummary,
 }
 
 /// An enrollment group.

@@ -131,6 +131,8 @@ fn print_text(summary: &Summary, ca_out: Option<&Path>) {
         }
     }
     output::line(format_args!("  Service API       {}", summary.connection_string));
+    output::line(format_args!("  Web page          {}", summary.page_url));
+    output::line(format_args!("  Page token        {}", summary.page_token));
     match ca_out {
         Some(path) => output::line(format_args!("  CA certificate    {}", path.display())),
         None => output::line(format_args!("\n{}", summary.ca_pem.trim_end())),

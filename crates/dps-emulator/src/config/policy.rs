@@ -38,7 +38,7 @@ impl SharedAccessPolicyConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[non_exhaustive]
 pub enum Permission {
-    /// Changing the service itself. No operation here needs it.
+    /// Changing the service itself: the admin API, which is the local service's own.
     ServiceConfig,
     /// Reading enrollments.
     EnrollmentRead,
@@ -51,14 +51,17 @@ pub enum Permission {
 }
 
 impl Permission {
+    /// Everything.
+    pub(crate) const ALL: [Self; 5] = [
+        Self::ServiceConfig,
+        Self::EnrollmentRead,
+        Self::EnrollmentWrite,
+        Self::RegistrationStatusRead,
+        Self::RegistrationStatusWrite,
+    ];
+
     pub(crate) fn all() -> Vec<Self> {
-        vec![
-            Self::ServiceConfig,
-            Self::EnrollmentRead,
-            Self::EnrollmentWrite,
-            Self::RegistrationStatusRead,
-            Self::RegistrationStatusWrite,
-        ]
+        Self::ALL.to_vec()
     }
 
     /// Whether having this one is enough where `needed` is asked for: who may write may read.

@@ -15,6 +15,7 @@ use crate::config::Permission;
 use crate::model::{EnrollmentGroup, IndividualEnrollment};
 use crate::sas::percent_decode;
 use core::time::Duration;
+pub(super) use enrollments::parse;
 pub(super) use error::ApiError;
 use http::Method;
 use page::Page;
@@ -45,24 +46,37 @@ pub(crate) struct ApiAnswer {
     /// JSON in ASCII; none with 204.
     pub(crate) body: Option<String>,
     pub(crate) error_code: Option<u32>,
-    /// The headers of a query's answer, by name.
-    pub(crate) page: Vec<(&'static str, String)>,
+    /// Headers, by name.
+    pub(crate) headers: Vec<(&'static str, String)>,
     pub(crate) ticket: Ticket,
+    /// There is nothing to tell yet: the request should be answered when something has happened, or
+    /// this long after it came.
+    pub(crate) wait: Duration,
 }
 
 impl ApiAnswer {
-    fn ok(document: &impl serde::Serialize) -> Self {
+    pub(super) fn ok(document: &impl serde::Serialize) -> Self {
         let body = Some(super::reply::ascii_json(document));
-        let (error_code, page, ticket) = (None, Vec::new(), Ticket::default());
-        Self { status: 200, body, error_code, page, ticket }
+        let (error_code, headers, ticket) = (None, Vec::new(), Ticket::default());
+        Self { status: 200, body, error_code, headers, ticket, wait: Duration::ZERO }
     }
 
-    fn no_content(ticket: Ticket) -> Self {
-        Self { status: 204, body: None, error_code: None, page: Vec::new(), ticket }
+    pub(super) fn no_content(ticket: Ticket) -> Self {
+        let (body, error_code, headers, wait) = (None, None, Vec::new(), Duration::ZERO);
+        Self { status: 204, body, error_code, headers, ticket, wait }
     }
 
-    fn after(self, ticket: Ticket) -> Self {
+    pub(super) fn after(self, ticket: Ticket) -> Self {
         Self { ticket, ..self }
+    }
+
+    pub(super) fn unless_within(self, wait: Duration) -> Self {
+        Self { wait, ..self }
+    }
+
+    pub(super) fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
     }
 }
 
@@ -130,9 +144,7 @@ impl Service {
     ) -> Result<ApiAnswer, ApiError> {
         let target = target(request.path, request.method)?;
         let needed = needed(&target, request.method)?;
-        let token = request.authorization;
-        let skew = self.settings.clock_skew;
-        self.policies.allow(token, request.host, needed, now, skew)?;
+        self.allow(request, needed, now)?;
         let version = api_version(request.query).ok_or(ApiError::NoApiVersion)?;
         // What is in memory may never have been kept, and no more is to be added to it.
         let is_of_enrollments = needed == Permission::EnrollmentRead;
@@ -173,10 +185,10 @@ impl Service {
     }
 }
 
-fn refused(reply: Reply) -> ApiAnswer {
+pub(super) fn refused(reply: Reply) -> ApiAnswer {
     let Reply { status, body, error_code, .. } = reply;
-    let (page, ticket) = (Vec::new(), Ticket::default());
-    ApiAnswer { status, body: Some(body), error_code, page, ticket }
+    let (headers, ticket, wait) = (Vec::new(), Ticket::default(), Duration::ZERO);
+    ApiAnswer { status, body: Some(body), error_code, headers, ticket, wait }
 }
 
 /// Case does not matter, nor does a slash at the end (section 7.2).

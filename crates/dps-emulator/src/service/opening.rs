@@ -1,13 +1,15 @@
 //! How a service comes to be: from a configuration, or from what an earlier one has left.
 
 use super::operations::Operations;
+use super::page_token::PageToken;
 use super::policies::Policies;
 use super::tpm::Tpms;
 use super::{Service, Settings, State, identities};
 use crate::config::{ConfigError, EmulatorConfig};
+use crate::events::Events;
 use crate::model::{
-    EnrollmentGroup, Entity, HubDevice, HubDevices, Hubs, IndividualEnrollment, Model, RecordRow,
-    Records, RegistrationRecord, Row, Secrets, Version,
+    EnrollmentGroup, Entity, HubDevice, HubDevices, Hubs, IndividualEnrollment, LinkRow, Model,
+    RecordRow, Records, RegistrationRecord, Row, Secrets, Version,
 };
 use crate::random::Random;
 use crate::store::{Change, File, Saved, Store, StoreError, Table};
@@ -15,7 +17,7 @@ use core::time::Duration;
 use serde::de::DeserializeOwned;
 use std::collections::{HashMap, VecDeque};
 use std::path::Path;
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, RwLock};
 use tokio::sync::Notify;
 
 /// Why a service cannot start.
@@ -36,6 +38,7 @@ struct Known {
     model: Model,
     records: Records,
     devices: HubDevices,
+    links: Vec<LinkRow>,
     settings: HashMap<String, String>,
 }
 
@@ -98,21 +101,24 @@ impl Service {
 
     fn with(
         config: &EmulatorConfig,
-        hubs: Hubs,
+        mut hubs: Hubs,
         policies: Policies,
         known: Known,
-        random: Random,
+        mut random: Random,
         store: Store,
     ) -> Self {
-        let iot_hubs = identities::hubs(&hubs, config.clock_skew);
+        let page_token = PageToken::new(&mut random);
+        known.links.into_iter().for_each(|row| hubs.restore(row));
+        let events = Arc::new(Events::default());
+        let iot_hubs = identities::hubs(&hubs, config.clock_skew, events.clone());
         identities::move_back(&iot_hubs, &known.model, &known.records, &known.devices);
         Self {
             settings: Settings::new(config),
-            hubs,
             iot_hubs: Arc::new(iot_hubs),
             policies,
             model: RwLock::new(known.model),
             state: Mutex::new(State {
+                hubs,
                 records: known.records,
                 devices: known.devices,
                 operations: Operations::default(),
@@ -122,6 +128,9 @@ impl Service {
                 tpms: Tpms::default(),
             }),
             store,
+            page_token,
+            endpoints: OnceLock::new(),
+            events,
             call_waiting: Notify::new(),
         }
     }
@@ -131,6 +140,8 @@ impl Settings {
     fn new(config: &EmulatorConfig) -> Self {
         Self {
             id_scope: config.id_scope.as_str().to_owned(),
+            address: config.address,
+            server_names: config.server_names.clone(),
             retry_after_seconds: config.retry_after_seconds,
             assignment_delay: config.assignment_delay,
             clock_skew: config.clock_skew,
@@ -167,6 +178,7 @@ impl Known {
                 Table::HubDevices => {
                     json::<HubDevice>(&text).map(|device| known.devices.put(device))
                 }
+                Table::LinkedHubs => json::<LinkRow>(&text).map(|row| known.links.push(row)),
                 Table::Settings => {
                     known.settings.insert(key.clone(), text.to_string());
                     Some(())

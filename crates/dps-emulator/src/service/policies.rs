@@ -25,6 +25,14 @@ struct Policy {
     rights: Vec<Permission>,
 }
 
+impl Policy {
+    fn connection_string(&self, host: &str) -> Zeroizing<String> {
+        let (name, key) = (&self.name, self.keys.primary.to_base64());
+        let key = key.as_str();
+        Zeroizing::new(format!("HostName={host};SharedAccessKeyName={name};SharedAccessKey={key}"))
+    }
+}
+
 /// All policies; one at least.
 #[derive(Debug)]
 pub(super) struct Policies(Vec<Policy>);
@@ -43,6 +51,8 @@ struct Kept {
 pub(crate) enum Forbidden {
     #[error("the request has no SAS token in Authorization")]
     NoToken,
+    #[error("the token after Bearer is not the page token of this start of the service")]
+    OtherPageToken,
     #[error("{0}")]
     Sas(#[from] SasError),
     #[error("no shared access policy has the name that the SAS token states (skn)")]
@@ -106,15 +116,26 @@ impl Policies {
 
     /// How to use the service API at a host, with everything that the first policy allows.
     pub(super) fn connection_string(&self, host: &str) -> Zeroizing<String> {
-        let Some(Policy { name, keys, .. }) = self.0.first() else { return Zeroizing::default() };
-        let key = keys.primary.to_base64();
-        Zeroizing::new(format!(
-            "HostName={host};SharedAccessKeyName={name};SharedAccessKey={}",
-            key.as_str()
-        ))
+        self.0.first().map_or_else(Zeroizing::default, |policy| policy.connection_string(host))
     }
 
-    /// Whether the bearer of a token may do at `host` what `needed` is for.
+    /// Of each policy that allows nothing but `rights`: its name, what it allows, and its
+    /// connection string.
+    pub(super) fn connection_strings(
+        &self,
+        host: &str,
+        rights: &[Permission],
+    ) -> Vec<(&str, &[Permission], Zeroizing<String>)> {
+        let is_within = |policy: &&Policy| {
+            policy.rights.iter().all(|right| rights.iter().any(|own| own.covers(*right)))
+        };
+        let shown = |policy: &'_ Policy| policy.connection_string(host);
+        let within = self.0.iter().filter(is_within);
+        within.map(|one| (one.name.as_str(), one.rights.as_slice(), shown(one))).collect()
+    }
+
+    /// Whether the bearer of a token may do at `host` what `needed` is for. Gives all that the
+    /// policy allows.
     pub(super) fn allow(
         &self,
         token: Option<&str>,
@@ -122,7 +143,7 @@ impl Policies {
         needed: Permission,
         now: Duration,
         skew: Duration,
-    ) -> Result<(), Forbidden> {
+    ) -> Result<&[Permission], Forbidden> {
         let token = SasToken::parse(token.ok_or(Forbidden::NoToken)?)?;
         let policy = self.0.iter().find(|policy| token.key_name() == Some(policy.name.as_str()));
         let Policy { name, keys, rights } = policy.ok_or(Forbidden::UnknownPolicy)?;
@@ -132,7 +153,7 @@ impl Policies {
         token.verify_host(host)?;
         token.verify_expiry(now, skew)?;
         match rights.iter().any(|right| right.covers(needed)) {
-            true => Ok(()),
+            true => Ok(rights),
             false => Err(Forbidden::LacksRight { policy: name.clone(), needed }),
         }
     }

@@ -52,12 +52,12 @@ impl Page {
             shown.push(item);
         }
         let mut answer = ApiAnswer::ok(&shown);
-        answer.page.push(("x-ms-item-type", item_type.to_owned()));
+        answer.headers.push(("x-ms-item-type", item_type.to_owned()));
         if self.is_sized {
-            answer.page.push(("x-ms-max-item-count", self.size.to_string()));
+            answer.headers.push(("x-ms-max-item-count", self.size.to_string()));
         }
         if let Some(last) = last.filter(|_| items.next().is_some()) {
-            answer.page.push(("x-ms-continuation", URL_SAFE_NO_PAD.encode(last)));
+            answer.headers.push(("x-ms-continuation", URL_SAFE_NO_PAD.encode(last)));
         }
         answer
     }

@@ -10,7 +10,7 @@ const NOW: Duration = Duration::from_secs(1_790_000_000);
 const HOST: &str = "x.test";
 const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
-fn token(connection: &str, resource: &str, expiry: Duration) -> String {
+pub(in crate::service) fn token(connection: &str, resource: &str, expiry: Duration) -> String {
     let part = |name: &str| {
         let prefix = format!("{name}=");
         let mut parts = connection.split(';').filter_map(|part| part.strip_prefix(&prefix));
@@ -328,7 +328,7 @@ fn pages(service: &Service, path: &str, member: &str, size: &str) -> Vec<Vec<Str
         assert_eq!(answer.status, 200, "{answer:?}");
         let items: Vec<Value> = serde_json::from_str(&answer.body.unwrap()).unwrap();
         pages.push(items.iter().map(|item| item[member].as_str().unwrap().to_owned()).collect());
-        let header = |name| answer.page.iter().find(|(known, _)| *known == name).map(|(_, v)| v);
+        let header = |name| answer.headers.iter().find(|(known, _)| *known == name).map(|(_, v)| v);
         assert!(header("x-ms-item-type").is_some());
         continuation = header("x-ms-continuation").cloned();
         if continuation.is_none() {
