@@ -28,7 +28,15 @@ fn command() -> &'static Path {
     BUILT.get_or_init(|| {
         let mut build = Command::new(env!("CARGO"));
         build
-            .args(["test", "--locked", "--workspace", "--all-features", "--no-run", "--test", "cli"])
+            .args([
+                "test",
+                "--locked",
+                "--workspace",
+                "--all-features",
+                "--no-run",
+                "--test",
+                "cli",
+            ])
             .arg("--target-dir")
             .arg(target())
             .current_dir(root());
