@@ -96,7 +96,6 @@ fn start_logging(arguments: &Arguments) {
         .with_env_filter(tracing_subscriber::EnvFilter::new(filter))
         .with_writer(|| output::Log)
         .log_internal_errors(false)
-        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
         .with_target(false)
         .init();
 }

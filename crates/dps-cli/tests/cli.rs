@@ -142,6 +142,21 @@ enrollmentGroups:
     )
 }
 
+/// Most people see the command on a terminal, and no other test has one.
+#[test]
+fn on_a_terminal_it_says_the_same_and_nothing_besides() {
+    let folder = Folder::new("terminal");
+    let key = folder.file("group.key", GROUP_KEY);
+    let typed = format!(
+        "'{}' derive-key --key-file '{key}' --registration-id {ID}",
+        env!("CARGO_BIN_EXE_dps")
+    );
+    let mut script = Command::new("script");
+    script.args(["-q", "-e", "-c", &typed, "/dev/null"]);
+    let told = finish(script).success();
+    assert_eq!(told.stdout, format!("{DEVICE_KEY}\r\n"));
+}
+
 #[test]
 fn demo_registers_a_device_and_prints_each_step() {
     let started = Instant::now();

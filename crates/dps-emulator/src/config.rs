@@ -62,7 +62,8 @@ pub struct EmulatorConfig {
     pub server_names: Vec<String>,
     /// The ID scope. Default `0ne00111111`.
     pub id_scope: IdScope,
-    /// The hubs that devices are assigned to. At least one, each name with a dot.
+    /// The hubs that devices are assigned to, each name with a dot. Without any, devices are
+    /// refused until one is linked.
     pub hubs: Vec<HubConfig>,
     /// How a hub is chosen for enrollments that do not say. Default `hashed`.
     pub allocation_policy: AllocationPolicy,

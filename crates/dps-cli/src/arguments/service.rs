@@ -1,7 +1,7 @@
 //! The arguments of commands that manage the service, named as those of `az iot dps` are.
 
 use super::ProxyOptions;
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
 /// How to reach the service API.
@@ -55,7 +55,7 @@ pub(crate) enum EnrollmentGroup {
     Update(UpdateGroup),
     /// Delete a group. Its devices stay in their hubs
     Delete(Delete),
-    /// Print the key that the group's primary key gives one device
+    /// Print the key that the group's primary key, or one that is given, gives one device
     ComputeDeviceKey(ComputeDeviceKey),
 }
 
@@ -318,10 +318,20 @@ pub(crate) struct Delete {
 }
 
 #[derive(Args, Debug)]
+#[command(group(ArgGroup::new("group_key").required(true).args(["enrollment_id", "key", "key_file"])))]
 pub(crate) struct ComputeDeviceKey {
-    /// The group's name
+    /// The group's name: the service is asked for its key
     #[arg(long, visible_alias = "eid")]
-    pub(crate) enrollment_id: String,
+    pub(crate) enrollment_id: Option<String>,
+
+    /// The group's key in base64: the service is not needed. Visible to other users of this
+    /// machine: prefer --key-file
+    #[arg(long, value_name = "BASE64")]
+    pub(crate) key: Option<String>,
+
+    /// File with the group's key in base64; - reads standard input
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key_file: Option<PathBuf>,
 
     /// Registration id of the device, exactly as the device will state it
     #[arg(long, visible_alias = "rid")]

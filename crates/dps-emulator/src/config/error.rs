@@ -13,9 +13,6 @@ pub enum ConfigError {
         /// What is wrong, with line and column.
         message: String,
     },
-    /// There is no hub.
-    #[error("hubs: at least one hub is needed, for example contoso-hub.localhost")]
-    NoHub,
     /// A hub's name cannot be used as one.
     #[error(
         "hubs: {name:?} is not a hub's host name; it needs a dot and has no port, for example contoso-hub.localhost"

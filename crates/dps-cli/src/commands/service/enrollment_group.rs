@@ -2,10 +2,10 @@
 
 use super::members::{Slots, attestation, replace_keys};
 use super::{connect, failed, page_size, shown};
-use crate::arguments::service::{Common, EnrollmentGroup as Command};
+use crate::arguments::service::{Common, ComputeDeviceKey, EnrollmentGroup as Command};
 use crate::failure::Failure;
-use crate::{exit, output};
-use dps_client::RegistrationId;
+use crate::{exit, key_source, output};
+use dps_client::{RegistrationId, SymmetricKey};
 use dps_service::EnrollmentGroup;
 
 /// What a list shows of each.
@@ -66,15 +66,7 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
         }
         Command::ComputeDeviceKey(options) => {
             let id = RegistrationId::new(options.registration_id.as_str())?;
-            let client = connect(&options.login)?;
-            let mechanism =
-                client.enrollment_groups().attestation_mechanism(&options.enrollment_id);
-            let keys = mechanism.map_err(|error| failed(&error))?.symmetric_key;
-            let key = keys.and_then(|keys| keys.primary_key).ok_or_else(|| {
-                Failure::new(exit::CONFIG, "the group has no symmetric keys")
-                    .remedy("devices of a group with certificates need no key from the service")
-            })?;
-            let key = key.derive(&id).to_base64();
+            let key = group_key(options)?.derive(&id).to_base64();
             match options.login.json {
                 true => output::line(serde_json::json!(key.as_str())),
                 false => output::line(key.as_str()),
@@ -82,6 +74,24 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
             Ok(())
         }
     }
+}
+
+/// The key that devices' keys are derived from.
+fn group_key(options: &ComputeDeviceKey) -> Result<SymmetricKey, Failure> {
+    if let Some(key) = &options.key {
+        return Ok(SymmetricKey::from_base64(key)?);
+    }
+    if let Some(path) = &options.key_file {
+        return key_source::from_file(path);
+    }
+    let name = options.enrollment_id.as_deref().unwrap_or_default();
+    let client = connect(&options.login)?;
+    let mechanism = client.enrollment_groups().attestation_mechanism(name);
+    let keys = mechanism.map_err(|error| failed(&error))?.symmetric_key;
+    keys.and_then(|keys| keys.primary_key).ok_or_else(|| {
+        Failure::new(exit::CONFIG, "the group has no symmetric keys")
+            .remedy("devices of a group with certificates need no key from the service")
+    })
 }
 
 fn fill(item: &mut EnrollmentGroup, options: &Common) -> Result<(), Failure> {
