@@ -1,0 +1,80 @@
+// What devices ask of the service, live; and what is known of one device.
+
+import { registrations } from './api.js';
+import { button, el, link, table, time } from './dom.js';
+import { registration } from './enrollment.js';
+import { follow, latest } from './events.js';
+import { field, line } from './fields.js';
+import { words } from './say.js';
+
+/** How many are shown. */
+const MOST = 200;
+
+const KINDS = {
+  registrationAsked: 'Asked',
+  registrationAssigned: 'Assigned',
+  registrationRefused: 'Refused',
+  deviceConnected: 'Connected',
+  deviceDisconnected: 'Disconnected',
+};
+
+const what = (event) => [
+  event.errorCode ? `${event.reason ?? ''} (${event.errorCode})` : event.reason,
+  event.transport,
+].filter(Boolean).join(', ');
+
+export async function registrationsView({ signal }) {
+  const rows = table('What happened, the latest first', [
+    { title: 'When', cell: (event) => time(event.at) },
+    { title: 'Device', heads: true, cell: (event) => event.registrationId ?? event.deviceId ?? '–' },
+    { title: 'What', cell: (event) => el('span', { class: `event ${KINDS[event.kind] ?? ''}` }, KINDS[event.kind] ?? event.kind) },
+    { title: 'Hub', cell: (event) => (event.hub && event.deviceId ? link(['hubs', event.hub, event.deviceId], event.hub) : event.hub ?? '–') },
+    { title: 'Details', cell: what },
+  ], latest().slice(0, MOST), 'Nothing has happened yet. Devices appear here as soon as they ask.');
+  let missed = null;
+  follow((events) => {
+    if (missed) missed.unshift(...events);
+    else rows.prepend(events, MOST);
+  }, signal);
+  const pause = button('Pause', () => {
+    if (missed) rows.prepend(missed, MOST);
+    missed = missed ? null : [];
+    pause.setAttribute('aria-pressed', missed ? 'true' : 'false');
+  }, { 'aria-pressed': 'false' });
+  return {
+    title: 'Registrations',
+    nodes: [
+      lookup(),
+      el('section', { 'aria-labelledby': 'live' }, el('h2', { id: 'live' }, 'Live'),
+        el('div', { class: 'actions' }, pause), rows),
+    ],
+  };
+}
+
+/** The form that asks for one device. */
+function lookup() {
+  const id = field('Registration ID', line({ name: 'lookup', maxlength: '128' }));
+  const found = el('div', { 'aria-live': 'polite' });
+  const look = async () => {
+    const device = id.control.value.trim();
+    id.complain(device ? '' : 'A registration ID is needed.');
+    found.replaceChildren();
+    if (!device) return id.control.focus();
+    try {
+      found.replaceChildren(registration(await registrations.get(device), async () => found.replaceChildren()));
+    } catch (error) {
+      id.complain(words(error));
+    }
+    return undefined;
+  };
+  return el('form', {
+    novalidate: true,
+    class: 'lookup',
+    on: {
+      submit: async (event) => {
+        event.preventDefault();
+        await look();
+      },
+    },
+  }, id, el('div', { class: 'actions' }, el('button', { type: 'submit' }, 'Show')), found);
+}
