@@ -42,10 +42,10 @@ export async function launch({ executable, port, ca, profile }) {
 }
 
 /** A tab at the page, and what went wrong in it: `faults` must stay empty. */
-export async function openPage(browser, url, { width = 1100, height = 900, scheme = 'light' } = {}) {
+export async function openPage(browser, url, { width = 1100, height = 900, scheme = 'light', refusals = [] } = {}) {
   const page = await browser.newPage();
   const faults = [];
-  const expected = [];
+  const expected = [...refusals];
   const { origin } = new URL(url);
   page.setDefaultTimeout(15_000);
   await page.setViewport({ width, height });

@@ -138,13 +138,15 @@ export const service = {
 };
 
 export const hubs = {
-  list: (signal) => admin('GET', '/admin/hubs', undefined, signal),
+  list: async (signal) => (await admin('GET', '/admin/hubs', undefined, signal)).hubs,
   link: (host, settings) => admin('PUT', hub(host), settings),
   unlink: (host) => admin('DELETE', hub(host)),
-  devices: (host, signal) => admin('GET', `${hub(host)}/devices`, undefined, signal),
+  /** One page: devices, and after which the next one starts. */
+  devices: (host, after, signal) => admin('GET', `${hub(host)}/devices?limit=100${after ? `&after=${encodeURIComponent(after)}` : ''}`, undefined, signal),
   device: (host, id, signal) => admin('GET', device(host, id), undefined, signal),
   removeDevice: (host, id) => admin('DELETE', device(host, id)),
-  messages: (host, id, after, signal) => admin('GET', `${device(host, id)}/messages?after=${after}`, undefined, signal),
+  /** What the device sent after a number; waits for something to come. */
+  messages: (host, id, after, seconds, signal) => admin('GET', `${device(host, id)}/messages?after=${after}&waitSeconds=${seconds}`, undefined, signal),
   send: (host, id, message) => admin('POST', `${device(host, id)}/messages`, message),
   patchTwin: (host, id, patch) => admin('PATCH', `${device(host, id)}/twin`, patch),
 };

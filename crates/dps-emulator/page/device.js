@@ -3,12 +3,13 @@
 import { hubs } from './api.js';
 import { button, el, facts, json, link, table, time } from './dom.js';
 import { field, line, lines, object, place } from './fields.js';
+import { seen } from './events.js';
 import { announce, complain, tell, words } from './say.js';
 
 /** How many messages are shown. */
 const MOST = 200;
-/** How long between two looks, in milliseconds. */
-const LOOK = 1500;
+/** How long the service may wait for the next message, in seconds. */
+const PATIENCE = 20;
 
 export async function deviceView({ names: [host, id], signal, again }) {
   const device = await hubs.device(host, id, signal);
@@ -18,7 +19,11 @@ export async function deviceView({ names: [host, id], signal, again }) {
       el('p', {}, 'At ', link(['hubs', host], host)),
       facts([
         ['Connection', device.connected ? 'Connected' : 'Disconnected'],
-        ['IoT Edge', device.capabilities?.iotEdge && 'yes'],
+        ['IoT Edge', device.capabilities?.iotEdge ? 'yes' : 'no'],
+        ['Registration ID', device.registrationId],
+        ['Telemetry', `${device.telemetryCount} messages`],
+        ['Messages that wait for it', String(device.waitingMessages)],
+        ['Created', device.createdDateTimeUtc && time(device.createdDateTimeUtc)],
       ]),
       telemetry(host, id, signal),
       twin(host, id, device.twin, again),
@@ -37,25 +42,18 @@ function telemetry(host, id, signal) {
   const counted = el('p', { 'aria-live': 'polite' });
   let after = 0;
   let count = 0;
-  let timer;
   const look = async () => {
-    if (signal.aborted) return;
-    try {
-      // What nobody sees is not asked for.
-      const { messages } = document.hidden ? { messages: [] } : await hubs.messages(host, id, after, signal);
-      if (messages.length > 0) {
-        after = messages.at(-1).sequence;
-        count += messages.length;
-        rows.prepend(messages.toReversed(), MOST);
-        counted.textContent = `${count} message${count === 1 ? '' : 's'}`;
-      }
-      timer = setTimeout(look, LOOK);
-    } catch (error) {
-      complain(error);
+    while (!signal.aborted) {
+      await seen();
+      const { messages } = await hubs.messages(host, id, after, PATIENCE, signal);
+      if (messages.length === 0) continue;
+      after = messages.at(-1).sequence;
+      count += messages.length;
+      rows.prepend(messages.toReversed(), MOST);
+      counted.textContent = `${count} message${count === 1 ? '' : 's'}`;
     }
   };
-  signal.addEventListener('abort', () => clearTimeout(timer));
-  look();
+  look().catch(complain);
   return el('section', { 'aria-labelledby': 'telemetry' }, el('h2', { id: 'telemetry' }, 'Telemetry'), counted, rows);
 }
 
@@ -66,9 +64,9 @@ function twin(host, id, { tags, properties }, again) {
   const text = (value) => JSON.stringify(value ?? {}, null, 2);
   const desired = without(properties?.desired);
   const fields = {
-    tags: field('Tags', lines({ name: 'tags', value: text(tags) }), 'JSON. A member with null is removed; the device does not see tags.'),
+    tags: field('Tags', lines({ name: 'tags', value: text(tags) }), 'A JSON object that the device does not see.'),
     desired: field('Desired properties', lines({ name: 'desired', rows: '8', value: text(desired) }),
-      'JSON. Members that are left out stay; one with null is removed. The device is told.'),
+      'A JSON object. The device is told what changes.'),
   };
   const problem = el('div', { class: 'problem', role: 'alert' });
   const form = el('form', {
@@ -77,18 +75,23 @@ function twin(host, id, { tags, properties }, again) {
       submit: async (event) => {
         event.preventDefault();
         problem.replaceChildren();
-        const patch = {};
+        const given = {};
         for (const [name, one] of Object.entries(fields)) {
           one.complain('');
           try {
-            patch[name] = object(one.control) ?? {};
+            given[name] = object(one.control) ?? {};
           } catch (error) {
             one.complain(error.message);
             return one.control.focus();
           }
         }
         try {
-          await hubs.patchTwin(host, id, { tags: patch.tags, properties: { desired: patch.desired } });
+          const changed = { tags: difference(tags ?? {}, given.tags), desired: difference(desired, given.desired) };
+          if (!changed.tags && !changed.desired) return announce('Nothing has changed.');
+          await hubs.patchTwin(host, id, {
+            ...(changed.tags && { tags: changed.tags }),
+            ...(changed.desired && { properties: { desired: changed.desired } }),
+          });
           announce('Twin saved.');
           await again();
         } catch (error) {
@@ -101,6 +104,23 @@ function twin(host, id, { tags, properties }, again) {
   return el('section', { 'aria-labelledby': 'twin' }, el('h2', { id: 'twin' }, 'Twin'),
     el('h3', {}, 'Reported properties'), json(properties?.reported),
     el('div', { class: 'actions' }, button('Refresh', () => again())), form);
+}
+
+const isObject = (value) => value !== null && typeof value === 'object' && !Array.isArray(value);
+
+/** The merge patch from one object to another; nothing when they are the same. */
+function difference(before, after) {
+  // A member may have any name, also one that objects have anyway.
+  const patch = Object.create(null);
+  for (const name of Object.keys(before)) if (!Object.hasOwn(after, name)) patch[name] = null;
+  for (const [name, value] of Object.entries(after)) {
+    const was = Object.hasOwn(before, name) ? before[name] : undefined;
+    const both = isObject(value) && isObject(was);
+    const changed = both ? difference(was, value) : value;
+    const same = both ? changed === undefined : JSON.stringify(was) === JSON.stringify(value);
+    if (!same) patch[name] = changed;
+  }
+  return Object.keys(patch).length > 0 ? patch : undefined;
 }
 
 /** Properties without what the hub adds. */

@@ -14,7 +14,7 @@ export const oneGroup = (view) => one(view, groups, 'groups');
 
 async function surroundings(signal) {
   const [about, linked] = await Promise.all([service.about(signal), hubs.list(signal)]);
-  return { about, linked: linked.map((hub) => hub.hostName) };
+  return { about, linked: linked.filter((hub) => hub.linked).map((hub) => hub.hostName) };
 }
 
 /** A form around the fields. `save` gets the document; what the service says against it is placed. */

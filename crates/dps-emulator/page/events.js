@@ -26,18 +26,25 @@ export function follow(listener, signal) {
   signal.addEventListener('abort', () => listeners.delete(listener));
 }
 
-const registered = (event) => event.kind.startsWith('registration');
+/** What is told of a device, by the kind of its event. */
+const TOLD = {
+  registrationAssigned: 'assigned',
+  registrationFailed: 'failed',
+  registrationDisabled: 'disabled',
+  requestRefused: 'refused',
+  connectionRefused: 'refused',
+};
 
 function tell(events) {
-  untold.push(...events.filter(registered));
+  untold.push(...events.filter((event) => TOLD[event.kind]));
   if (untold.length === 0 || teller) return;
   teller = setTimeout(() => {
     teller = undefined;
-    const devices = [...new Set(untold.map((event) => event.registrationId))];
-    const assigned = untold.filter((event) => event.kind === 'registrationAssigned').length;
-    const refused = untold.filter((event) => event.kind === 'registrationRefused').length;
-    const said = [assigned && `${assigned} assigned`, refused && `${refused} refused`].filter(Boolean).join(', ') || 'asked';
-    announce(devices.length === 1 ? `Device ${devices[0]}: ${said}.` : `${devices.length} devices registered: ${said}.`);
+    const devices = new Set(untold.map((event) => event.registrationId ?? 'unknown'));
+    const counts = Map.groupBy(untold, (event) => TOLD[event.kind]);
+    const said = [...counts].map(([word, all]) => (all.length === 1 ? word : `${all.length} times ${word}`)).join(', ');
+    const [device] = devices;
+    announce(devices.size === 1 ? `Device ${device}: ${said}.` : `${devices.size} devices: ${said}.`);
     untold = [];
   }, TOGETHER);
 }
@@ -46,8 +53,8 @@ const pause = (milliseconds) => new Promise((resolve) => {
   setTimeout(resolve, milliseconds);
 });
 
-/** A page that nobody sees holds no connection. */
-const seen = () => new Promise((resolve) => {
+/** Waits until somebody sees the page: one that nobody does asks for nothing. */
+export const seen = () => new Promise((resolve) => {
   if (!document.hidden) return resolve();
   document.addEventListener('visibilitychange', function look() {
     if (document.hidden) return;
@@ -67,14 +74,19 @@ export async function start() {
     try {
       const answer = await service.events(after, first ? 0 : PATIENCE);
       // A service that was started anew counts from the beginning.
+      if (answer.last < after) {
+        after = 0;
+        known = [];
+        continue;
+      }
       const events = answer.events.toReversed();
-      after = answer.last ?? after;
+      after = events[0]?.number ?? answer.last;
       known = [...events, ...known].slice(0, MOST);
       if (events.length > 0) {
         for (const listener of listeners) listener(events);
         if (!first) tell(events);
       }
-      first = false;
+      if (after >= answer.last) first = false;
     } catch (error) {
       // Until somebody signs in again.
       if (error.status === 401) running = false;

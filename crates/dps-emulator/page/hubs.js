@@ -11,6 +11,8 @@ const RULES = [
   [/host|hub|name|dot/i, 'host'],
 ];
 
+const PROOFS = { sas: 'Shared access key', selfSigned: 'X.509, its own', certificateAuthority: 'X.509, an authority’s' };
+
 /** The form that links a hub, or changes how one is linked. */
 function linking(hub, done) {
   const fields = {
@@ -30,6 +32,10 @@ function linking(hub, done) {
         for (const one of Object.values(fields)) one.complain('');
         problem.replaceChildren();
         const host = hub?.hostName ?? fields.host.control.value.trim();
+        if (hub?.region && !fields.region.control.value.trim()) {
+          fields.region.complain('A region can be changed, but not taken away: unlink the hub and link it again.');
+          return fields.region.control.focus();
+        }
         if (!host) {
           fields.host.complain('A host name is needed.');
           return fields.host.control.focus();
@@ -60,9 +66,9 @@ export async function hubList({ signal, again }) {
       table('Linked hubs', [
         { title: 'Host name', heads: true, cell: (hub) => link(['hubs', hub.hostName], hub.hostName) },
         { title: 'Region', cell: (hub) => hub.region ?? '–' },
-        { title: 'Weight', cell: (hub) => hub.allocationWeight },
-        { title: 'Service’s policy', cell: (hub) => (hub.applyAllocationPolicy ? 'applies' : 'does not apply') },
-        { title: 'Devices', cell: (hub) => hub.deviceCount ?? '–' },
+        { title: 'Weight', cell: (hub) => hub.allocationWeight ?? '–' },
+        { title: 'Gets devices', cell: (hub) => (!hub.linked ? 'no: unlinked' : hub.applyAllocationPolicy ? 'yes' : 'from enrollments that name it') },
+        { title: 'Devices', cell: (hub) => `${hub.deviceCount}, ${hub.connectedCount} connected` },
       ], linked, 'No hub is linked: no device can be assigned.'),
       el('section', { 'aria-labelledby': 'link' }, el('h2', { id: 'link' }, 'Link a hub'), linking(null, again)),
     ],
@@ -70,8 +76,22 @@ export async function hubList({ signal, again }) {
 }
 
 export async function hubView({ names: [host], signal, again }) {
-  const [linked, devices] = await Promise.all([hubs.list(signal), hubs.devices(host, signal)]);
-  const hub = linked.find((one) => one.hostName.toLowerCase() === host.toLowerCase());
+  const [all, first] = await Promise.all([hubs.list(signal), hubs.devices(host, undefined, signal)]);
+  const hub = all.find((one) => one.linked && one.hostName.toLowerCase() === host.toLowerCase());
+  let { next } = first;
+  const rows = table(`Devices of ${host}`, [
+    { title: 'Device ID', heads: true, cell: (device) => link(['hubs', host, device.deviceId], device.deviceId) },
+    { title: 'Connection', cell: (device) => (device.connected ? 'Connected' : 'Disconnected') },
+    { title: 'Authentication', cell: (device) => PROOFS[device.authenticationType] ?? device.authenticationType },
+    { title: 'IoT Edge', cell: (device) => (device.capabilities?.iotEdge ? 'yes' : 'no') },
+    { title: 'Telemetry', cell: (device) => device.telemetryCount },
+  ], first.devices, 'No device has been assigned to this hub yet.');
+  const more = button('Show more', () => tell(async () => {
+    const page = await hubs.devices(host, next, signal);
+    next = page.next;
+    rows.add(page.devices);
+    more.hidden = !next;
+  }), { hidden: !next });
   const unlink = button('Unlink this hub', () => tell(async () => {
     const text = 'No more devices are assigned to it. Those that are there stay.';
     if (!await confirmed(`Unlink ${host}?`, text, 'Unlink')) return;
@@ -87,11 +107,7 @@ export async function hubView({ names: [host], signal, again }) {
       el('section', { 'aria-labelledby': 'devices' },
         el('h2', { id: 'devices' }, 'Devices'),
         el('div', { class: 'actions' }, button('Refresh', () => again())),
-        table(`Devices of ${host}`, [
-          { title: 'Device ID', heads: true, cell: (device) => link(['hubs', host, device.deviceId], device.deviceId) },
-          { title: 'Connection', cell: (device) => (device.connected ? 'Connected' : 'Disconnected') },
-          { title: 'Telemetry', cell: (device) => device.telemetryCount ?? 0 },
-        ], devices, 'No device has been assigned to this hub yet.')),
+        rows, el('div', { class: 'actions' }, more)),
       hub && el('section', { 'aria-labelledby': 'settings' }, el('h2', { id: 'settings' }, 'Settings'), linking(hub, again)),
       hub && el('section', { 'aria-labelledby': 'unlink' }, el('h2', { id: 'unlink' }, 'Unlink'), unlink),
     ].filter(Boolean),

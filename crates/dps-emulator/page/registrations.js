@@ -11,25 +11,37 @@ import { words } from './say.js';
 const MOST = 200;
 
 const KINDS = {
-  registrationAsked: 'Asked',
+  registrationRequested: 'Requested',
+  registrationChallenged: 'Challenged',
   registrationAssigned: 'Assigned',
-  registrationRefused: 'Refused',
+  registrationFailed: 'Failed',
+  registrationDisabled: 'Disabled',
+  requestRefused: 'Refused',
+  connectionRefused: 'Refused',
   deviceConnected: 'Connected',
   deviceDisconnected: 'Disconnected',
+  deviceRefused: 'Refused',
+  hubLinked: 'Hub linked',
+  hubUnlinked: 'Hub unlinked',
 };
 
-const what = (event) => [
-  event.errorCode ? `${event.reason ?? ''} (${event.errorCode})` : event.reason,
-  event.transport,
-].filter(Boolean).join(', ');
+/** What to look for in colour; the words say it, too. */
+const LOOKS = { Assigned: 'good', Connected: 'good', Refused: 'bad', Failed: 'bad', Disabled: 'bad' };
+
+const kind = (event) => {
+  const name = KINDS[event.kind] ?? event.kind;
+  return el('span', { class: `event ${LOOKS[name] ?? ''}` }, name);
+};
+
+const details = (event) => [event.reason, event.errorCode && `(${event.errorCode})`].filter(Boolean).join(' ') || '–';
 
 export async function registrationsView({ signal }) {
   const rows = table('What happened, the latest first', [
-    { title: 'When', cell: (event) => time(event.at) },
+    { title: 'When', cell: (event) => time(event.timeUtc) },
     { title: 'Device', heads: true, cell: (event) => event.registrationId ?? event.deviceId ?? '–' },
-    { title: 'What', cell: (event) => el('span', { class: `event ${KINDS[event.kind] ?? ''}` }, KINDS[event.kind] ?? event.kind) },
+    { title: 'What', cell: kind },
     { title: 'Hub', cell: (event) => (event.hub && event.deviceId ? link(['hubs', event.hub, event.deviceId], event.hub) : event.hub ?? '–') },
-    { title: 'Details', cell: what },
+    { title: 'Details', cell: details },
   ], latest().slice(0, MOST), 'Nothing has happened yet. Devices appear here as soon as they ask.');
   let missed = null;
   follow((events) => {
