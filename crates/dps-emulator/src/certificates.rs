@@ -1,18 +1,20 @@
 //! The emulator's own certificate authority and its server certificate, made up at every start
 //! (`wire-protocol.md` section 9, checklist item 1).
 
+mod leaf;
 mod possession;
 
 use crate::config::EmulatorConfig;
+use crate::hub::Hubs;
 use crate::random::Random;
 use core::time::Duration;
+use leaf::Leaf;
 use possession::ProofOfPossession;
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
     KeyPair, KeyUsagePurpose,
 };
 use rustls::ServerConfig;
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use std::sync::Arc;
 
 /// Names that are always in the server certificate: this machine's own, and the service's, for
@@ -42,8 +44,9 @@ pub struct CertificateError {
 pub(crate) struct Certificates {
     /// What clients must trust, in PEM.
     pub(crate) ca_pem: String,
-    /// What the listener uses. Key and certificates live in here only.
+    /// What the listener uses. Keys and certificates live in here only.
     pub(crate) server: Arc<ServerConfig>,
+    leaf: Arc<Leaf>,
 }
 
 impl Certificates {
@@ -57,22 +60,26 @@ impl Certificates {
         let failed =
             |message: String| CertificateError { names: config.server_names.clone(), message };
         let authority = authority(random, now).map_err(|error| failed(error.to_string()))?;
-        let server_key = KeyPair::generate().map_err(|error| failed(error.to_string()))?;
-        let certificate = server_params(config, now)
-            .and_then(|params| params.signed_by(&server_key, &authority))
+        let ca_pem = authority.pem();
+        // Devices go on to their hub by its own name.
+        let hubs = config.hubs.iter().map(|hub| hub.host_name.clone());
+        let leaf = Leaf::new(authority, own_names(config), hubs.collect(), now)
             .map_err(|error| failed(error.to_string()))?;
-        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(server_key.serialize_der()));
+        let leaf = Arc::new(leaf);
         // The provider is passed by hand: a process-wide one would be the program's to choose.
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let server = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
-            .and_then(|builder| {
-                builder
-                    .with_client_cert_verifier(Arc::new(ProofOfPossession::new()))
-                    .with_single_cert(vec![certificate.der().clone()], key)
-            })
-            .map_err(|error| failed(error.to_string()))?;
-        Ok(Self { ca_pem: authority.pem(), server: Arc::new(server) })
+            .map_err(|error| failed(error.to_string()))?
+            .with_client_cert_verifier(Arc::new(ProofOfPossession::new()))
+            .with_cert_resolver(leaf.clone());
+        Ok(Self { ca_pem, server: Arc::new(server), leaf })
+    }
+
+    /// From now on the server certificate has the names of all these hubs, also of those that come
+    /// later.
+    pub(crate) fn follow(&self, hubs: &Arc<Hubs>) {
+        self.leaf.follow(hubs.clone());
     }
 }
 
@@ -90,17 +97,17 @@ fn authority(
     CertifiedIssuer::self_signed(params, KeyPair::generate()?)
 }
 
-fn server_params(
-    config: &EmulatorConfig,
-    now: Duration,
-) -> Result<CertificateParams, rcgen::Error> {
+/// The names that the service itself is called by.
+fn own_names(config: &EmulatorConfig) -> Vec<String> {
     let mut names: Vec<String> = SERVER_NAMES.map(str::to_owned).to_vec();
     if !config.address.is_unspecified() {
         names.push(config.address.to_string());
     }
     names.extend(config.server_names.iter().cloned());
-    // Devices go on to their hub by its own name.
-    names.extend(config.hubs.iter().map(|hub| hub.host_name.clone()));
+    names
+}
+
+fn server_params(mut names: Vec<String>, now: Duration) -> Result<CertificateParams, rcgen::Error> {
     let mut seen = std::collections::HashSet::new();
     names.retain(|name| seen.insert(name.to_ascii_lowercase()));
 
@@ -136,17 +143,20 @@ mod tests {
     const NOW: Duration = Duration::from_secs(1_790_000_000);
 
     fn verify(config: &EmulatorConfig, name: &'static str, at: Duration) -> bool {
-        let made = authority(&mut Random::from_seed([1; 32]), NOW).unwrap();
-        let key = KeyPair::generate().unwrap();
-        let leaf = server_params(config, NOW).unwrap().signed_by(&key, &made).unwrap();
+        let made = Certificates::generate(config, &mut Random::from_seed([1; 32]), NOW).unwrap();
+        is_good_for(&made, name, at)
+    }
+
+    fn is_good_for(made: &Certificates, name: &'static str, at: Duration) -> bool {
+        let leaf = made.leaf.certified();
         let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_slice(made.pem().as_bytes()).unwrap()).unwrap();
+        roots.add(CertificateDer::from_pem_slice(made.ca_pem.as_bytes()).unwrap()).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let verifier =
             WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build().unwrap();
         let name = ServerName::try_from(name).unwrap();
         verifier
-            .verify_server_cert(leaf.der(), &[], &name, &[], UnixTime::since_unix_epoch(at))
+            .verify_server_cert(&leaf.cert[0], &[], &name, &[], UnixTime::since_unix_epoch(at))
             .is_ok()
     }
 
@@ -167,6 +177,22 @@ mod tests {
         }
         for name in ["example.com", "127.0.0.2", "a.b.azure-devices-provisioning.net"] {
             assert!(!verify(&config, name, NOW), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_hub_that_is_linked_later_is_in_the_certificate_at_once() {
+        let config = EmulatorConfig::default();
+        let made = Certificates::generate(&config, &mut Random::from_seed([1; 32]), NOW).unwrap();
+        let hubs = Arc::new(Hubs::new(Duration::ZERO, Arc::default()));
+        hubs.add("contoso-hub.localhost");
+        made.follow(&hubs);
+        assert!(!is_good_for(&made, "late.test", NOW));
+        let before = made.leaf.certified();
+        assert!(Arc::ptr_eq(&before, &made.leaf.certified()), "it is made when it must be");
+        hubs.add("Late.test");
+        for name in ["late.test", "contoso-hub.localhost", "localhost"] {
+            assert!(is_good_for(&made, name, NOW), "{name}");
         }
     }
 

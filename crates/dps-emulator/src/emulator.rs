@@ -164,11 +164,14 @@ impl Emulator {
         let amqp = OpenDoor::open_at(Door::Amqp, &config, config.amqp_port, 5671)?;
         let amqp_address = amqp.address;
         let service = Arc::new(Service::open(&config, random, server::now())?);
-        service.listens_at(Endpoints {
+        let endpoints = Endpoints {
             mqtt: EndpointSummary::new(mqtt_address),
             https: EndpointSummary::new(https_address),
             amqp: EndpointSummary::new(amqp_address),
-        });
+        };
+        service.listens_at(endpoints, server::now);
+        // Also those that an earlier service has left in the state file.
+        certificates.follow(service.iot_hubs());
 
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
@@ -251,12 +254,13 @@ impl Emulator {
         self.service.enrollments()
     }
 
-    /// The hubs' host names.
-    pub fn hubs(&self) -> &[String] {
+    /// The linked hubs' host names, as they are now.
+    pub fn hubs(&self) -> Vec<String> {
         self.service.hubs()
     }
 
-    /// One of the hubs, with its devices; `None` when there is none of this name.
+    /// One of the hubs, with its devices; `None` when there is none of this name. One that was unlinked
+    /// is there as long as the service runs, or it has devices.
     pub fn hub(&self, name: &str) -> Option<Hub> {
         Hub::new(self.service.iot_hubs(), name)
     }
@@ -310,7 +314,7 @@ impl Emulator {
             connection_string: self.connection_string().to_string(),
             page_url: self.page_url(),
             page_token: self.page_token().to_owned(),
-            hubs: self.hubs().to_vec(),
+            hubs: self.hubs(),
         }
     }
 

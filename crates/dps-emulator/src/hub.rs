@@ -20,6 +20,7 @@ mod tests;
 mod topic;
 mod twin;
 pub(crate) mod username;
+mod view;
 
 pub use device::Telemetry;
 pub use handle::{Hub, HubError, Message, MethodReply};
@@ -27,3 +28,4 @@ pub(crate) use hubs::Hubs;
 pub(crate) use identity::HubIdentity;
 pub use properties::Properties;
 pub use twin::Twin;
+pub(crate) use view::DeviceView;

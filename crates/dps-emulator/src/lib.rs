@@ -47,6 +47,7 @@ mod certificates;
 mod config;
 mod doors;
 mod emulator;
+mod events;
 mod hub;
 mod model;
 mod random;

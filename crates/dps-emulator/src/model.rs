@@ -7,10 +7,11 @@ mod entity;
 mod hub;
 mod record;
 
+pub(crate) use build::is_hub_name;
 pub(crate) use document::{AttestationDocument, DocumentError, EnrollmentDocument, Row, Secrets};
 pub(crate) use entity::Entity;
 pub use hub::HubDevice;
-pub(crate) use hub::{HubDevices, Hubs};
+pub(crate) use hub::{HubDevices, Hubs, LinkRow, MOST_HUBS};
 pub use record::RegistrationRecord;
 pub(crate) use record::{RecordRow, Records};
 

@@ -27,6 +27,7 @@ pub(crate) use refusal::Refusal;
 pub use reply::Reply;
 
 use crate::config::{DisabledReply, ProvisioningStatus};
+use crate::events::{Event, Events, Kind};
 use crate::hub;
 use crate::model::{
     EnrollmentGroup, HubDevice, HubDevices, Hubs, IndividualEnrollment, Model, Records,
@@ -40,6 +41,7 @@ use authentication::{Expiry, Match};
 use core::net::IpAddr;
 use core::time::Duration;
 use custom::Waiting;
+use dps_core::wire::RegistrationStatus;
 use operations::{Operation, Operations, Outcome, Verdict};
 use page_token::PageToken;
 use policies::Policies;
@@ -47,7 +49,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{
     Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
 };
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use zeroize::Zeroizing;
 
 /// The provisioning service without any protocol. Reads no clock: `now` is always the time
@@ -55,8 +57,8 @@ use zeroize::Zeroizing;
 #[derive(Debug)]
 pub struct Service {
     settings: Settings,
-    hubs: Hubs,
-    /// The same hubs with their devices, where assigned devices connect.
+    /// The hubs with their devices, where assigned devices connect. One that is unlinked keeps its
+    /// devices.
     iot_hubs: Arc<hub::Hubs>,
     policies: Policies,
     /// Enrollments. Whoever needs this lock and that of the state takes this one first.
@@ -66,6 +68,7 @@ pub struct Service {
     page_token: PageToken,
     /// Where it can be reached, once it can.
     endpoints: OnceLock<Endpoints>,
+    events: Arc<Events>,
     /// Wakes the one who makes the calls of webhooks.
     call_waiting: Notify,
 }
@@ -87,6 +90,8 @@ struct Settings {
 /// What changes with requests.
 #[derive(Debug)]
 struct State {
+    /// Those that devices are assigned to.
+    hubs: Hubs,
     records: Records,
     devices: HubDevices,
     operations: Operations,
@@ -118,9 +123,9 @@ impl Service {
         &self.settings.id_scope
     }
 
-    /// The hubs' host names.
-    pub fn hubs(&self) -> &[String] {
-        self.hubs.names()
+    /// The linked hubs' host names, as they are now.
+    pub fn hubs(&self) -> Vec<String> {
+        self.state().hubs.names().to_vec()
     }
 
     /// The individual enrollments as they are now, with their keys, sorted by registration id.
@@ -154,9 +159,20 @@ impl Service {
         self.page_token.reveal()
     }
 
-    /// Tells the service where it can be reached, once.
-    pub(crate) fn listens_at(&self, endpoints: Endpoints) {
+    /// Tells the service where it can be reached, once, and what time it is there.
+    pub(crate) fn listens_at(&self, endpoints: Endpoints, clock: fn() -> Duration) {
         let _ = self.endpoints.set(endpoints);
+        self.events.set_clock(clock);
+    }
+
+    /// What happened lately.
+    pub(crate) fn events(&self) -> &Events {
+        &self.events
+    }
+
+    /// Tells when something happens from now on.
+    pub(crate) fn happenings(&self) -> watch::Receiver<u64> {
+        self.events.watch()
     }
 
     /// The registration records as they stand at `now`, sorted by registration id.
@@ -179,6 +195,8 @@ impl Service {
         if let Err(refusal) = &verdict {
             tracing::warn!(registration_id = %identity.registration_id, reason = %refusal,
                 "connection refused");
+            let event = Event::new(Kind::ConnectionRefused).registration(&identity.registration_id);
+            self.events.add(event.because(refusal), now);
         }
         verdict.is_ok()
     }
@@ -259,7 +277,9 @@ impl Service {
         body: &[u8],
         now: Duration,
     ) -> Result<Reply, Refusal> {
+        let event = |kind| Event::new(kind).registration(&identity.registration_id);
         if let Some(challenge) = self.challenge_register(identity, credentials, body, now)? {
+            self.events.add(event(Kind::RegistrationChallenged), now);
             return Ok(challenge);
         }
         let found = self.authenticate(identity, credentials, now, Expiry::Checked)?;
@@ -276,6 +296,7 @@ impl Service {
         if let Some(pending) = state.pending(identity, now) {
             return Ok(Reply::accepted(pending, self.settings.retry_after_seconds));
         }
+        self.events.add(event(Kind::RegistrationRequested), now);
         let before = state.records.get(&identity.registration_id);
         let current_hub = before.and_then(|record| record.assigned_hub.clone());
         let stays = found.placement().reprovision_policy.is_none_or(|p| !p.update_hub_assignment);
@@ -285,7 +306,7 @@ impl Service {
                 as_failure: self.settings.disabled_reply == DisabledReply::Failed,
             }),
             Some(hub) => Ok(Verdict::Assign { hub, twin: None, payload: None }),
-            None => match allocation::choose(id, found.placement(), &self.hubs, identity.source) {
+            None => match allocation::choose(id, found.placement(), &state.hubs, identity.source) {
                 Choice::Hub(hub) => Ok(Verdict::Assign { hub, twin: None, payload: None }),
                 Choice::None => Ok(custom::no_hub()),
                 Choice::Ask(webhook, linked_hubs) => {
@@ -347,6 +368,7 @@ impl Service {
             error_code = record.error_code,
             "registration decided"
         );
+        self.events.add(decision(&record), now);
         let State { random, tpms, .. } = state;
         let tpm = Self::hub_key_for_tpm(tpms, &record, random);
         Outcome { ready_at, record, tpm, ticket: self.store.append(changes) }
@@ -369,7 +391,9 @@ impl Service {
         let model = self.model();
         let mut state = self.state();
         let Some(waiting) = state.waiting.remove(operation_id) else { return };
-        let Waiting { identity, found, linked_hubs, begun } = waiting;
+        let Waiting { identity, found, mut linked_hubs, begun } = waiting;
+        // The webhook may have chosen before one of them was unlinked.
+        linked_hubs.retain(|name| state.hubs.find(name).is_some());
         let verdict = match found.still_stands(&model, &identity.registration_id) {
             true => custom::verdict(answer, &linked_hubs, &state.random.guid()),
             false => custom::enrollment_changed(),
@@ -425,6 +449,9 @@ impl Service {
     fn refuse(&self, identity: &DeviceIdentity, refusal: &Refusal, now: Duration) -> Reply {
         tracing::warn!(registration_id = %identity.registration_id, reason = %refusal,
             status = refusal.status(), error_code = refusal.error_code(), "request refused");
+        let event = Event::new(Kind::RequestRefused).registration(&identity.registration_id);
+        let event = event.refusal(refusal.status(), refusal.error_code()).because(refusal);
+        self.events.add(event, now);
         let is_busy = matches!(refusal, Refusal::Busy);
         let retry_after = is_busy.then_some(self.settings.retry_after_seconds);
         Reply { retry_after, ..Reply::error(refusal, self.guid(), now) }
@@ -481,6 +508,29 @@ impl Service {
     /// A panic elsewhere cannot leave the state half-changed: every change is one insertion.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What became of a registration.
+fn decision(record: &RegistrationRecord) -> Event {
+    let kind = match record.status {
+        RegistrationStatus::Assigned => Kind::RegistrationAssigned,
+        RegistrationStatus::Disabled => Kind::RegistrationDisabled,
+        _ => Kind::RegistrationFailed,
+    };
+    let mut event = Event::new(kind).registration(&record.registration_id);
+    if let (Kind::RegistrationAssigned, Some(hub)) = (kind, &record.assigned_hub) {
+        event = event.hub(hub);
+        if let Some(id) = &record.device_id {
+            event = event.device(id);
+        }
+    }
+    if let Some(code) = record.error_code {
+        event = event.error_code(code);
+    }
+    match record.error_message.as_ref().or(record.substatus.as_ref()) {
+        Some(why) => event.because(why),
+        None => event,
     }
 }
 

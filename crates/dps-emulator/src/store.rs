@@ -28,6 +28,7 @@ pub(crate) enum Table {
     EnrollmentGroups,
     Registrations,
     HubDevices,
+    LinkedHubs,
     Settings,
 }
 

@@ -5,6 +5,7 @@ use super::hubs::Hubs;
 use super::identity::Objection;
 use super::username::Place;
 use crate::doors::Wake;
+use crate::events::Kind;
 use crate::service::Credentials;
 use core::time::Duration;
 use std::sync::Arc;
@@ -39,7 +40,12 @@ impl Seat {
         let device = state.device(&place.hub, &place.device).ok_or(Objection::NoDevice)?;
         let (name, skew) = (&place.device, hubs.clock_skew);
         let expires_at = device.identity.verify(&place.hub, name, credentials, now, skew)?;
+        if device.is_connected() {
+            let event = place.event(Kind::DeviceDisconnected);
+            hubs.events.add(event.because("another connection has taken its place"), now);
+        }
         let goes_on = device.attach(connection, clean, wake);
+        hubs.events.add(place.event(Kind::DeviceConnected), now);
         drop(state);
         Ok((Self { hubs: hubs.clone(), place, connection, expires_at }, goes_on))
     }
@@ -54,6 +60,11 @@ impl Seat {
         &self.place.device
     }
 
+    /// The device has sent something.
+    pub(super) fn stir(&self) {
+        self.hubs.events.stir();
+    }
+
     /// Does something with the device; `None` when the connection has lost its place.
     pub(super) fn with<T>(&self, action: impl FnOnce(&mut Device) -> T) -> Option<T> {
         let mut state = self.hubs.state();
@@ -64,6 +75,13 @@ impl Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.with(Device::drop_connection);
+        let ended = self.with(|device| {
+            device.drop_connection();
+            // Under the lock: the next one may come at once.
+            self.hubs.events.add(self.place.event(Kind::DeviceDisconnected), None);
+        });
+        if ended.is_none() {
+            tracing::debug!("the connection had lost its place before");
+        }
     }
 }

@@ -36,7 +36,7 @@ pub struct Telemetry {
 
 impl Telemetry {
     /// What it takes, roughly.
-    fn size(&self) -> usize {
+    pub(super) fn size(&self) -> usize {
         let property = |(name, value): (&String, &Option<String>)| {
             size_of::<(String, Option<String>)>()
                 + name.len()
@@ -167,6 +167,10 @@ impl Device {
         self.telemetry.iter().cloned().collect()
     }
 
+    pub(super) fn all_telemetry(&self) -> impl Iterator<Item = &Telemetry> {
+        self.telemetry.iter()
+    }
+
     pub(super) fn telemetry_count(&self) -> u64 {
         self.telemetry_count
     }
@@ -193,12 +197,24 @@ impl Device {
 
     /// Changes the desired properties, and tells the device if it listens.
     pub(super) fn desire(&mut self, patch: &Value) -> Result<u64, HubError> {
-        let patch = self.twin.desire(patch).map_err(|error| HubError::Patch(error.to_string()))?;
-        let version = self.twin.desired_version;
-        if self.subscriptions.get(Feed::Desired).is_some() {
-            self.push(Push::Desired { version, patch });
+        self.patch(None, Some(patch))?;
+        Ok(self.twin.desired_version)
+    }
+
+    /// The same, together with the tags, which the device does not see.
+    pub(super) fn patch(
+        &mut self,
+        tags: Option<&Value>,
+        desired: Option<&Value>,
+    ) -> Result<(), HubError> {
+        let patched = self.twin.patch(tags, desired);
+        let told = patched.map_err(|error| HubError::Patch(error.to_string()))?;
+        if let Some(patch) = told
+            && self.subscriptions.get(Feed::Desired).is_some()
+        {
+            self.push(Push::Desired { version: self.twin.desired_version, patch });
         }
-        Ok(version)
+        Ok(())
     }
 
     /// Calls a method; the reply comes through the channel.

@@ -9,6 +9,7 @@ use super::twin::Twin;
 use core::fmt;
 use core::time::Duration;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A message from the cloud to a device.
@@ -108,12 +109,23 @@ impl Hub {
 
     /// The ids of its devices, sorted.
     pub fn devices(&self) -> Vec<String> {
-        let state = self.hubs.state();
-        let hub = state.hubs.get(&self.name.to_ascii_lowercase());
-        hub.map(|hub| hub.devices.keys().cloned().collect()).unwrap_or_default()
+        self.read(|devices| devices.keys().cloned().collect())
     }
 
-    fn with<T>(&self, device: &str, action: impl FnOnce(&mut Device) -> T) -> Result<T, HubError> {
+    pub(super) fn read<T: Default>(
+        &self,
+        action: impl FnOnce(&BTreeMap<String, Device>) -> T,
+    ) -> T {
+        let state = self.hubs.state();
+        let hub = state.hubs.get(&self.name.to_ascii_lowercase());
+        hub.map(|hub| action(&hub.devices)).unwrap_or_default()
+    }
+
+    pub(super) fn with<T>(
+        &self,
+        device: &str,
+        action: impl FnOnce(&mut Device) -> T,
+    ) -> Result<T, HubError> {
         let mut state = self.hubs.state();
         state.device(&self.name, device).map(action).ok_or(HubError::NoDevice)
     }

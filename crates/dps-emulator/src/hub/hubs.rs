@@ -4,16 +4,21 @@
 use super::device::Device;
 use super::identity::HubIdentity;
 use super::twin::Twin;
+use crate::events::{Event, Events, Kind};
 use core::fmt;
+use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Every hub and its devices. A hub is there once it is [added](Self::add) or a device is
 /// assigned to it; its name's case does not matter, a device id's does.
 pub(crate) struct Hubs {
     state: Mutex<State>,
+    pub(super) events: Arc<Events>,
+    /// Goes up by one with each hub.
+    added: AtomicU64,
     /// How long after its expiry a token is still taken.
     pub(super) clock_skew: Duration,
 }
@@ -34,13 +39,39 @@ pub(super) struct HubState {
 
 impl Hubs {
     /// None yet.
-    pub(crate) fn new(clock_skew: Duration) -> Self {
-        Self { state: Mutex::default(), clock_skew }
+    pub(crate) fn new(clock_skew: Duration, events: Arc<Events>) -> Self {
+        Self { state: Mutex::default(), events, added: AtomicU64::new(0), clock_skew }
     }
 
     /// Adds a hub without devices, unless there is one of this name.
     pub(crate) fn add(&self, name: &str) {
-        self.state().hub(name);
+        self.hub(&mut self.state(), name);
+    }
+
+    /// How many hubs were added so far.
+    pub(crate) fn added(&self) -> u64 {
+        self.added.load(Ordering::Acquire)
+    }
+
+    /// The host names of all hubs, those that are not linked any more too, sorted.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.state().hubs.values().map(|hub| hub.name.clone()).collect()
+    }
+
+    fn hub<'a>(&self, state: &'a mut State, name: &str) -> &'a mut HubState {
+        state.hubs.entry(name.to_ascii_lowercase()).or_insert_with(|| {
+            self.added.fetch_add(1, Ordering::Release);
+            HubState { name: name.to_owned(), devices: BTreeMap::new() }
+        })
+    }
+
+    /// Ends a device's connection, if there is one.
+    fn end(&self, hub: &str, id: &str, device: &mut Device, why: &str) {
+        if device.is_connected() {
+            let event = Event::new(Kind::DeviceDisconnected).hub(hub).device(id);
+            self.events.add(event.because(why), None);
+        }
+        device.drop_connection();
     }
 
     /// Makes the device's identity, with `initial_twin`
@@ -55,11 +86,11 @@ impl Hubs {
         initial_twin: Option<&Value>,
     ) {
         let mut state = self.state();
-        let devices = &mut state.hub(hub).devices;
+        let devices = &mut self.hub(&mut state, hub).devices;
         match devices.get_mut(device) {
             Some(known) if !known.identity.is_same(&identity) => {
                 // Who came in by the proof before has none now.
-                known.drop_connection();
+                self.end(hub, device, known, "the device's credentials are others now");
                 known.identity = identity;
             }
             Some(_) => {}
@@ -81,14 +112,14 @@ impl Hubs {
         initial_twin: Option<&Value>,
     ) {
         let mut state = self.state();
-        let twin = match state.hub(from).devices.remove(device) {
+        let twin = match state.remove(from, device) {
             Some(mut moved) => {
-                moved.drop_connection();
+                self.end(from, device, &mut moved, "the device was moved to another hub");
                 moved.twin
             }
             None => Twin::initial(initial_twin),
         };
-        state.hub(to).devices.insert(device.to_owned(), Device::new(identity, twin));
+        self.hub(&mut state, to).devices.insert(device.to_owned(), Device::new(identity, twin));
     }
 
     /// Makes the device anew in `to` with its initial twin, after taking it out of `from`.
@@ -108,8 +139,9 @@ impl Hubs {
     /// Takes the device out of the hub; its connection ends. Whether it was there.
     pub(crate) fn remove(&self, hub: &str, device: &str) -> bool {
         let mut state = self.state();
-        let gone = state.hub(hub).devices.remove(device);
-        gone.map(|mut device| device.drop_connection()).is_some()
+        let Some(mut gone) = state.remove(hub, device) else { return false };
+        self.end(hub, device, &mut gone, "the device was removed from the hub");
+        true
     }
 
     /// The host name of a hub as it was first given.
@@ -125,10 +157,8 @@ impl Hubs {
 }
 
 impl State {
-    fn hub(&mut self, name: &str) -> &mut HubState {
-        self.hubs
-            .entry(name.to_ascii_lowercase())
-            .or_insert_with(|| HubState { name: name.to_owned(), devices: BTreeMap::new() })
+    fn remove(&mut self, hub: &str, device: &str) -> Option<Device> {
+        self.hubs.get_mut(&hub.to_ascii_lowercase())?.devices.remove(device)
     }
 
     pub(super) fn device(&mut self, hub: &str, device: &str) -> Option<&mut Device> {

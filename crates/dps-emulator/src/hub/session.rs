@@ -9,6 +9,7 @@ use super::topic::{self, Upward};
 use super::{Hubs, username};
 use crate::doors::Wake;
 use crate::doors::mqtt::packet::Violation;
+use crate::events::Kind;
 use crate::service::Credentials;
 use core::time::Duration;
 use rumqttc::mqttbytes::QoS;
@@ -55,6 +56,7 @@ impl HubSession {
         let refused = |reason: super::identity::Objection| {
             tracing::warn!(hub = place.hub, device_id = place.device, %reason,
                 "hub connection refused");
+            hubs.events.add(place.event(Kind::DeviceRefused).because(reason), now);
         };
         if connect.client_id != place.device {
             refused(super::identity::Objection::ClientId);
@@ -158,6 +160,7 @@ impl HubSession {
             }
         });
         let Some(answer) = answer else { return Ok(None) };
+        self.seat.stir();
         if let Some((qos, topic, body)) = answer {
             answers.push(self.message(qos, topic, body.into_bytes()));
         }

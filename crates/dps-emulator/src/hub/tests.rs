@@ -501,3 +501,29 @@ fn a_connection_ends_when_its_token_expires() {
     drop(connection);
     assert!(now < expiry && !hub.is_connected("line-1").unwrap());
 }
+
+#[test]
+fn events_tell_who_comes_who_goes_and_who_is_not_let_in() {
+    let (service, hub) = service();
+    let happened = || -> Vec<Value> {
+        let (entries, _) = service.events().after(0, usize::MAX);
+        entries.iter().map(|entry| serde_json::to_value(entry).unwrap()).collect()
+    };
+    let first = connected(&service);
+    let second = connected(&service);
+    drop(first);
+    drop(second);
+    let mut stranger = MqttConnection::new(service.clone(), NOW);
+    exchange(&mut stranger, &connect("line-1", "line-1", "SharedAccessSignature sr=x", false));
+    let third = connected(&service);
+    assert!(hub.remove("line-1"));
+    drop(third);
+    let events = happened();
+    let kinds: Vec<&str> = events.iter().map(|event| event["kind"].as_str().unwrap()).collect();
+    let (came, went) = ("deviceConnected", "deviceDisconnected");
+    assert_eq!(kinds, [came, went, came, went, "deviceRefused", came, went]);
+    assert!(events.iter().all(|event| event["hub"] == HUB && event["deviceId"] == "line-1"));
+    assert_eq!(events[1]["reason"], "another connection has taken its place");
+    assert_eq!(events[4]["reason"], "the SAS token is malformed: sig is missing");
+    assert_eq!(events[6]["reason"], "the device was removed from the hub");
+}

@@ -87,6 +87,18 @@ impl Twin {
         Ok(self.reported_version)
     }
 
+    /// Merges patches of the operator's, both or none; gives what the device is told.
+    pub(super) fn patch(
+        &mut self,
+        tags: Option<&Value>,
+        desired: Option<&Value>,
+    ) -> Result<Option<Value>, PatchError> {
+        let tags = tags.map(|patch| merged(&self.tags, patch.clone())).transpose()?;
+        let told = desired.map(|patch| self.desire(patch)).transpose()?;
+        self.tags = tags.unwrap_or_else(|| core::mem::take(&mut self.tags));
+        Ok(told)
+    }
+
     /// Merges a patch of the operator's; gives what the device is told.
     pub(super) fn desire(&mut self, patch: &Value) -> Result<Value, PatchError> {
         self.desired = merged(&self.desired, patch.clone())?;

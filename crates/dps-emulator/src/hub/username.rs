@@ -2,6 +2,7 @@
 //! (`wire-protocol.md` section 8.1).
 
 use super::percent;
+use crate::events::{Event, Kind};
 
 /// Which device of which hub wants in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,6 +11,13 @@ pub(crate) struct Place {
     pub(crate) hub: String,
     /// The device's id.
     pub(crate) device: String,
+}
+
+impl Place {
+    /// Something that happens there.
+    pub(super) fn event(&self, kind: Kind) -> Event {
+        Event::new(kind).hub(&self.hub).device(&self.device)
+    }
 }
 
 /// Whether the user name is meant for a hub at all: its version has a question mark before it,

@@ -82,11 +82,13 @@ fn check_hubs(hubs: &[HubConfig]) -> Result<(), ConfigError> {
 }
 
 /// A host name of two or more labels; clients split it at the first dot and take no port
-/// (`wire-protocol.md` section 9).
-fn is_hub_name(name: &str) -> bool {
+/// (`wire-protocol.md` section 9). A hyphen at either end of a label is not one that TLS accepts.
+pub(crate) fn is_hub_name(name: &str) -> bool {
     let is_label = |label: &str| {
         !label.is_empty()
             && label.len() <= 63
+            && !label.starts_with('-')
+            && !label.ends_with('-')
             && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
     };
     name.len() <= 253 && name.contains('.') && name.split('.').all(is_label)

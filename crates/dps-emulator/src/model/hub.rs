@@ -4,19 +4,41 @@
 use crate::config::{
     AllocationPolicy, Capabilities, DeviceNetworkConfig, EmulatorConfig, HubConfig, InitialTwin,
 };
+use crate::store::{Change, Table};
 use core::net::IpAddr;
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// The hubs that devices can be assigned to.
-#[derive(Debug)]
+/// The most hubs that can be linked: the service's certificate has the names of all.
+pub(crate) const MOST_HUBS: usize = 100;
+
+/// The hubs that devices can be assigned to: those of the configuration, and what was linked and
+/// unlinked since.
+#[derive(Clone, Debug)]
 pub(crate) struct Hubs {
     linked: Vec<HubConfig>,
     names: Vec<String>,
+    /// Those of the configuration, in lower case: when one is unlinked, that must be kept.
+    configured: BTreeSet<String>,
     /// Smallest first.
     networks: Vec<DeviceNetworkConfig>,
     default_policy: AllocationPolicy,
+}
+
+/// What a state file keeps of a hub that was linked, changed or unlinked while a service ran. It goes
+/// before the configuration.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct LinkRow {
+    host_name: String,
+    linked: bool,
+    #[serde(default)]
+    allocation_weight: u32,
+    #[serde(default)]
+    apply_allocation_policy: bool,
+    #[serde(default)]
+    region: Option<String>,
 }
 
 impl Hubs {
@@ -24,12 +46,75 @@ impl Hubs {
     pub(super) fn linked(config: &EmulatorConfig) -> Self {
         let mut networks = config.device_networks.clone();
         networks.sort_by_key(|item| core::cmp::Reverse(item.network.prefix()));
+        let lower = |hub: &HubConfig| hub.host_name.to_ascii_lowercase();
         Self {
             linked: config.hubs.clone(),
             names: config.hubs.iter().map(|hub| hub.host_name.clone()).collect(),
+            configured: config.hubs.iter().map(lower).collect(),
             networks,
             default_policy: config.allocation_policy,
         }
+    }
+
+    /// Links a hub, or puts other settings in the place of those that it has. Gives what a state file
+    /// is to keep.
+    pub(crate) fn link(&mut self, hub: HubConfig) -> Change {
+        let row = LinkRow {
+            host_name: hub.host_name.clone(),
+            linked: true,
+            allocation_weight: hub.allocation_weight,
+            apply_allocation_policy: hub.apply_allocation_policy,
+            region: hub.region.clone(),
+        };
+        self.put(hub);
+        row.change()
+    }
+
+    /// Unlinks a hub. Gives what a state file is to keep; `None` when it was not linked.
+    pub(crate) fn unlink(&mut self, name: &str) -> Option<Change> {
+        let place = self.place(name)?;
+        let HubConfig { host_name, .. } = self.linked.remove(place);
+        self.names.remove(place);
+        let key = host_name.to_ascii_lowercase();
+        if !self.configured.contains(&key) {
+            return Some(Change::removed(Table::LinkedHubs, key));
+        }
+        let (linked, region) = (false, None);
+        let (allocation_weight, apply_allocation_policy) = (0, false);
+        let row = LinkRow { host_name, linked, allocation_weight, apply_allocation_policy, region };
+        Some(row.change())
+    }
+
+    /// Does again what an earlier service did.
+    pub(crate) fn restore(&mut self, row: LinkRow) {
+        let LinkRow { host_name, linked, allocation_weight, apply_allocation_policy, region } = row;
+        if linked {
+            self.put(HubConfig { host_name, allocation_weight, apply_allocation_policy, region });
+        } else if let Some(place) = self.place(&host_name) {
+            tracing::warn!(hub = host_name, "a hub of the configuration stays unlinked");
+            self.linked.remove(place);
+            self.names.remove(place);
+        }
+    }
+
+    fn put(&mut self, hub: HubConfig) {
+        match self.linked.iter_mut().find(|known| is_same(known, &hub.host_name)) {
+            // Its name stays as it is spelt.
+            Some(known) => *known = HubConfig { host_name: known.host_name.clone(), ..hub },
+            None => {
+                self.names.push(hub.host_name.clone());
+                self.linked.push(hub);
+            }
+        }
+    }
+
+    fn place(&self, name: &str) -> Option<usize> {
+        self.linked.iter().position(|hub| is_same(hub, name))
+    }
+
+    /// All of them.
+    pub(crate) fn all(&self) -> &[HubConfig] {
+        &self.linked
     }
 
     /// Their host names.
@@ -49,7 +134,7 @@ impl Hubs {
 
     /// A hub by its host name.
     pub(crate) fn find(&self, name: &str) -> Option<&HubConfig> {
-        self.linked.iter().find(|hub| hub.host_name.eq_ignore_ascii_case(name))
+        self.linked.iter().find(|hub| is_same(hub, name))
     }
 
     /// Those of the given names that are linked; when no name is given, all that are there for
@@ -69,6 +154,16 @@ impl Hubs {
         };
         of(&to.host_name).or_else(|| of(to.region.as_deref()?))
     }
+}
+
+impl LinkRow {
+    fn change(&self) -> Change {
+        Change::put(Table::LinkedHubs, self.host_name.to_ascii_lowercase(), self)
+    }
+}
+
+fn is_same(hub: &HubConfig, name: &str) -> bool {
+    hub.host_name.eq_ignore_ascii_case(name)
 }
 
 /// A device's identity in a hub, as provisioning has made it.
@@ -113,6 +208,19 @@ impl HubDevices {
     /// Makes an identity, or changes it.
     pub(crate) fn put(&mut self, device: HubDevice) {
         self.0.insert(Self::key(&device.hub, &device.device_id), device);
+    }
+
+    /// Gives an identity another twin. Gives what a state file is to keep, if the identity is there.
+    pub(crate) fn set_twin(
+        &mut self,
+        hub: &str,
+        device_id: &str,
+        twin: InitialTwin,
+    ) -> Option<Change> {
+        let key = Self::key(hub, device_id);
+        let device = self.0.get_mut(&key)?;
+        device.twin = twin;
+        Some(Change::put(Table::HubDevices, key, device))
     }
 
     /// Removes an identity, and gives it.

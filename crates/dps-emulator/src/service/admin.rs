@@ -5,8 +5,13 @@
 //! Each resource is a module with `answer`, which gets what follows the resource's name in the path,
 //! and a line in [`resource`].
 
+mod devices;
 mod error;
+mod events;
+mod hubs;
 mod info;
+mod messages;
+mod query;
 mod session;
 #[cfg(test)]
 mod tests;
@@ -17,6 +22,7 @@ use crate::sas::percent_decode;
 use crate::service::api::{ApiError, refused};
 use core::time::Duration;
 pub(super) use error::AdminError;
+use http::Method;
 pub(crate) use session::Provenance;
 
 /// A request that may be made.
@@ -41,6 +47,8 @@ type Resource = fn(&Service, &Asked<'_>, Duration) -> Result<ApiAnswer, AdminErr
 /// The resource of a name, if there is one.
 fn resource(name: &str) -> Option<Resource> {
     match name {
+        "events" => Some(events::answer),
+        "hubs" => Some(hubs::answer),
         "service" => Some(info::answer),
         _ => None,
     }
@@ -86,6 +94,10 @@ impl Service {
         // Whoever may not ask is not told what there is.
         let rights = self.allow(request, Permission::ServiceConfig, now)?;
         let resource = resource(name).ok_or(ApiError::NoSuchPath)?;
+        // No more is added to what may never have been kept.
+        if request.method != Method::GET && self.store.has_failed() {
+            return Err(ApiError::Storage.into());
+        }
         resource(self, &Asked { request, rest, rights }, now)
     }
 

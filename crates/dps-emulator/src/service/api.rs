@@ -15,6 +15,7 @@ use crate::config::Permission;
 use crate::model::{EnrollmentGroup, IndividualEnrollment};
 use crate::sas::percent_decode;
 use core::time::Duration;
+pub(super) use enrollments::parse;
 pub(super) use error::ApiError;
 use http::Method;
 use page::Page;
@@ -48,21 +49,29 @@ pub(crate) struct ApiAnswer {
     /// Headers, by name.
     pub(crate) headers: Vec<(&'static str, String)>,
     pub(crate) ticket: Ticket,
+    /// There is nothing to tell yet: the request should be answered when something has happened, or
+    /// this long after it came.
+    pub(crate) wait: Duration,
 }
 
 impl ApiAnswer {
     pub(super) fn ok(document: &impl serde::Serialize) -> Self {
         let body = Some(super::reply::ascii_json(document));
         let (error_code, headers, ticket) = (None, Vec::new(), Ticket::default());
-        Self { status: 200, body, error_code, headers, ticket }
+        Self { status: 200, body, error_code, headers, ticket, wait: Duration::ZERO }
     }
 
     pub(super) fn no_content(ticket: Ticket) -> Self {
-        Self { status: 204, body: None, error_code: None, headers: Vec::new(), ticket }
+        let (body, error_code, headers, wait) = (None, None, Vec::new(), Duration::ZERO);
+        Self { status: 204, body, error_code, headers, ticket, wait }
     }
 
     pub(super) fn after(self, ticket: Ticket) -> Self {
         Self { ticket, ..self }
+    }
+
+    pub(super) fn unless_within(self, wait: Duration) -> Self {
+        Self { wait, ..self }
     }
 
     pub(super) fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
@@ -178,8 +187,8 @@ impl Service {
 
 pub(super) fn refused(reply: Reply) -> ApiAnswer {
     let Reply { status, body, error_code, .. } = reply;
-    let (headers, ticket) = (Vec::new(), Ticket::default());
-    ApiAnswer { status, body: Some(body), error_code, headers, ticket }
+    let (headers, ticket, wait) = (Vec::new(), Ticket::default(), Duration::ZERO);
+    ApiAnswer { status, body: Some(body), error_code, headers, ticket, wait }
 }
 
 /// Case does not matter, nor does a slash at the end (section 7.2).

@@ -2,6 +2,7 @@
 //! (`wire-protocol.md` section 7.6).
 
 use super::provision::DEVICE_DATA_MIGRATED;
+use crate::events::Events;
 use crate::hub::{self, HubIdentity};
 use crate::model::{
     EnrollmentRef, HubDevice, HubDevices, Hubs, Model, Records, RegistrationRecord,
@@ -10,10 +11,11 @@ use core::time::Duration;
 use dps_core::RegistrationId;
 use dps_core::wire::RegistrationStatus;
 use serde_json::Value;
+use std::sync::Arc;
 
 /// The linked hubs, without devices.
-pub(super) fn hubs(linked: &Hubs, clock_skew: Duration) -> hub::Hubs {
-    let hubs = hub::Hubs::new(clock_skew);
+pub(super) fn hubs(linked: &Hubs, clock_skew: Duration, events: Arc<Events>) -> hub::Hubs {
+    let hubs = hub::Hubs::new(clock_skew, events);
     linked.names().iter().for_each(|name| hubs.add(name));
     hubs
 }

@@ -6,9 +6,10 @@ use super::policies::Policies;
 use super::tpm::Tpms;
 use super::{Service, Settings, State, identities};
 use crate::config::{ConfigError, EmulatorConfig};
+use crate::events::Events;
 use crate::model::{
-    EnrollmentGroup, Entity, HubDevice, HubDevices, Hubs, IndividualEnrollment, Model, RecordRow,
-    Records, RegistrationRecord, Row, Secrets, Version,
+    EnrollmentGroup, Entity, HubDevice, HubDevices, Hubs, IndividualEnrollment, LinkRow, Model,
+    RecordRow, Records, RegistrationRecord, Row, Secrets, Version,
 };
 use crate::random::Random;
 use crate::store::{Change, File, Saved, Store, StoreError, Table};
@@ -37,6 +38,7 @@ struct Known {
     model: Model,
     records: Records,
     devices: HubDevices,
+    links: Vec<LinkRow>,
     settings: HashMap<String, String>,
 }
 
@@ -99,22 +101,24 @@ impl Service {
 
     fn with(
         config: &EmulatorConfig,
-        hubs: Hubs,
+        mut hubs: Hubs,
         policies: Policies,
         known: Known,
         mut random: Random,
         store: Store,
     ) -> Self {
         let page_token = PageToken::new(&mut random);
-        let iot_hubs = identities::hubs(&hubs, config.clock_skew);
+        known.links.into_iter().for_each(|row| hubs.restore(row));
+        let events = Arc::new(Events::default());
+        let iot_hubs = identities::hubs(&hubs, config.clock_skew, events.clone());
         identities::move_back(&iot_hubs, &known.model, &known.records, &known.devices);
         Self {
             settings: Settings::new(config),
-            hubs,
             iot_hubs: Arc::new(iot_hubs),
             policies,
             model: RwLock::new(known.model),
             state: Mutex::new(State {
+                hubs,
                 records: known.records,
                 devices: known.devices,
                 operations: Operations::default(),
@@ -126,6 +130,7 @@ impl Service {
             store,
             page_token,
             endpoints: OnceLock::new(),
+            events,
             call_waiting: Notify::new(),
         }
     }
@@ -173,6 +178,7 @@ impl Known {
                 Table::HubDevices => {
                     json::<HubDevice>(&text).map(|device| known.devices.put(device))
                 }
+                Table::LinkedHubs => json::<LinkRow>(&text).map(|row| known.links.push(row)),
                 Table::Settings => {
                     known.settings.insert(key.clone(), text.to_string());
                     Some(())

@@ -9,8 +9,8 @@ use zeroize::Zeroizing;
 
 /// "dps1" in ASCII: tells a state file from other SQLite files.
 const APPLICATION_ID: i64 = 0x6470_7331;
-/// The version of the tables below.
-const SCHEMA_VERSION: i64 = 1;
+/// The version of the tables below. Since 2 there is `linked_hubs`.
+const SCHEMA_VERSION: i64 = 2;
 
 /// How long to wait for a file that another process has.
 const IN_USE_PATIENCE: Duration = Duration::from_millis(500);
@@ -73,11 +73,12 @@ pub enum StoreError {
 }
 
 impl Table {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::Enrollments,
         Self::EnrollmentGroups,
         Self::Registrations,
         Self::HubDevices,
+        Self::LinkedHubs,
         Self::Settings,
     ];
 
@@ -87,6 +88,7 @@ impl Table {
             Self::EnrollmentGroups => "enrollment_groups",
             Self::Registrations => "registrations",
             Self::HubDevices => "hub_devices",
+            Self::LinkedHubs => "linked_hubs",
             Self::Settings => "settings",
         }
     }
@@ -243,16 +245,20 @@ fn prepare(
     connection.pragma_update(None, "synchronous", "FULL")?;
     let transaction =
         connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-    if let Some(first) = first {
+    let version = pragma(&transaction, "user_version")?;
+    if version < SCHEMA_VERSION {
+        // A new file has none of them, and an older one lacks those that have come since.
         for table in Table::ALL {
             let name = table.name();
             transaction.execute_batch(&format!(
-                "CREATE TABLE {name} (key TEXT NOT NULL PRIMARY KEY, document TEXT NOT NULL) WITHOUT ROWID"
+                "CREATE TABLE IF NOT EXISTS {name} (key TEXT NOT NULL PRIMARY KEY, document TEXT NOT NULL) WITHOUT ROWID"
             ))?;
         }
+        transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+    }
+    if let Some(first) = first {
         apply(&transaction, first)?;
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-        transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
     }
     let mut rows = Vec::new();
     for table in Table::ALL {

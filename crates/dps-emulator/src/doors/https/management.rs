@@ -8,9 +8,14 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
+use core::time::Duration;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use std::sync::Arc;
+use tokio::time::{Instant, timeout};
+
+/// How long those who wait let things happen before they look, since many may.
+const BREATH: Duration = Duration::from_millis(50);
 
 /// Answers what belongs to the service API or the admin API, and lets everything else through.
 pub(super) async fn divert(
@@ -47,10 +52,25 @@ pub(super) async fn divert(
         body: &body,
     };
     let answer = match is_admin {
-        true => service.manage(&asked, &provenance(&caller, &head), now()),
+        true => manage(service, &asked, &provenance(&caller, &head)).await,
         false => service.administer(&asked, now()),
     };
     response(&caller, service.kept(answer, now()).await)
+}
+
+/// Answers a request of the admin API, at once or when there is something to tell.
+async fn manage(service: &Service, asked: &ApiRequest<'_>, from: &Provenance<'_>) -> ApiAnswer {
+    let begun = Instant::now();
+    loop {
+        // From before the answer: nothing is missed in between.
+        let mut happenings = service.happenings();
+        let answer = service.manage(asked, from, now());
+        let left = answer.wait.saturating_sub(begun.elapsed());
+        match timeout(left, happenings.changed()).await {
+            Ok(Ok(())) if !answer.wait.is_zero() => tokio::time::sleep(BREATH).await,
+            _ => return answer,
+        }
+    }
 }
 
 fn provenance<'a>(caller: &Caller, head: &'a Parts) -> Provenance<'a> {

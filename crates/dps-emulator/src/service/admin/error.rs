@@ -2,6 +2,8 @@
 //! say what to do, since whoever reads them runs the service.
 
 use super::session::Stranger;
+use crate::hub::HubError;
+use crate::model::MOST_HUBS;
 use crate::service::api::ApiError;
 use crate::service::policies::Forbidden;
 
@@ -11,6 +13,28 @@ use crate::service::policies::Forbidden;
 pub(crate) enum AdminError {
     #[error("{0}")]
     Api(#[from] ApiError),
+    #[error("the query has no parameter {name:?}")]
+    UnknownParameter { name: String },
+    #[error("{name} must be {want}")]
+    BadParameter { name: &'static str, want: &'static str },
+    #[error(
+        "there is no hub {name:?}; there are: {}", if known.is_empty() { "none".to_owned() } else { known.join(", ") }
+    )]
+    NoHub { name: String, known: Vec<String> },
+    #[error(
+        "{name:?} is not a hub's host name; it needs a dot and has no port, for example contoso-hub.localhost"
+    )]
+    BadHubName { name: String },
+    #[error("a region has 1 to 64 printable ASCII characters")]
+    BadRegion,
+    #[error("{MOST_HUBS} hubs are linked already: unlink one first")]
+    TooManyHubs,
+    #[error("{0}")]
+    Hub(#[from] HubError),
+    #[error("the patch has neither tags nor properties.desired")]
+    EmptyPatch,
+    #[error("the message cannot be sent: {0}")]
+    BadMessage(&'static str),
     #[error("the page token is not given to whoever asks so: {0}")]
     Stranger(#[from] Stranger),
 }
@@ -26,15 +50,33 @@ impl AdminError {
         match self {
             Self::Api(error) => error.status(),
             Self::Stranger(_) => 401,
+            Self::NoHub { .. } | Self::Hub(HubError::NoDevice) => 404,
+            Self::TooManyHubs | Self::Hub(HubError::QueueFull) => 409,
+            Self::Hub(HubError::TooLarge) => 413,
+            Self::UnknownParameter { .. }
+            | Self::BadParameter { .. }
+            | Self::BadHubName { .. }
+            | Self::BadRegion
+            | Self::Hub(_)
+            | Self::EmptyPatch
+            | Self::BadMessage(_) => 400,
         }
     }
 
     /// The status times 1000, plus a number where one is known.
     pub(super) fn error_code(&self) -> u32 {
-        match self {
-            Self::Api(error) => error.error_code(),
-            Self::Stranger(_) => 401_002,
-        }
+        let known = match self {
+            Self::Api(error) => return error.error_code(),
+            Self::Stranger(_) | Self::UnknownParameter { .. } | Self::BadParameter { .. } => 2,
+            Self::NoHub { .. } | Self::Hub(HubError::NoDevice) => 201,
+            Self::TooManyHubs | Self::Hub(HubError::QueueFull | HubError::TooLarge) => 0,
+            Self::BadHubName { .. }
+            | Self::BadRegion
+            | Self::Hub(_)
+            | Self::EmptyPatch
+            | Self::BadMessage(_) => 4,
+        };
+        u32::from(self.status()) * 1000 + known
     }
 
     /// The words for the caller.
@@ -47,6 +89,12 @@ impl AdminError {
             Self::Stranger(_) => {
                 "Unauthorized: use the page token that was printed when the service started."
                     .to_owned()
+            }
+            other => {
+                let text = other.to_string();
+                let mut letters = text.chars();
+                let first = letters.next().map(|letter| letter.to_ascii_uppercase());
+                first.into_iter().chain(letters).chain(['.']).collect()
             }
         }
     }

@@ -18,7 +18,7 @@ struct Info<'a> {
     #[serde(flatten)]
     endpoints: Option<&'a Endpoints>,
     server_names: &'a [String],
-    hubs: Vec<String>,
+    hubs: &'a [String],
     allocation_policy: crate::config::AllocationPolicy,
     device_networks: Vec<DeviceNetwork<'a>>,
     connection_strings: Vec<ConnectionString<'a>>,
@@ -45,13 +45,13 @@ pub(super) fn answer(
     _: Duration,
 ) -> Result<ApiAnswer, AdminError> {
     match (asked.method(), asked.rest.as_slice()) {
-        ("GET", []) => Ok(ApiAnswer::ok(&info(service, asked))),
+        ("GET", []) => Ok(info(service, asked)),
         (_, []) => Err(ApiError::WrongMethod.into()),
         _ => Err(ApiError::NoSuchPath.into()),
     }
 }
 
-fn info<'a>(service: &'a Service, asked: &'a Asked<'a>) -> Info<'a> {
+fn info(service: &Service, asked: &Asked<'_>) -> ApiAnswer {
     let endpoints = service.endpoints.get();
     let host = match endpoints {
         Some(endpoints) => endpoints.https.authority(),
@@ -59,14 +59,15 @@ fn info<'a>(service: &'a Service, asked: &'a Asked<'a>) -> Info<'a> {
     };
     // Nobody learns a key that opens more than the own one.
     let strings = service.policies.connection_strings(&host, asked.rights);
-    let networks = service.hubs.networks().iter();
-    Info {
+    let state = service.state();
+    let networks = state.hubs.networks().iter();
+    ApiAnswer::ok(&Info {
         id_scope: service.id_scope(),
         version: env!("CARGO_PKG_VERSION"),
         endpoints,
         server_names: &service.settings.server_names,
-        hubs: service.hubs().to_vec(),
-        allocation_policy: service.hubs.default_policy(),
+        hubs: state.hubs.names(),
+        allocation_policy: state.hubs.default_policy(),
         device_networks: networks
             .map(|item| DeviceNetwork {
                 network: item.network.to_string(),
@@ -81,5 +82,5 @@ fn info<'a>(service: &'a Service, asked: &'a Asked<'a>) -> Info<'a> {
                 connection_string: text.to_string(),
             })
             .collect(),
-    }
+    })
 }

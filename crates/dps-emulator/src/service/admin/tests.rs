@@ -1,3 +1,5 @@
+mod hubs;
+
 use super::*;
 use crate::config::EmulatorConfig;
 use crate::random::Random;
@@ -34,6 +36,11 @@ fn ask_as(service: &Service, authorization: Option<&str>, line: &str, body: &str
     };
     let body = answer.body.map_or(Value::Null, |body| serde_json::from_str(&body).unwrap());
     (answer.status, body)
+}
+
+/// What the page token gets.
+fn ask(service: &Service, line: &str, body: &str) -> (u16, Value) {
+    ask_as(service, Some(&bearer(service)), line, body)
 }
 
 fn bearer(service: &Service) -> String {

@@ -79,8 +79,9 @@ impl Service {
         if let Some(existing) = existing {
             document.keep_secrets_of(existing.attestation());
         }
-        let mut state = self.state();
-        let entity = T::build(document, Some(&self.hubs), &mut state.random)?;
+        let mut guard = self.state();
+        let state = &mut *guard;
+        let entity = T::build(document, Some(&state.hubs), &mut state.random)?;
         let version = match existing {
             Some(existing) => existing.version().next(&mut state.random, now),
             None => Version::first(&mut state.random, now),
@@ -96,7 +97,7 @@ impl Service {
                 self.store.append([Change::put(Table::Registrations, entity.key(), &row)]);
             }
         }
-        drop(state);
+        drop(guard);
         let entity = Arc::new(entity.with_version(version));
         all.insert(entity.key(), entity.clone());
         let ticket = self.store.append([kept_as(entity.as_ref())]);
@@ -181,7 +182,7 @@ fn check(condition: Condition<'_>, existing: Option<&Version>) -> Result<(), Api
 }
 
 /// Reads a JSON object. What the reader says of a key repeats no key.
-pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+pub(in crate::service) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     // The derived reader would take an array for an object.
     if !body.trim_ascii_start().starts_with(b"{") {
         return Err(ApiError::BadBody("it is not a JSON object".to_owned()));

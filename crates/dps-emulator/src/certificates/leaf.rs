@@ -1,0 +1,93 @@
+//! The server certificate, which is made anew when there are more hubs: a device that is sent to a
+//! hub that was linked a moment ago finds it by its name.
+
+use super::server_params;
+use crate::hub::Hubs;
+use core::fmt;
+use core::time::Duration;
+use rcgen::{CertifiedIssuer, KeyPair};
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::{CertifiedKey, SigningKey};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+/// The certificate and all that it takes to make another.
+pub(super) struct Leaf {
+    authority: CertifiedIssuer<'static, KeyPair>,
+    key: KeyPair,
+    signer: Arc<dyn SigningKey>,
+    own_names: Vec<String>,
+    now: Duration,
+    hubs: OnceLock<Arc<Hubs>>,
+    issued: Mutex<Issued>,
+}
+
+struct Issued {
+    certified: Arc<CertifiedKey>,
+    /// How many hubs there had been.
+    hubs: Option<u64>,
+}
+
+impl Leaf {
+    /// A certificate for the service and some hubs.
+    pub(super) fn new(
+        authority: CertifiedIssuer<'static, KeyPair>,
+        own_names: Vec<String>,
+        hubs: Vec<String>,
+        now: Duration,
+    ) -> Result<Self, Box<dyn core::error::Error>> {
+        let key = KeyPair::generate()?;
+        let der = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        let signer = rustls::crypto::ring::sign::any_supported_type(&der)?;
+        let names = own_names.iter().cloned().chain(hubs).collect();
+        let certificate = server_params(names, now)?.signed_by(&key, &authority)?;
+        let certified = CertifiedKey::new(vec![certificate.der().clone()], signer.clone());
+        let issued = Mutex::new(Issued { certified: Arc::new(certified), hubs: None });
+        Ok(Self { authority, key, signer, own_names, now, hubs: OnceLock::new(), issued })
+    }
+
+    /// Says whose names are to be in it, once.
+    pub(super) fn follow(&self, hubs: Arc<Hubs>) {
+        let _ = self.hubs.set(hubs);
+    }
+
+    /// The certificate, with the names of all hubs that there are now.
+    pub(super) fn certified(&self) -> Arc<CertifiedKey> {
+        // A panic elsewhere cannot leave it half-changed: it is changed by one assignment.
+        let mut issued = self.issued.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(hubs) = self.hubs.get() {
+            // Read before the names: one that is added meanwhile leads to another certificate.
+            let added = hubs.added();
+            if issued.hubs != Some(added) {
+                match self.issue(hubs) {
+                    Ok(certified) => *issued = Issued { certified, hubs: Some(added) },
+                    // The names of hubs were checked when they were linked.
+                    Err(error) => {
+                        tracing::error!(%error, "the new hubs are not in the server certificate");
+                        issued.hubs = Some(added);
+                    }
+                }
+            }
+        }
+        issued.certified.clone()
+    }
+
+    fn issue(&self, hubs: &Hubs) -> Result<Arc<CertifiedKey>, rcgen::Error> {
+        let names = self.own_names.iter().cloned().chain(hubs.names()).collect();
+        let certificate = server_params(names, self.now)?.signed_by(&self.key, &self.authority)?;
+        let chain = vec![certificate.der().clone()];
+        Ok(Arc::new(CertifiedKey::new(chain, self.signer.clone())))
+    }
+}
+
+impl ResolvesServerCert for Leaf {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.certified())
+    }
+}
+
+impl fmt::Debug for Leaf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Leaf").field("own_names", &self.own_names).finish_non_exhaustive()
+    }
+}
