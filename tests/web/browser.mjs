@@ -25,6 +25,8 @@ export async function launch({ executable, port, ca, profile }) {
   return puppeteer.launch({
     executablePath: executable,
     headless: true,
+    // The browser ends with this script, however that ends.
+    pipe: true,
     userDataDir: profile,
     args: [
       // The tests may run as root, where Chromium's sandbox cannot.
@@ -39,6 +41,17 @@ export async function launch({ executable, port, ca, profile }) {
       `--ignore-certificate-errors-spki-list=${key}`,
     ],
   });
+}
+
+const open = new Set();
+
+/** What all tabs show, for whoever reads why a script has failed. */
+export async function describe() {
+  const tabs = [...open].filter((page) => !page.isClosed()).map(async (page) => {
+    const text = await page.evaluate(() => document.body.innerText).catch((error) => error.message);
+    return `${page.url()}\n${JSON.stringify(page.faults)}\n${text}`;
+  });
+  return (await Promise.all(tabs)).join('\n\n');
 }
 
 /** A tab at the page, and what went wrong in it: `faults` must stay empty. */
@@ -74,6 +87,7 @@ export async function openPage(browser, url, { width = 1100, height = 900, schem
     });
   });
   page.faults = faults;
+  open.add(page);
   /** Says that the service is about to refuse with this status. */
   page.expectRefusal = (status) => expected.push(status);
   await page.goto(url, { waitUntil: 'load' });

@@ -62,6 +62,14 @@ export async function goTo(page, hash, title) {
   await heading(page, title);
 }
 
+/** Does what makes the view anew, and waits until it is. */
+export async function renews(page, action) {
+  await page.evaluate(() => { document.querySelector('h1').dataset.old = 'yes'; });
+  await action();
+  await page.waitForFunction(() => !document.querySelector('h1').dataset.old
+    && !document.getElementById('main').hasAttribute('aria-busy'));
+}
+
 /** Presses the button or link that is called so. */
 export async function press(page, role, name) {
   const element = await page.waitForSelector(`::-p-aria([role="${role}"][name="${name}"])`);

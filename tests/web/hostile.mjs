@@ -2,14 +2,17 @@
 
 import assert from 'node:assert/strict';
 import { launch, openPage } from './browser.mjs';
-import { assertNoFaults, goTo, heading, hears, press, reads, write } from './hands.mjs';
+import { assertNoFaults, goTo, heading, hears, press, reads, renews, write } from './hands.mjs';
 import { ask, run, settings } from './talk.mjs';
 
 const HUB = 'contoso-hub.localhost';
 /** Would leave a mark if any of it became an element or a script. */
 const HOSTILE = '<img src=x onerror="window.harmed=1"><script>window.harmed=1</script>';
-/** All that a hub lets a device be called. */
-const ODD = "a%2F..?b#c(d)!$'*,=@:";
+/** A device id that a stranger claims. */
+const CLAIMED = '<img src=x onerror=window.harmed=1>';
+/** Device ids that hubs allow, one of which our own client can connect as. */
+const ODDEST = "a%2F..?b#c+(d)!$'*,=@:";
+const ODD = "a..(d)!$'*,=@:";
 
 async function unharmed(page) {
   assert.equal(await page.evaluate(() => window.harmed), undefined);
@@ -21,11 +24,10 @@ run(async () => {
   const browser = await launch(settings);
   const page = await openPage(browser, `${settings.url}#/registrations`);
   await heading(page, 'Registrations');
-  // The registration id is what a stranger has written into the path.
-  const { status } = await ask({ do: 'put', path: `/0ne00111111/registrations/${encodeURIComponent(HOSTILE)}/register?api-version=2021-06-01` });
-  assert.ok(status >= 400, String(status));
-  const refusals = await page.waitForFunction(() => document.querySelector('tbody')?.innerText);
-  assert.match(await refusals.jsonValue(), /Refused/);
+  await ask({ do: 'knock', id: 'stranger', key: 'AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=', hub: HUB, deviceId: CLAIMED });
+  const row = await page.waitForFunction(() => document.querySelector('tbody tr')?.innerText);
+  const said = await row.jsonValue();
+  assert.ok(said.includes(CLAIMED) && said.includes('Refused'), said);
   await unharmed(page);
 
   // An enrollment whose device has an odd name, and a twin with odd members.
@@ -46,11 +48,20 @@ run(async () => {
   await reads(page, HOSTILE);
   await reads(page, `${HOSTILE}: ${HOSTILE}`);
   await ask({ do: 'report', patch: JSON.stringify({ [HOSTILE.replaceAll('.', '')]: HOSTILE }) });
-  await press(page, 'button', 'Refresh');
+  await renews(page, () => press(page, 'button', 'Refresh'));
   await page.waitForFunction((text) => [...document.querySelectorAll('pre')].some((pre) => pre.textContent.includes(text)), {}, JSON.stringify(HOSTILE));
   await unharmed(page);
   await ask({ do: 'send', bytes: [0, 159, 146, 150] });
   await reads(page, 'AJ+Slg==');
+
+  await goTo(page, '#/enrollments/of/query', 'query');
+  await write(page, 'textbox', 'Device ID', ODDEST);
+  await renews(page, () => press(page, 'button', 'Save changes'));
+  await ask({ do: 'register', id: 'query', key });
+  await goTo(page, `#/hubs/${HUB}`, HUB);
+  await press(page, 'link', ODDEST);
+  await heading(page, ODDEST);
+  await reads(page, 'No telemetry yet');
 
   // An address that was made by somebody else.
   page.expectRefusal(404);

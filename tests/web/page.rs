@@ -10,7 +10,7 @@ use dps_tests::{Fleet, Folder, root};
 use serde_json::{Value, json};
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
@@ -25,7 +25,7 @@ struct Script {
     child: Child,
     input: ChildStdin,
     lines: Receiver<String>,
-    errors: thread::JoinHandle<String>,
+    errors: Option<thread::JoinHandle<String>>,
     _profile: Folder,
 }
 
@@ -85,7 +85,7 @@ impl Script {
             let _ = output.read_to_end(&mut bytes);
             String::from_utf8_lossy(&bytes).into_owned()
         });
-        Self { child, input, lines, errors, _profile: profile }
+        Self { child, input, lines, errors: Some(errors), _profile: profile }
     }
 
     /// Does what the script asks for until it is through. Fails when it fails or takes too long.
@@ -106,11 +106,23 @@ impl Script {
             }
         }
         let too_long = started.elapsed() >= PATIENCE;
-        // The browser listens to the script by a pipe, and ends with it.
+        self.end();
+        let errors = self.errors.take().unwrap().join().unwrap();
+        assert!(is_through, "the script has failed (too long: {too_long})\n{errors}");
+    }
+}
+
+impl Script {
+    /// The browser listens to the script by a pipe, and ends with it.
+    fn end(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-        let errors = self.errors.join().unwrap();
-        assert!(is_through, "the script has failed (too long: {too_long})\n{errors}");
+    }
+}
+
+impl Drop for Script {
+    fn drop(&mut self) {
+        self.end();
     }
 }
 
@@ -138,18 +150,15 @@ impl<'a> Device<'a> {
                 }
             }
             "connect" => {
-                let port = self.fleet.endpoint(Transport::Mqtt).port().unwrap();
-                let mut hub = HubClient::builder(text("hub"), text("deviceId"))
-                    .connect_to(Endpoint::parse("contoso-hub.localhost").unwrap().at(port))
-                    .trust_anchors(TrustAnchors::pem(self.fleet.emulator.ca_pem()))
-                    .request_timeout(SECONDS_10)
-                    .hsm(hsm(asked))
-                    .build()
-                    .map_err(|error| error.to_string())?;
+                let mut hub = self.client(asked)?;
                 hub.connect().map_err(|error| error.to_string())?;
                 self.hub = Some(hub);
                 Ok(json!({}))
             }
+            "knock" => match self.client(asked)?.connect() {
+                Ok(()) => Err("the hub has let it in".to_owned()),
+                Err(error) => Ok(json!({"refused": error.to_string()})),
+            },
             "send" => {
                 let mut message = match asked["bytes"].as_array() {
                     Some(bytes) => {
@@ -197,37 +206,25 @@ impl<'a> Device<'a> {
                 });
                 Ok(json!({"group": group}))
             }
-            "put" => Ok(json!({"status": self.put(text("path"))})),
             other => Err(format!("{other} is nothing that this test can do")),
         }
     }
 
-    fn at_hub(&mut self) -> &mut HubClient {
-        self.hub.as_mut().expect("the script connects first")
+    /// The client of a device at its hub.
+    fn client(&self, asked: &Value) -> Result<HubClient, String> {
+        let text = |name: &str| asked[name].as_str().unwrap();
+        let port = self.fleet.endpoint(Transport::Mqtt).port().unwrap();
+        HubClient::builder(text("hub"), text("deviceId"))
+            .connect_to(Endpoint::parse(text("hub")).unwrap().at(port))
+            .trust_anchors(TrustAnchors::pem(self.fleet.emulator.ca_pem()))
+            .request_timeout(SECONDS_10)
+            .hsm(hsm(asked))
+            .build()
+            .map_err(|error| error.to_string())
     }
 
-    /// PUT over TLS by hand, since no client of ours would send such a path.
-    fn put(&self, path: &str) -> u16 {
-        let ca = Folder::new("web-ca");
-        let file = ca.path().join("ca.pem");
-        fs::write(&file, self.fleet.emulator.ca_pem()).unwrap();
-        let mut openssl = Command::new("openssl")
-            .args(["s_client", "-quiet", "-servername", "localhost", "-verify_return_error"])
-            .args(["-connect", &self.fleet.emulator.https_address().to_string(), "-CAfile"])
-            .arg(Path::new(&file))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("openssl cannot be started; tests/run installs what the tests need");
-        let mut input = openssl.stdin.take().unwrap();
-        let head = "Host: localhost\r\nConnection: close\r\nContent-Length: 0\r\n";
-        write!(input, "PUT {path} HTTP/1.1\r\n{head}\r\n").unwrap();
-        let mut line = String::new();
-        BufReader::new(openssl.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let _ = openssl.kill();
-        let _ = openssl.wait();
-        line.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_else(|| panic!("{line}"))
+    fn at_hub(&mut self) -> &mut HubClient {
+        self.hub.as_mut().expect("the script connects first")
     }
 }
 

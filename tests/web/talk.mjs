@@ -2,6 +2,7 @@
 // asks for what is not the browser's to do, such as being a device; the test answers.
 
 import readline from 'node:readline';
+import { describe } from './browser.mjs';
 
 const answers = readline.createInterface({ input: process.stdin })[Symbol.asyncIterator]();
 
@@ -24,6 +25,7 @@ export async function run(script) {
     await script();
     process.stdout.write(`${JSON.stringify({ do: 'end' })}\n`, () => process.exit(0));
   } catch (error) {
-    process.stderr.write(`${error.stack}\n`, () => process.exit(1));
+    const seen = await describe();
+    process.stderr.write(`${error.stack}\n\n${seen}\n`, () => process.exit(1));
   }
 }

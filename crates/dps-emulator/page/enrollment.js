@@ -124,7 +124,7 @@ const forget = (id, again) => button('Delete record', () => tell(async () => {
   await registrations.remove(id);
   announce(`The registration of ${id} is deleted.`);
   await again();
-}), { 'aria-label': `Delete the registration record of ${id}` });
+}), { 'aria-label': `Delete record of ${id}` });
 
 /** What became of the device of an enrollment. */
 export function registration(state, again) {

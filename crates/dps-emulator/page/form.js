@@ -73,15 +73,19 @@ export function enrollmentFields({ kind, document, about, linked }) {
   const read = () => {
     for (const one of Object.values(fields)) one.complain('');
     const out = structuredClone(document);
+    let wrong;
     for (const write of writers) {
       try {
         write(out);
       } catch (error) {
         if (!(error instanceof Wrong)) throw error;
         fields[error.field].complain(error.message);
-        fields[error.field].control.focus();
-        throw error;
+        wrong ??= error;
       }
+    }
+    if (wrong) {
+      fields[wrong.field].closest('form').querySelector('[aria-invalid=true]').focus();
+      throw wrong;
     }
     return out;
   };
