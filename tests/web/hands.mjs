@@ -72,8 +72,8 @@ export async function renews(page, action) {
 
 /** Presses the button or link that is called so. */
 export async function press(page, role, name) {
-  const element = await page.waitForSelector(`::-p-aria([role="${role}"][name="${name}"])`);
-  await element.click();
+  // Tries again when what it is about to press is made anew.
+  await page.locator(`::-p-aria([role="${role}"][name="${name}"])`).click();
 }
 
 /** The field that is called so. */

@@ -57,6 +57,7 @@ async function readsKeys(page) {
 }
 
 async function seesItArrive(page, key) {
+  await reads(page, 'No device has registered with this group yet.');
   await goTo(page, '#/registrations', 'Registrations');
   const { assignedHub, deviceId } = await ask({ do: 'register', id: DEVICE, key });
   assert.deepEqual([assignedHub, deviceId], [HUB, DEVICE]);
@@ -66,6 +67,10 @@ async function seesItArrive(page, key) {
     return rows.find((text) => text.includes(name) && text.includes('Assigned'));
   }, {}, DEVICE);
   assert.ok((await row.jsonValue()).includes(HUB));
+  // Also where nobody has asked for the news.
+  await goTo(page, `#/groups/of/${GROUP}`, GROUP);
+  await reads(page, 'Delete record');
+  await goTo(page, '#/registrations', 'Registrations');
   const refused = await ask({ do: 'register', id: 'somebody-else', key });
   assert.ok(refused.refused, 'the key is that of another device');
   await hears(page, 'status', 'Device somebody-else: refused.');
@@ -155,10 +160,14 @@ async function deletes(page) {
   await tabTo(page, 'button', 'Delete 1 selected');
   await page.keyboard.press('Enter');
   // Enter at once does nothing: the focus is on Cancel, and comes back.
+  await page.waitForSelector('dialog[open]');
   assert.equal((await focused(page)).name, 'Cancel');
   await page.keyboard.press('Enter');
+  await page.waitForSelector('dialog:not([open])');
+  await page.waitForFunction(() => document.activeElement.getAttribute('aria-disabled') !== 'true');
   assert.equal((await focused(page)).name, 'Delete 1 selected');
   await page.keyboard.press('Enter');
+  await page.waitForSelector('dialog[open]');
   await tabTo(page, 'button', 'Delete');
   await page.keyboard.press('Enter');
   await hears(page, 'status', `${GROUP} deleted.`);

@@ -2,10 +2,11 @@
 
 import { enrollments, groups, registrations, service, hubs } from './api.js';
 import { button, el, facts, link, table, time } from './dom.js';
+import { follow, keepFresh } from './events.js';
 import { place } from './fields.js';
 import { enrollmentFields, RULES, Wrong } from './form.js';
 import { derivation, keysSection, newKey } from './keys.js';
-import { announce, confirmed, tell, words } from './say.js';
+import { announce, confirmed, quietly, tell, words } from './say.js';
 
 export const addEnrollment = (view) => add(view, enrollments, 'enrollments', 'Add individual enrollment');
 export const addGroup = (view) => add(view, groups, 'groups', 'Add enrollment group');
@@ -96,6 +97,7 @@ async function one({ names: [id], signal, again }, kind, way) {
     announce(`${id} deleted.`);
     location.hash = `#/${way}`;
   }), { class: 'danger' });
+  const devices = isGroup ? await devicesOfGroup(id, signal, again) : { part: ownRegistration(document, id, signal, again) };
   const isKeyed = document.attestation?.type === 'symmetricKey';
   return {
     title: document[kind.name],
@@ -105,9 +107,9 @@ async function one({ names: [id], signal, again }, kind, way) {
         ['Created', time(document.createdDateTimeUtc)],
         ['Changed', time(document.lastUpdatedDateTimeUtc)],
       ]),
-      isKeyed && keysSection(kind, id, renew),
-      isKeyed && isGroup && derivation(kind, id),
-      isGroup ? await devicesOfGroup(id, signal, again) : registration(document.registrationState, again),
+      isKeyed && keysSection(kind, id, renew, document.registrationState),
+      isKeyed && isGroup && derivation(kind, id, (device) => devices.find(device)),
+      devices.part,
       el('section', { 'aria-labelledby': 'settings' }, el('h2', { id: 'settings' }, 'Settings'), form),
       el('section', { 'aria-labelledby': 'delete' }, el('h2', { id: 'delete' }, 'Delete'), remove),
     ].filter(Boolean),
@@ -125,6 +127,14 @@ const forget = (id, again) => button('Delete record', () => tell(async () => {
   announce(`The registration of ${id} is deleted.`);
   await again();
 }), { 'aria-label': `Delete record of ${id}` });
+
+/** The registration of an individual enrollment's device, as it changes. */
+function ownRegistration(document, id, signal, again) {
+  const part = (state) => registration(state, again);
+  const matters = (event) => event.registrationId?.toLowerCase() === id.toLowerCase();
+  return keepFresh(part(document.registrationState), matters,
+    async () => part((await enrollments.get(id, signal)).registrationState), signal);
+}
 
 /** What became of the device of an enrollment. */
 export function registration(state, again) {
@@ -144,6 +154,7 @@ export function registration(state, again) {
 async function devicesOfGroup(group, signal, again) {
   const first = await registrations.ofGroup(group, undefined, signal);
   let { next } = first;
+  const states = [...first.items];
   const rows = table('Devices that registered with this group', [
     { title: 'Registration ID', heads: true, cell: (state) => state.registrationId },
     { title: 'Status', cell: (state) => state.status },
@@ -155,8 +166,24 @@ async function devicesOfGroup(group, signal, again) {
   const more = button('Show more', () => tell(async () => {
     const page = await registrations.ofGroup(group, next, signal);
     next = page.next;
+    states.push(...page.items);
     rows.add(page.items);
     more.hidden = !next;
   }), { hidden: !next });
-  return el('section', { 'aria-labelledby': 'devices' }, el('h2', { id: 'devices' }, 'Devices'), rows, more);
+  follow(async (events) => {
+    // Only as long as there is one page: whoever looks through many would lose their place.
+    if (next || rows.contains(document.activeElement)) return;
+    if (!events.some((event) => event.kind.startsWith('registration'))) return;
+    await quietly(async () => {
+      const page = await registrations.ofGroup(group, undefined, signal);
+      states.splice(0, states.length, ...page.items);
+      rows.fill(page.items);
+      next = page.next;
+      more.hidden = !next;
+    });
+  }, signal);
+  return {
+    part: el('section', { 'aria-labelledby': 'devices' }, el('h2', { id: 'devices' }, 'Devices'), rows, more),
+    find: (device) => states.find((state) => state.registrationId.toLowerCase() === device.toLowerCase()),
+  };
 }

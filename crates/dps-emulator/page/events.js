@@ -2,7 +2,7 @@
 // arrives, together and not too often.
 
 import { service } from './api.js';
-import { announce } from './say.js';
+import { announce, quietly } from './say.js';
 
 /** How many events are remembered, as in the service. */
 const MOST = 1000;
@@ -24,6 +24,24 @@ export const latest = () => known;
 export function follow(listener, signal) {
   listeners.add(listener);
   signal.addEventListener('abort', () => listeners.delete(listener));
+}
+
+/**
+ * Makes a part of a view anew after events that matter to it. It is left alone while the reader is
+ * in it: the focus would be lost.
+ */
+export function keepFresh(part, matters, make, signal) {
+  let at = part;
+  follow(async (events) => {
+    if (!events.some(matters) || at.contains(document.activeElement)) return;
+    await quietly(async () => {
+      const next = await make();
+      if (signal.aborted || at.contains(document.activeElement)) return;
+      at.replaceWith(next);
+      at = next;
+    });
+  }, signal);
+  return part;
 }
 
 /** What is told of a device, by the kind of its event. */

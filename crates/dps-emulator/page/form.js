@@ -158,7 +158,7 @@ function certificates({ document, isGroup, isNew, fields, writers, isChosen }) {
     const area = lines({ name });
     const keeps = info ? ` Now: ${info.subjectName}, SHA-256 ${info.sha256Thumbprint}, until ${info.notAfterUtc}. Leave it empty to keep that.` : '';
     fields[name] = field(title, area, `PEM or base64, ${what}.${keeps}`);
-    return [fields[name], field(`${title} from a file`, fileInto(area))];
+    return [fields[name], field(`${title.replace(' (optional)', '')} from a file`, fileInto(area))];
   };
   const remove = before?.secondary && field('Remove the secondary certificate', tick(false, { name: 'removeSecondary' }));
   const node = el('div', {},

@@ -2,8 +2,9 @@
 
 import { hubs } from './api.js';
 import { button, el, facts, link, table } from './dom.js';
+import { follow } from './events.js';
 import { field, line, place, tick } from './fields.js';
-import { announce, confirmed, tell, words } from './say.js';
+import { announce, confirmed, quietly, tell, words } from './say.js';
 
 const RULES = [
   [/weight/i, 'weight'],
@@ -92,6 +93,16 @@ export async function hubView({ names: [host], signal, again }) {
     rows.add(page.devices);
     more.hidden = !next;
   }), { hidden: !next });
+  follow(async (events) => {
+    if (next || rows.contains(document.activeElement)) return;
+    if (!events.some((event) => event.hub?.toLowerCase() === host.toLowerCase())) return;
+    await quietly(async () => {
+      const page = await hubs.devices(host, undefined, signal);
+      next = page.next;
+      rows.fill(page.devices);
+      more.hidden = !next;
+    });
+  }, signal);
   const unlink = button('Unlink this hub', () => tell(async () => {
     const text = 'No more devices are assigned to it. Those that are there stay.';
     if (!await confirmed(`Unlink ${host}?`, text, 'Unlink')) return;

@@ -45,7 +45,7 @@ export function hidden(what, read) {
 }
 
 /** The section of an enrollment with symmetric keys. `renew(member)` makes one anew. */
-export function keysSection(kind, id, renew) {
+export function keysSection(kind, id, renew, state) {
   const anew = (member, name) => button(`Regenerate ${name} key`, async () => {
     const text = `Devices that use the ${name} key now, or a key derived from it, will be refused. This cannot be undone.`;
     if (await confirmed(`Regenerate the ${name} key?`, text, 'Regenerate')) await renew(member, name);
@@ -54,10 +54,18 @@ export function keysSection(kind, id, renew) {
     el('h2', { id: 'keys' }, 'Keys'),
     hidden('keys', async () => {
       const { symmetricKey } = await kind.attestation(id);
-      return [['Primary key', symmetricKey.primaryKey], ['Secondary key', symmetricKey.secondaryKey]];
+      return [
+        ['Primary key', symmetricKey.primaryKey],
+        ['Secondary key', symmetricKey.secondaryKey],
+        ...atHub(state, symmetricKey.primaryKey),
+      ];
     }),
     el('div', { class: 'actions' }, anew('primaryKey', 'primary'), anew('secondaryKey', 'secondary')));
 }
+
+/** What programs of a device that was assigned connect to its hub with. */
+const atHub = (state, key) => (state?.assignedHub && state.deviceId
+  ? [['Connection string at the hub', `HostName=${state.assignedHub};DeviceId=${state.deviceId};SharedAccessKey=${key}`]] : []);
 
 /** A new key: 64 random bytes, as the service makes them. */
 export const newKey = () => base64(crypto.getRandomValues(new Uint8Array(64)));
@@ -70,8 +78,11 @@ export async function derive(groupKey, registrationId) {
   return base64(new Uint8Array(await crypto.subtle.sign('HMAC', key, text)));
 }
 
-/** The form that computes a device's keys from its group's. */
-export function derivation(kind, group) {
+/**
+ * The form that computes a device's keys from its group's. `registered(id)` gives the state of a
+ * device that has registered, if it is known.
+ */
+export function derivation(kind, group, registered) {
   const id = field('Registration ID of the device', line({ name: 'derive', maxlength: '128' }),
     'Exactly as the device will state it, upper and lower case included.');
   const result = el('div', { class: 'secrets', 'aria-live': 'polite' });
@@ -85,10 +96,13 @@ export function derivation(kind, group) {
         if (!device) return id.control.focus();
         return tell(async () => {
           const { symmetricKey: keys } = await kind.attestation(group);
-          result.replaceChildren(
-            shown('Derived primary key', await derive(keys.primaryKey, device)),
-            shown('Derived secondary key', await derive(keys.secondaryKey, device)),
-          );
+          const primary = await derive(keys.primaryKey, device);
+          const secrets = [
+            ['Derived primary key', primary],
+            ['Derived secondary key', await derive(keys.secondaryKey, device)],
+            ...atHub(registered(device), primary),
+          ];
+          result.replaceChildren(...secrets.map(([name, value]) => shown(name, value)));
         });
       },
     },

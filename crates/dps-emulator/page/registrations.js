@@ -56,9 +56,10 @@ export async function registrationsView({ signal }) {
   return {
     title: 'Registrations',
     nodes: [
-      lookup(),
-      el('section', { 'aria-labelledby': 'live' }, el('h2', { id: 'live' }, 'Live'),
-        el('div', { class: 'actions' }, pause), rows),
+      el('p', {}, 'What devices ask of the service, and what becomes of it, as it happens.'),
+      el('div', { class: 'actions' }, pause),
+      rows,
+      el('section', { 'aria-labelledby': 'one' }, el('h2', { id: 'one' }, 'One device'), lookup()),
     ],
   };
 }

@@ -39,6 +39,15 @@ export async function tell(action) {
   }
 }
 
+/** Runs what nobody has asked for: what was said before stays. */
+export async function quietly(action) {
+  try {
+    await action();
+  } catch (error) {
+    complain(error);
+  }
+}
+
 /** Asks; gives whether the answer was yes. The focus goes back to where it was. */
 export function confirmed(title, text, yes) {
   const dialog = byId('confirm');
