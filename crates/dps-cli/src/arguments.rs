@@ -1,6 +1,7 @@
 //! The command line.
 
 mod derive_key;
+pub(crate) mod hub;
 pub(crate) mod service;
 mod simulate;
 mod tpm;
@@ -80,6 +81,7 @@ impl Command {
             Command::Enrollment(command) => command.wants_json(),
             Command::EnrollmentGroup(command) => command.wants_json(),
             Command::Registration(command) => command.wants_json(),
+            Command::Hub(command) => command.wants_json(),
             Command::Cert(_)
             | Command::DeriveKey(_)
             | Command::Emulator(_)
@@ -122,6 +124,9 @@ pub(crate) enum Command {
     /// See which devices have registered
     #[command(subcommand)]
     Registration(service::Registration),
+    /// Link hubs to the local service, and look at their devices
+    #[command(subcommand)]
+    Hub(hub::Hub),
     /// Run the local service until it is interrupted
     Emulator(Emulator),
 }

@@ -23,6 +23,7 @@ pub(crate) const TLS: u8 = 5;
 pub(crate) const CREDENTIALS: u8 = 6;
 pub(crate) const HSM: u8 = 3;
 pub(crate) const REFUSED: u8 = 7;
+pub(crate) const TIMED_OUT: u8 = 8;
 pub(crate) const UNAVAILABLE: u8 = 9;
 pub(crate) const PROTOCOL: u8 = 10;
 
@@ -51,7 +52,7 @@ pub(crate) fn of(error: &Error) -> u8 {
         | ErrorKind::Disabled
         | ErrorKind::Blacklisted => 7,
         // What kept it from going on says more than that time ran out.
-        ErrorKind::DeadlineExceeded { .. } => error.cause().map_or(8, of),
+        ErrorKind::DeadlineExceeded { .. } => error.cause().map_or(TIMED_OUT, of),
         ErrorKind::Unavailable { .. } => 9,
         ErrorKind::SubscribeRejected
         | ErrorKind::Protocol

@@ -12,6 +12,7 @@
 //! * `dps tpm`: a TPM's keys, for enrollments and certificates
 //! * `dps x509 simulate`: certificates of simulated devices
 //! * `dps enrollment`, `dps enrollment-group`, `dps registration`: managing the service
+//! * `dps hub`: the local service's hubs and their devices
 //! * `dps emulator`: the local service
 //!
 //! # Out of scope
@@ -55,6 +56,7 @@ fn main() -> ExitCode {
         },
         Command::Enrollment(command) => commands::service::enrollment::run(&command),
         Command::EnrollmentGroup(command) => commands::service::enrollment_group::run(&command),
+        Command::Hub(command) => commands::service::hub::run(&command),
         Command::Registration(command) => commands::service::registration::run(&command),
     };
     match outcome.and_then(|()| output::check()) {

@@ -37,6 +37,18 @@ pub(crate) fn error(text: impl Display) {
     let _ = write!(io::stderr().lock(), "{text}");
 }
 
+/// Without control characters, which a terminal would obey: JSON text may have some of them.
+pub(crate) fn printable(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character.is_control() {
+            true => shown.extend(character.escape_unicode()),
+            false => shown.push(character),
+        }
+    }
+    shown
+}
+
 /// Standard error for log lines: a reader that is gone is no reason to stop.
 pub(crate) struct Log;
 
@@ -49,5 +61,16 @@ impl Write for Log {
     fn flush(&mut self) -> io::Result<()> {
         let _ = io::stderr().lock().flush();
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_hub_sends_cannot_command_the_terminal() {
+        assert_eq!(printable("{\"a\": \"\u{9b}2J\u{e4}\"}"), "{\"a\": \"\\u{9b}2J\u{e4}\"}");
+        assert_eq!(printable("{\n\u{1b}}"), "{\\u{a}\\u{1b}}");
     }
 }

@@ -31,7 +31,8 @@
 //! * [`AmqpConnection`]: the AMQP 1.0 door, likewise
 //! * [`Hub`]: the hubs that devices are assigned to, behind the MQTT door, too
 //! * [`tpm`]: what the service makes for TPMs
-//! * the service API, behind the HTTPS door, and a state file (`EmulatorConfig::state_file`)
+//! * the service API and an admin API of its own, behind the HTTPS door, and a state file
+//!   (`EmulatorConfig::state_file`)
 //! * [`sas`]: verification of SAS tokens; parsing and checks are independent of the code that makes them
 //!
 //! # Out of scope

@@ -4,6 +4,7 @@ use crate::collection::Collection;
 use crate::connection_string::ConnectionString;
 use crate::enrollment::{EnrollmentGroup, IndividualEnrollment};
 use crate::error::{Error, ServiceError};
+use crate::local::LocalService;
 use crate::registration::Registrations;
 use core::fmt;
 use core::time::Duration;
@@ -150,6 +151,11 @@ impl ServiceClient {
         Registrations::new(self)
     }
 
+    /// What only libdps's local service has, and Azure's does not.
+    pub fn local(&self) -> LocalService<'_> {
+        LocalService::new(self)
+    }
+
     /// Sends a request. `path` starts with a slash, its ids encoded.
     pub(crate) fn call(
         &self,
@@ -158,12 +164,23 @@ impl ServiceClient {
         headers: &[(&str, &str)],
         body: Option<&impl Serialize>,
     ) -> Result<Answer, Error> {
+        self.ask(method, &format!("{path}?api-version={API_VERSION}"), headers, body)
+    }
+
+    /// Sends a request to a path with its query.
+    pub(crate) fn ask(
+        &self,
+        method: Method,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: Option<&impl Serialize>,
+    ) -> Result<Answer, Error> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let token = self.connection.token(now.saturating_add(TOKEN_SECONDS));
         let host = self.connection.host_name();
         let mut request = Request::builder()
             .method(method)
-            .uri(format!("https://{host}{path}?api-version={API_VERSION}"))
+            .uri(format!("https://{host}{target}"))
             .header("Authorization", token.as_str())
             .header("Accept", "application/json");
         for (name, value) in headers {

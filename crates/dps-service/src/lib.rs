@@ -17,12 +17,13 @@
 //! * [`ServiceClient`]: blocking calls; each gives the service's answer or an [`Error`] with the
 //!   service's status, code, message and tracking id
 //! * [`ConnectionString`]: never shown with its key
+//! * [`local`]: hubs and their devices, which only libdps's local service shows so
 //! * the documents, which keep members that this version does not know
 //!
 //! # Out of scope
 //!
 //! * retries: a caller knows best whether an operation may be repeated
-//! * Entra ID tokens, and the management plane (linking hubs, policies)
+//! * Entra ID tokens, and the management plane of Azure (linking hubs, policies)
 #![forbid(unsafe_code)]
 
 mod attestation;
@@ -32,6 +33,7 @@ mod collection;
 mod connection_string;
 mod enrollment;
 mod error;
+pub mod local;
 mod query;
 mod registration;
 

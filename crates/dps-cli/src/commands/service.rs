@@ -2,6 +2,7 @@
 
 pub(crate) mod enrollment;
 pub(crate) mod enrollment_group;
+pub(crate) mod hub;
 mod members;
 pub(crate) mod registration;
 mod shown;

@@ -4,6 +4,7 @@ use super::register::{self, Proof, Registered};
 use crate::arguments::{OutputFormat, Register, SimulateDevice, Work};
 use crate::exit;
 use crate::failure::Failure;
+use crate::output::printable;
 use crate::proxy::Choice;
 use crate::{output, pkcs11, report};
 use dps_client::hub::{HubBuilder, HubClient, Incoming, Message, Twin};
@@ -143,18 +144,6 @@ fn listen(hub: &mut HubClient, time: Duration, text: bool) -> Result<(), Error> 
     }
 }
 
-/// Without control characters, which a terminal would obey: JSON text may have some of them.
-fn printable(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character.is_control() {
-            true => shown.extend(character.escape_unicode()),
-            false => shown.push(character),
-        }
-    }
-    shown
-}
-
 /// What the tutorials' devices measure, as a slow wave: 20 to 32 degrees, and humidity against it.
 fn measurement(number: u32) -> (Value, bool) {
     let wave = (f64::from(number) / 3.0).sin();
@@ -165,15 +154,4 @@ fn measurement(number: u32) -> (Value, bool) {
 
 fn twin_json(twin: &Twin) -> Value {
     json!({"desired": twin.desired, "reported": twin.reported})
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_the_hub_sends_cannot_command_the_terminal() {
-        assert_eq!(printable("{\"a\": \"\u{9b}2J\u{e4}\"}"), "{\"a\": \"\\u{9b}2J\u{e4}\"}");
-        assert_eq!(printable("{\n\u{1b}}"), "{\\u{a}\\u{1b}}");
-    }
 }

@@ -75,7 +75,8 @@ impl Service {
             Err(error) => self.refuse_admin(&error, now),
         };
         // Tokens and keys stand in some.
-        answer.with_header("cache-control", "no-store")
+        let answer = answer.with_header("cache-control", "no-store");
+        answer.with_header("x-content-type-options", "nosniff")
     }
 
     fn try_manage(

@@ -26,13 +26,29 @@ pub(super) fn all<T: Serialize>(
     columns: &[&str],
     json: bool,
 ) -> Result<(), Failure> {
-    let values = documents.iter().map(value).collect::<Result<Vec<_>, _>>()?;
+    let headed: Vec<(&str, &str)> = columns.iter().map(|path| ("", *path)).collect();
+    table(documents, &headed, json)
+}
+
+/// The same with a heading over each column, unless all are empty; each column is a heading and the
+/// path of a member.
+pub(super) fn table<T: Serialize>(
+    documents: &[T],
+    columns: &[(&str, &str)],
+    json: bool,
+) -> Result<(), Failure> {
     if json {
-        return pretty(&Value::Array(values));
+        return list(documents);
     }
+    let values = documents.iter().map(value).collect::<Result<Vec<_>, _>>()?;
     let cell = |value: &Value, path: &str| value.pointer(path).map_or("-".to_owned(), text);
-    let rows: Vec<Vec<String>> =
-        values.iter().map(|value| columns.iter().map(|path| cell(value, path)).collect()).collect();
+    let mut rows: Vec<Vec<String>> = values
+        .iter()
+        .map(|value| columns.iter().map(|(_, path)| cell(value, path)).collect())
+        .collect();
+    if columns.iter().any(|(heading, _)| !heading.is_empty()) {
+        rows.insert(0, columns.iter().map(|(heading, _)| (*heading).to_owned()).collect());
+    }
     let width = |column: usize| {
         rows.iter().filter_map(|row| row.get(column)).map(String::len).max().unwrap_or_default()
     };
@@ -43,6 +59,12 @@ pub(super) fn all<T: Serialize>(
         output::line(cells.join("  ").trim_end());
     }
     Ok(())
+}
+
+/// Prints documents as one JSON array.
+pub(super) fn list<T: Serialize>(documents: &[T]) -> Result<(), Failure> {
+    let values = documents.iter().map(value).collect::<Result<Vec<_>, _>>()?;
+    pretty(&Value::Array(values))
 }
 
 /// Says that something is gone; JSON has nothing to say.

@@ -66,10 +66,10 @@ async fn manage(service: &Service, asked: &ApiRequest<'_>, from: &Provenance<'_>
         let mut happenings = service.happenings();
         let answer = service.manage(asked, from, now());
         let left = answer.wait.saturating_sub(begun.elapsed());
-        match timeout(left, happenings.changed()).await {
-            Ok(Ok(())) if !answer.wait.is_zero() => tokio::time::sleep(BREATH).await,
-            _ => return answer,
+        if left.is_zero() || timeout(left, happenings.changed()).await.is_err() {
+            return answer;
         }
+        tokio::time::sleep(BREATH.min(left)).await;
     }
 }
 

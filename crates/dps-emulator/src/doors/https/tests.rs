@@ -19,6 +19,7 @@ const LOOKUP: &str = "/0ne00111111/registrations/dev1?api-version=2021-06-01";
 /// A client and the task that serves it.
 struct Client {
     stream: DuplexStream,
+    service: Arc<Service>,
     door: JoinHandle<io::Result<()>>,
 }
 
@@ -63,9 +64,10 @@ impl Client {
             enrollments: vec![IndividualEnrollmentConfig::new(id).with_keys(key.clone(), key)],
             ..EmulatorConfig::default()
         };
-        let service = Service::new(&config, Random::from_seed([4; 32])).unwrap();
+        let service = Arc::new(Service::new(&config, Random::from_seed([4; 32])).unwrap());
         let (stream, other) = duplex(1 << 20);
-        Self { stream, door: tokio::spawn(serve_https(other, Arc::new(service), Vec::new())) }
+        let door = tokio::spawn(serve_https(other, service.clone(), Vec::new()));
+        Self { stream, service, door }
     }
 
     async fn send(&mut self, text: &str) {
@@ -494,4 +496,44 @@ async fn browsers_find_the_page_where_other_clients_ask_for_a_websocket() {
     answer.assert_error("426 Upgrade Required", 426_000, "WebSockets");
     let answer = client.ask("GET", "/mqtt", "", "").await;
     answer.assert_error("426 Upgrade Required", 426_000, "WebSockets");
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_waits_for_events_is_answered_when_there_is_one_or_time_is_over() {
+    let mut client = Client::new();
+    let service = client.service.clone();
+    let bearer = format!("authorization: Bearer {}\r\n", service.page_token());
+    // Much happens, but no event.
+    let stirring = tokio::spawn({
+        let service = service.clone();
+        async move {
+            loop {
+                service.events().stir();
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        }
+    });
+    let begin = Instant::now();
+    let answer = client.ask("GET", "/admin/events?waitSeconds=2", &bearer, "").await;
+    assert_eq!(answer.json(), serde_json::json!({"events": [], "last": 0}));
+    // The service's own clock is not the runtime's.
+    assert!(begin.elapsed() >= Duration::from_secs(2), "{:?}", begin.elapsed());
+    assert!(begin.elapsed() < Duration::from_secs(3), "{:?}", begin.elapsed());
+    stirring.abort();
+    assert_eq!(answer.header("cache-control"), Some("no-store"));
+
+    let begin = Instant::now();
+    client
+        .send(&format!("GET /admin/events?waitSeconds=30 HTTP/1.1\r\nHost: x\r\n{bearer}\r\n"))
+        .await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let hub = crate::events::Event::new(crate::events::Kind::HubLinked).hub("a.test");
+    service.events().add(hub, None);
+    let told = client.answer().await.json();
+    assert_eq!((&told["last"], &told["events"][0]["kind"]), (&1.into(), &"hubLinked".into()));
+    assert!(begin.elapsed() < Duration::from_secs(6), "{:?}", begin.elapsed());
+    // A number of an earlier start.
+    let begin = Instant::now();
+    client.ask("GET", "/admin/events?after=9&waitSeconds=30", &bearer, "").await;
+    assert!(begin.elapsed() < Duration::from_secs(1));
 }

@@ -175,6 +175,28 @@ fn an_enrollment_that_names_an_unlinked_hub_has_none_and_cannot_be_written() {
 }
 
 #[test]
+fn a_webhook_that_names_a_hub_which_was_unlinked_meanwhile_names_none() {
+    let custom = ", allocationPolicy: custom, customAllocationDefinition: {webhookUrl: 'https://x.y/', apiVersion: '1'}";
+    let service = service(&grouped(custom));
+    ask(&service, "PUT /admin/hubs/two.test", "");
+    let asking = |id: &str| {
+        assert_eq!(register(&service, id)["status"], "assigning");
+        let call = service.next_webhook_call().unwrap();
+        let question: Value = serde_json::from_str(&call.body).unwrap();
+        (call.operation_id, question["linkedHubs"].clone())
+    };
+    let (first, linked) = asking("dev-1");
+    assert_eq!(linked, json!(["one.test", "two.test"]));
+    assert_eq!(ask(&service, "DELETE /admin/hubs/two.test", "").0, 204);
+    let body = br#"{"iotHubHostName":"two.test"}"#.to_vec();
+    let answer = crate::service::WebhookAnswer::Response { status: 200, body };
+    service.answer_webhook_call(&first, &answer, NOW);
+    let record = &service.registrations(NOW)[0];
+    assert_eq!((record.error_code, record.assigned_hub.as_deref()), (Some(400_209), None));
+    assert_eq!(asking("dev-2").1, json!(["one.test"]));
+}
+
+#[test]
 fn a_device_is_shown_with_its_twin_and_without_keys() {
     let more = ", initialTwin: {tags: {line: 7}, properties: {desired: {interval: 5}}}";
     let service = service(&grouped(more));
@@ -326,6 +348,10 @@ fn events_tell_what_became_of_a_registration_and_hold_no_secret() {
     );
     let (_, told) = ask(&service, "GET /admin/events?after=2", "");
     assert_eq!(told["events"].as_array().unwrap().len(), 1);
+    assert!(!service.admits(&device, &Credentials::None, NOW));
+    let (_, told) = ask(&service, "GET /admin/events?after=3", "");
+    assert_eq!(told["events"][0]["kind"], "connectionRefused");
+    assert_eq!(told["events"][0]["reason"], "the request has no SAS token");
     for query in ["after=x", "waitSeconds=31", "waitSeconds=-1", "limit=1001"] {
         let (status, _) = ask(&service, &format!("GET /admin/events?{query}"), "");
         assert_eq!(status, 400, "{query}");
