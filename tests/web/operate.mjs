@@ -100,6 +100,11 @@ async function seesItsTelemetry(page, key) {
   await hears(page, 'status', 'on its way');
   assert.equal((await ask({ do: 'message' })).body, 'wake up');
   await ask({ do: 'disconnect' });
+  await press(page, 'button', 'Delete this device');
+  await press(page, 'button', 'Delete');
+  await heading(page, HUB);
+  await hears(page, 'status', `${DEVICE} deleted from ${HUB}.`);
+  await reads(page, 'No device has been assigned to this hub yet.');
 }
 
 /** Two tabs open the same group; the later one to save is told, and decides. */

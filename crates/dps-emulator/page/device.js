@@ -4,7 +4,7 @@ import { hubs } from './api.js';
 import { button, el, facts, json, link, table, time } from './dom.js';
 import { field, line, lines, object, place } from './fields.js';
 import { seen } from './events.js';
-import { announce, complain, tell, words } from './say.js';
+import { announce, complain, confirmed, tell, words } from './say.js';
 
 /** How many messages are shown. */
 const MOST = 200;
@@ -27,9 +27,18 @@ export async function deviceView({ names: [host, id], signal, again }) {
       telemetry(host, id, signal),
       twin(host, id, device.twin, again),
       sending(host, id),
+      el('section', { 'aria-labelledby': 'delete' }, el('h2', { id: 'delete' }, 'Delete'), removal(host, id)),
     ],
   };
 }
+
+const removal = (host, id) => button('Delete this device', () => tell(async () => {
+  const text = 'Its twin and telemetry are lost and its connection ends. When it registers again, it is a new device.';
+  if (!await confirmed(`Delete ${id}?`, text, 'Delete')) return;
+  await hubs.removeDevice(host, id);
+  announce(`${id} deleted from ${host}.`);
+  location.hash = `#/hubs/${encodeURIComponent(host)}`;
+}), { class: 'danger' });
 
 /** What it sent, the latest first, and what comes while one looks. */
 function telemetry(host, id, signal) {
