@@ -3,10 +3,16 @@
 // A helper of a test may stop the test where it stands.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use dps_client::hub::{HubClient, Incoming, Message};
-use dps_client::{Assignment, Endpoint, RegistrationId, SymmetricKey, Transport, TrustAnchors};
+use dps_client::{
+    Assignment, Builder, Endpoint, RegistrationId, SymmetricKey, Transport, TrustAnchors,
+};
+use dps_emulator::IndividualEnrollmentConfig;
 use dps_hsm_symm_key::SymmetricKeyHsm;
-use dps_tests::{Fleet, Folder, root};
+use dps_hsm_x509::X509Hsm;
+use dps_tests::{Authority, Fleet, Folder, KeyKind, SoftwareTpm, root};
 use serde_json::{Value, json};
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -129,26 +135,28 @@ impl Drop for Script {
 /// A device, and what else happens away from the page.
 struct Device<'a> {
     fleet: &'a Fleet,
+    line: Authority,
+    tpm: SoftwareTpm,
     hub: Option<HubClient>,
 }
 
 impl<'a> Device<'a> {
     fn of(fleet: &'a Fleet) -> Self {
-        Self { fleet, hub: None }
+        let tpm = SoftwareTpm::new(7).named("tpm-device");
+        Self { fleet, line: Authority::root("Line 7"), tpm, hub: None }
     }
 
     fn does(&mut self, asked: &Value) -> Result<Value, String> {
         let text = |name: &str| asked[name].as_str().unwrap_or_default();
         match text("do") {
-            "register" => {
-                let client = self.fleet.client(Transport::Mqtt, hsm(asked));
-                match client.build().unwrap().register() {
-                    Ok(Assignment { hub, device_id, .. }) => {
-                        Ok(json!({"assignedHub": hub, "deviceId": device_id}))
-                    }
-                    Err(error) => Ok(json!({"refused": error.to_string()})),
-                }
+            "register" => Ok(registered(self.fleet.client(Transport::Mqtt, hsm(asked)))),
+            "registerCertified" => {
+                let pem = self.line.device(text("id"), KeyKind::P256);
+                let key = KeyKind::P256.pem();
+                let hsm = X509Hsm::from_pem(pem.as_bytes(), key.as_bytes()).unwrap();
+                Ok(registered(self.fleet.client(Transport::Amqp, hsm)))
             }
+            "registerTpm" => Ok(registered(self.fleet.client(Transport::Http, self.tpm.clone()))),
             "connect" => {
                 let mut hub = self.client(asked)?;
                 hub.connect().map_err(|error| error.to_string())?;
@@ -228,6 +236,15 @@ impl<'a> Device<'a> {
     }
 }
 
+fn registered(client: Builder) -> Value {
+    match client.build().unwrap().register() {
+        Ok(Assignment { hub, device_id, .. }) => {
+            json!({"assignedHub": hub, "deviceId": device_id})
+        }
+        Err(error) => json!({"refused": error.to_string()}),
+    }
+}
+
 fn hsm(asked: &Value) -> SymmetricKeyHsm {
     let id = RegistrationId::new(asked["id"].as_str().unwrap()).unwrap();
     SymmetricKeyHsm::new(id, SymmetricKey::from_base64(asked["key"].as_str().unwrap()).unwrap())
@@ -237,6 +254,24 @@ fn hsm(asked: &Value) -> SymmetricKeyHsm {
 fn an_operator_does_everything_with_the_page_and_sees_devices_arrive() {
     let fleet = Fleet::start();
     Script::start("operate.mjs", &fleet, json!({})).play(Device::of(&fleet));
+}
+
+#[test]
+fn an_operator_enrolls_devices_with_keys_certificates_and_a_tpm() {
+    let fleet = Fleet::start_with(|config| {
+        let ids = (0..150).map(|number| RegistrationId::new(format!("sn-{number:03}")).unwrap());
+        config.enrollments.extend(ids.map(IndividualEnrollmentConfig::new));
+    });
+    let device = Device::of(&fleet);
+    let folder = Folder::new("web-authority");
+    let authority = folder.path().join("line-7.pem");
+    fs::write(&authority, device.line.pem()).unwrap();
+    let settings = json!({
+        "authority": authority,
+        "endorsementKey": STANDARD.encode(&device.tpm.keys().endorsement_key),
+        "key": STANDARD.encode([7; 64]),
+    });
+    Script::start("enroll.mjs", &fleet, settings).play(device);
 }
 
 #[test]

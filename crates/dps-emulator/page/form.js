@@ -153,11 +153,11 @@ function symmetric({ fields, writers, isChosen }) {
 function certificates({ document, isGroup, isNew, fields, writers, isChosen }) {
   const member = isGroup ? 'signingCertificates' : 'clientCertificates';
   const before = document.attestation?.x509?.[member];
-  const what = isGroup ? 'of the authority, root or intermediate,' : 'of the device itself';
+  const what = isGroup ? 'That of the authority, root or intermediate.' : 'That of the device itself.';
   const item = (name, title, info) => {
     const area = lines({ name });
     const keeps = info ? ` Now: ${info.subjectName}, SHA-256 ${info.sha256Thumbprint}, until ${info.notAfterUtc}. Leave it empty to keep that.` : '';
-    fields[name] = field(title, area, `PEM or base64, ${what}.${keeps}`);
+    fields[name] = field(title, area, `PEM or base64. ${what}${keeps}`);
     return [fields[name], field(`${title.replace(' (optional)', '')} from a file`, fileInto(area))];
   };
   const remove = before?.secondary && field('Remove the secondary certificate', tick(false, { name: 'removeSecondary' }));
