@@ -1,8 +1,9 @@
-//! Other programs, run with a time limit so that a hang is a failure and not a wait.
+//! Other programs, run with a time limit so that a hang is a failure and not a wait, or until they
+//! are no longer needed.
 
-use std::io::Read as _;
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -78,5 +79,35 @@ pub fn run(command: &mut Command, limit: Duration) -> Finished {
         code: status.code(),
         stdout: text(stdout.join().unwrap()),
         stderr: text(stderr.join().unwrap()),
+    }
+}
+
+/// A program that serves until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Daemon(Child);
+
+impl Daemon {
+    /// Starts one that prints a line when it is ready, and gives that line.
+    pub(crate) fn start(command: &mut Command) -> (Self, String) {
+        let mut daemon = Self::start_silent(command.stdout(Stdio::piped()).stderr(Stdio::null()));
+        let mut said = BufReader::new(daemon.0.stdout.take().expect("stdout is piped"));
+        let mut line = String::new();
+        said.read_line(&mut line).expect("a line of text");
+        (daemon, line.trim_end().to_owned())
+    }
+
+    /// Starts one whose output goes where the command says.
+    pub(crate) fn start_silent(command: &mut Command) -> Self {
+        let child = command.stdin(Stdio::null()).spawn().unwrap_or_else(|error| {
+            panic!("{command:?} cannot be started: {error}; tests/run installs what the tests need")
+        });
+        Self(child)
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }

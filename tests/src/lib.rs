@@ -15,6 +15,10 @@
 //! * [`RunningProxy`]: tinyproxy, with and without TLS
 //! * [`SoftHsm`]: PKCS#11 tokens in software
 //! * [`Swtpm`]: swtpm, a TPM that the system's tss2 reaches
+//! * [`TpmSimulator`]: Microsoft's simulator protocol in front of it
+//! * [`AccessBroker`]: tpm2-abrmd in front of it
+//! * [`DeviceFile`]: a device file in front of it
+//! * [`NodeTpm`]: Microsoft's Node.js clients with a TPM
 //! * [`Folder`]: a place for files
 //! * [`c_build`]: the C library, built by CMake
 //! * [`Sanitized`]: its C test programs with a sanitizer
@@ -27,12 +31,15 @@
 // Test support may stop a test where it stands.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod access_broker;
 mod c_build;
 mod command;
 mod connect_proxy;
+mod device_file;
 mod faulty;
 mod fleet;
 mod folder;
+mod node_tpm;
 mod peers;
 mod pki;
 mod proxy;
@@ -42,14 +49,18 @@ mod soft_hsm;
 mod software_tpm;
 mod swtpm;
 mod tampering;
+mod tpm_simulator;
 mod world;
 
+pub use access_broker::AccessBroker;
 pub use c_build::c_build;
 pub use command::{Finished, root, run};
 pub use connect_proxy::ConnectProxy;
+pub use device_file::DeviceFile;
 pub use faulty::{Fault, FaultyService, tls_server};
 pub use fleet::{Fleet, Proof};
 pub use folder::Folder;
+pub use node_tpm::NodeTpm;
 pub use peers::{Door, Peer, ProxyPeer, TlsPeer, WebSocketPeer};
 pub use pki::{Authority, KeyKind, ServerKind, self_signed, self_signed_server};
 pub use proxy::RunningProxy;
@@ -59,4 +70,5 @@ pub use soft_hsm::{PIN, SoftHsm};
 pub use software_tpm::SoftwareTpm;
 pub use swtpm::Swtpm;
 pub use tampering::{Answer, Fate, TamperingRelay};
+pub use tpm_simulator::TpmSimulator;
 pub use world::{Cut, Engine, Layers, Outcome, World};

@@ -52,6 +52,11 @@ impl Swtpm {
         format!("swtpm:host=127.0.0.1,port={}", self.port)
     }
 
+    /// Where it takes bare commands.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Cuts its power and starts it again: what is stored stays, what is loaded goes.
     ///
     /// # Panics

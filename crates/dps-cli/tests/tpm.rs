@@ -6,15 +6,21 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use dps_client::{RegistrationId, Transport};
 use dps_emulator::{AttestationConfig, EnrollmentGroupConfig, IndividualEnrollmentConfig};
-use dps_tests::{Finished, Fleet, Folder, Swtpm, run};
+use dps_tests::{AccessBroker, DeviceFile, Finished, Fleet, Folder, Swtpm, TpmSimulator, run};
 use std::fs;
 use std::process::Command;
 use std::time::Duration;
 
 fn dps(arguments: &[&str]) -> Finished {
+    dps_at("unix:path=/no/bus", arguments)
+}
+
+/// With this session bus.
+fn dps_at(bus: &str, arguments: &[&str]) -> Finished {
     let mut command = Command::new(env!("CARGO_BIN_EXE_dps"));
     // tss2 would tell of its own troubles in between.
     command.args(arguments).env_remove("TPM2TOOLS_TCTI").env("TSS2_LOG", "all+none");
+    command.env("DBUS_SESSION_BUS_ADDRESS", bus);
     run(&mut command, Duration::from_secs(60))
 }
 
@@ -97,8 +103,29 @@ fn a_certificates_key_is_made_once_and_shown_as_openssl_does() {
     assert!(again.stderr.contains("0x81000201 is taken"), "{}", again.stderr);
 }
 
+/// A service that knows the TPM of which `dps tpm info --json` has said this.
+fn fleet_for(info: &str) -> Fleet {
+    let key = STANDARD.decode(member(info, "endorsementKey")).unwrap();
+    Fleet::start_with(|config| {
+        let id = RegistrationId::new(member(info, "registrationId")).unwrap();
+        let mut enrollment = IndividualEnrollmentConfig::new(id);
+        enrollment.attestation = AttestationConfig::with_endorsement_key(&key);
+        config.enrollments.push(enrollment);
+    })
+}
+
 /// A service, and what `dps register` needs to reach it by this transport.
 fn register(fleet: &Fleet, folder: &Folder, transport: Transport, more: &[&str]) -> Finished {
+    register_by(fleet, folder, transport, more, dps)
+}
+
+fn register_by(
+    fleet: &Fleet,
+    folder: &Folder,
+    transport: Transport,
+    more: &[&str],
+    dps: impl Fn(&[&str]) -> Finished,
+) -> Finished {
     let ca = folder.path().join("ca.pem");
     fs::write(&ca, fleet.emulator.ca_pem()).unwrap();
     let endpoint = fleet.endpoint(transport).to_string();
@@ -114,13 +141,7 @@ fn a_tpm_registers_and_its_identity_can_be_removed() {
     let (tcti, folder) = (swtpm.tcti(), Folder::new("cli-tpm-register"));
     let json = dps(&["tpm", "info", "--json", "--tcti", &tcti]).success().stdout;
     let id = member(&json, "registrationId");
-    let key = STANDARD.decode(member(&json, "endorsementKey")).unwrap();
-    let fleet = Fleet::start_with(|config| {
-        let id = RegistrationId::new(id).unwrap();
-        let mut enrollment = IndividualEnrollmentConfig::new(id);
-        enrollment.attestation = AttestationConfig::with_endorsement_key(&key);
-        config.enrollments.push(enrollment);
-    });
+    let fleet = fleet_for(&json);
     let tpm = ["--tpm", "--tcti", &tcti];
     // AMQP unless another one is named.
     let amqp = register(&fleet, &folder, Transport::Amqp, &tpm).success().stdout;
@@ -180,4 +201,52 @@ fn a_certificate_registers_with_its_key_in_the_tpm() {
     let wrong = ["--cert", &certificate, "--cert-tpm-key", "0x81000400", "--tcti", &tcti];
     let wrong = register(&fleet, &folder, Transport::Mqtt, &wrong);
     assert!(wrong.code == Some(2) && wrong.stderr.contains("does not belong"), "{wrong:?}");
+}
+
+/// Everything that `dps` does with a TPM, by another way to one that it already knows.
+fn works_the_same_by(tcti: &str, before: &str, dps: impl Fn(&[&str]) -> Finished) {
+    let info = || dps(&["tpm", "info", "--json", "--tcti", tcti]).success().stdout;
+    assert_eq!(info(), before);
+    let (fleet, folder) = (fleet_for(before), Folder::new("cli-tpm-way"));
+    for transport in [Transport::Http, Transport::Amqp] {
+        let by = ["--tpm", "--tcti", tcti, "--transport", transport.as_str()];
+        let text = register_by(&fleet, &folder, transport, &by, &dps).success().stdout;
+        assert!(text.contains("contoso-hub.localhost"), "{text}");
+    }
+    assert_ne!(info(), before, "it has the hub's key now");
+    dps(&["tpm", "clear-identity", "--tcti", tcti]).success();
+    assert_eq!(info(), before);
+    let create = ["tpm", "create-key", "--handle", "0x81000201", "--tcti", tcti];
+    assert!(dps(&create).success().stdout.starts_with("-----BEGIN PUBLIC KEY-----"));
+    // There is room for three loaded objects only: by now one that stays would be noticed.
+    assert_eq!(info(), before);
+}
+
+#[test]
+fn a_tpm_is_reached_by_the_simulators_protocol() {
+    let swtpm = Swtpm::start_without_startup();
+    let simulator = TpmSimulator::start(&swtpm);
+    // Nobody has started it up: a simulator's client does.
+    dps(&["tpm", "info", "--tcti", &simulator.tcti()]).success();
+    let before = dps(&["tpm", "info", "--json", "--tcti", &swtpm.tcti()]).success().stdout;
+    works_the_same_by(&simulator.tcti(), &before, dps);
+}
+
+#[test]
+fn a_tpm_is_reached_by_its_device_file() {
+    let swtpm = Swtpm::start();
+    let before = dps(&["tpm", "info", "--json", "--tcti", &swtpm.tcti()]).success().stdout;
+    works_the_same_by(&DeviceFile::start(&swtpm).tcti(), &before, dps);
+}
+
+#[test]
+fn a_tpm_is_reached_by_the_access_broker() {
+    let swtpm = Swtpm::start();
+    let before = dps(&["tpm", "info", "--json", "--tcti", &swtpm.tcti()]).success().stdout;
+    let broker = AccessBroker::start(&swtpm);
+    works_the_same_by(broker.tcti(), &before, |arguments| dps_at(broker.bus(), arguments));
+    // Without a bus it says what to do.
+    let finished = dps(&["tpm", "info", "--tcti", broker.tcti()]);
+    assert_eq!(finished.code, Some(3), "{finished:?}");
+    assert!(finished.stderr.contains("resource manager"), "{}", finished.stderr);
 }
