@@ -2,14 +2,11 @@
 // that leaves the screen. The pictures are for people to look at.
 
 import assert from 'node:assert/strict';
-import fs from 'node:fs';
-import path from 'node:path';
-import { createRequire } from 'node:module';
 import { launch, openPage } from './browser.mjs';
 import { assertNoFaults, heading, press, reads } from './hands.mjs';
+import { fits, judge, picture } from './judge.mjs';
 import { ask, run, settings } from './talk.mjs';
 
-const AXE = fs.readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const HUB = 'contoso-hub.localhost';
 
 const show = (what) => async (page) => {
@@ -41,28 +38,6 @@ const VIEWS = [
   ['missing', '#/nothing', 'Not found'],
 ];
 
-async function judge(page, name) {
-  // By the debugger: the page's own policy lets no other script in.
-  await page.evaluate(AXE);
-  const { violations, passes } = await page.evaluate(() => globalThis.axe.run(document, {
-    resultTypes: ['violations', 'passes'],
-    runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
-  }));
-  assert.ok(passes.length > 10, `axe has looked at little of ${name}: ${passes.length}`);
-  const told = violations.map((one) => `${one.id}: ${one.help}\n  ${one.nodes.map((node) => `${node.html} ${node.failureSummary}`).join('\n  ')}`);
-  assert.deepEqual(told, [], name);
-}
-
-async function fits(page, name, width) {
-  const [needed, far] = await page.evaluate((limit) => [
-    document.scrollingElement.scrollWidth,
-    [...document.querySelectorAll('body *')].filter((one) => one.checkVisibility() && !one.closest('.hidden, .skip, thead') && one.getBoundingClientRect().right > limit + 1)
-      .map((one) => one.outerHTML.slice(0, 120)),
-  ], width);
-  assert.ok(needed <= width, `${name} needs ${needed} of ${width} pixels`);
-  assert.deepEqual(far, [], `${name} reaches beyond ${width} pixels`);
-}
-
 run(async () => {
   const { key } = settings;
   await ask({ do: 'register', id: 'key-device', key });
@@ -82,7 +57,7 @@ run(async () => {
         await first?.(page);
         await judge(page, label);
         await fits(page, label, width);
-        await page.screenshot({ path: path.join(settings.pictures, `${label}.png`), fullPage: true });
+        await picture(page, settings.pictures, label);
         judged += 1;
       }
       assertNoFaults(page);

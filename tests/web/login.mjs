@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { launch, openPage } from './browser.mjs';
 import { assertNoFaults, focused, heading, reads, tabTo } from './hands.mjs';
+import { fits, judge, picture } from './judge.mjs';
 import { run, settings } from './talk.mjs';
 
 run(async () => {
@@ -34,8 +35,15 @@ run(async () => {
   assert.equal(await page.evaluate(() => localStorage.length + document.cookie.length), 0);
   assert.ok(!page.url().includes(settings.token));
   assertNoFaults(page);
-  const other = await openPage(browser, settings.url, { refusals: [401] });
-  await heading(other, 'Sign in');
-  assertNoFaults(other);
+  for (const [scheme, width] of [['light', 1100], ['dark', 320]]) {
+    const other = await openPage(browser, settings.url, { scheme, width, refusals: [401] });
+    await heading(other, 'Sign in');
+    const name = `login-${scheme}-${width}`;
+    await judge(other, name);
+    await fits(other, name, width);
+    await picture(other, settings.pictures, name);
+    assertNoFaults(other);
+    await other.close();
+  }
   await browser.close();
 });

@@ -35,6 +35,13 @@ struct Script {
     _profile: Folder,
 }
 
+/// Where the pictures of the views are put.
+fn pictures() -> PathBuf {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("page");
+    fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
 fn chromium() -> PathBuf {
     let paths = std::env::var_os("PATH").unwrap_or_default();
     let found = std::env::split_paths(&paths)
@@ -278,7 +285,8 @@ fn an_operator_enrolls_devices_with_keys_certificates_and_a_tpm() {
 fn a_page_that_others_can_open_wants_the_token() {
     let fleet = Fleet::start_with(|config| config.address = "0.0.0.0".parse().unwrap());
     let token = fleet.emulator.summary().page_token;
-    Script::start("login.mjs", &fleet, json!({"token": token})).play(Device::of(&fleet));
+    Script::start("login.mjs", &fleet, json!({"pictures": pictures(), "token": token}))
+        .play(Device::of(&fleet));
 }
 
 #[test]
@@ -290,10 +298,8 @@ fn what_devices_send_stays_text() {
 #[test]
 fn every_view_is_accessible_in_light_and_dark_and_fits_a_narrow_screen() {
     let fleet = Fleet::start();
-    let pictures = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("page");
-    fs::create_dir_all(&pictures).unwrap();
     let enrollments = fleet.emulator.enrollments();
     let key = enrollments.iter().find_map(|enrollment| enrollment.symmetric_keys()).unwrap();
-    let settings = json!({"pictures": pictures, "key": key.primary.to_base64().as_str()});
+    let settings = json!({"pictures": pictures(), "key": key.primary.to_base64().as_str()});
     Script::start("accessible.mjs", &fleet, settings).play(Device::of(&fleet));
 }

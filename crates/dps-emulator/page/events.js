@@ -2,12 +2,14 @@
 // arrives, together and not too often.
 
 import { service } from './api.js';
-import { announce, quietly } from './say.js';
+import { announce, complain, quiet, quietly } from './say.js';
 
 /** How many events are remembered, as in the service. */
 const MOST = 1000;
 /** How long the service may wait for the next event, in seconds. */
 const PATIENCE = 25;
+/** How long before the service is asked again when it cannot be reached, in milliseconds. */
+const RETRY = 2000;
 /** What is told at once, in milliseconds. */
 const TOGETHER = 1500;
 
@@ -85,6 +87,8 @@ export const seen = () => new Promise((resolve) => {
 export async function start() {
   if (running) return;
   running = true;
+  known = [];
+  let lost = false;
   let after = 0;
   let first = true;
   while (running) {
@@ -105,10 +109,19 @@ export async function start() {
         if (!first) tell(events);
       }
       if (after >= answer.last) first = false;
+      if (lost) {
+        lost = false;
+        quiet();
+        announce('The service is there again.');
+      }
     } catch (error) {
       // Until somebody signs in again.
       if (error.status === 401) running = false;
-      else await pause(3000);
+      else {
+        if (!lost) complain(error);
+        lost = true;
+        await pause(RETRY);
+      }
     }
   }
 }
