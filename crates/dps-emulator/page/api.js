@@ -9,7 +9,7 @@ let loginNeeded = () => {};
 /** What the service answered instead of what was asked for. */
 export class ServiceError extends Error {
   constructor(status, document) {
-    super(document?.message ?? (status ? `The service answered with status ${status}.` : 'The service cannot be reached.'));
+    super(document?.message ?? (status ? `The service answered with status ${status}.` : 'The service cannot be reached. If it was started anew, load this page again.'));
     this.status = status;
     this.errorCode = document?.errorCode;
   }

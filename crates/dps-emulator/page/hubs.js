@@ -17,7 +17,7 @@ const PROOFS = { sas: 'Shared access key', selfSigned: 'X.509, its own', certifi
 /** The form that links a hub, or changes how one is linked. */
 function linking(hub, done) {
   const fields = {
-    ...(hub ? {} : { host: field('Host name', line({ name: 'host', maxlength: '128' }), 'With a dot, for example contoso-hub-2.localhost. It needs not exist: this service is the hub.') }),
+    ...(hub ? {} : { host: field('Host name', line({ name: 'host', maxlength: '128' }), 'With a dot, for example contoso-hub-2.localhost. It need not exist: this service is the hub.') }),
     weight: field('Allocation weight', el('input', { type: 'number', name: 'weight', min: '0', max: '1000', step: '1', value: String(hub?.allocationWeight ?? 1) }),
       'The share of the devices that are distributed evenly.'),
     region: field('Region', line({ name: 'region', value: hub?.region ?? '' }), 'For the lowest latency, for example westus2.'),

@@ -39,7 +39,10 @@ export function hidden(what, read) {
     place.replaceChildren(...secrets.map(([name, value]) => shown(name, value)));
     toggle.textContent = `Hide ${what}`;
     toggle.setAttribute('aria-expanded', 'true');
-    place.querySelector('input')?.focus();
+    const [first] = place.getElementsByTagName('input');
+    first.focus();
+    // Long ones are read from their beginning.
+    first.setSelectionRange(0, 0);
   }, { 'aria-expanded': 'false' });
   return el('div', {}, toggle, place);
 }
