@@ -4,12 +4,17 @@ import { button, el } from './dom.js';
 
 const byId = (id) => document.getElementById(id);
 
-/** Says politely what happened; it goes away by itself. */
+/** How long a line stays, in milliseconds, and how many there are at most. */
+const STAYS = 12_000;
+const MOST = 3;
+
+/** Says politely what happened, below what was said just before; it goes away by itself. */
 export function announce(text) {
   const status = byId('status');
-  status.textContent = text;
-  clearTimeout(announce.timer);
-  announce.timer = setTimeout(() => status.replaceChildren(), 12_000);
+  const said = el('p', {}, text);
+  status.append(said);
+  while (status.childElementCount > MOST) status.firstElementChild.remove();
+  setTimeout(() => said.remove(), STAYS);
 }
 
 /** The words for an error of the service, or of the way there. */
