@@ -135,6 +135,36 @@ fn lists_come_in_pages_and_bulk_operations_in_tens() {
 }
 
 #[test]
+fn a_list_whose_pages_are_too_large_comes_in_smaller_ones() {
+    let fleet = Fleet::start();
+    let connection: ConnectionString = fleet.emulator.connection_string().parse().unwrap();
+    let client = ServiceClient::builder(connection)
+        .trusted_certificates(fleet.emulator.ca_pem())
+        .largest_answer(20_000)
+        .build()
+        .unwrap();
+    let enrollments = client.enrollments();
+    let large = |number: usize, bytes: usize| {
+        let mut item = keyed(&format!("large-{number:02}"));
+        item.optional_device_information = Some(json!({"text": "x".repeat(bytes)}));
+        item
+    };
+    for number in 0..40 {
+        enrollments.create(&large(number, 2000)).unwrap();
+    }
+    for page_size in [None, Some(1000), Some(39)] {
+        let names: Vec<String> =
+            enrollments.list(page_size).map(|item| item.unwrap().registration_id).collect();
+        let names: Vec<_> = names.iter().filter(|name| name.starts_with("large")).collect();
+        assert_eq!(names.len(), 40, "{page_size:?}");
+        assert!(names.is_sorted(), "{names:?}");
+    }
+    assert!(matches!(enrollments.create(&large(40, 30_000)), Err(Error::TooLarge { .. })));
+    let last = enrollments.list(None).last().unwrap();
+    assert!(matches!(last, Err(Error::TooLarge { most_bytes: 20_000 })), "{last:?}");
+}
+
+#[test]
 fn whoever_lacks_the_key_or_trust_is_told_so() {
     let fleet = Fleet::start();
     let good = fleet.emulator.connection_string();

@@ -8,6 +8,7 @@ use crate::exit;
 use crate::failure::Failure;
 use dps_client::{Endpoint, Proxy};
 use no_proxy::NoProxy;
+use zeroize::Zeroizing;
 
 /// What the command line and the environment say.
 #[derive(Clone, Copy, Debug, Default)]
@@ -30,41 +31,65 @@ impl Choice<'_> {
         self.choose(endpoint, port, |name| std::env::var(name).ok())
     }
 
+    /// The URL of the proxy to reach `host` by. It may hold a password.
+    pub(crate) fn url_for(
+        self,
+        host: &str,
+        port: u16,
+    ) -> Result<Option<Zeroizing<String>>, Failure> {
+        let Some((name, url)) = self.find(host, port, |name| std::env::var(name).ok()) else {
+            return Ok(None);
+        };
+        parse(name, &url)?;
+        Ok(Some(Zeroizing::new(match url.contains("://") {
+            true => url,
+            false => format!("http://{url}"),
+        })))
+    }
+
     fn choose(
         self,
         endpoint: &Endpoint,
         port: u16,
         variable: impl Fn(&str) -> Option<String>,
     ) -> Result<Option<Proxy>, Failure> {
-        // No message repeats the URL: it may hold a password.
-        let parse = |name: &str, url: &str| {
-            Proxy::parse(url).map(Some).map_err(|error| {
-                Failure::new(exit::CONFIG, format!("{name} is not a proxy"))
-                    .why(error)
-                    .remedy("give http://host:port or https://user:password@host:port")
-            })
-        };
+        let port = endpoint.port().unwrap_or(port);
+        let found = self.find(endpoint.host(), port, variable);
+        found.map(|(name, url)| parse(name, &url)).transpose()
+    }
+
+    /// What names the proxy, and its URL.
+    fn find(
+        self,
+        host: &str,
+        port: u16,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Option<(&'static str, String)> {
         if let Some(url) = self.url {
-            return parse("--proxy", url);
+            return Some(("--proxy", url.to_owned()));
         }
         if self.ignore_environment {
-            return Ok(None);
+            return None;
         }
         // The first that is set, even to nothing, which says: none.
         let first = |names: [&'static str; 2]| {
             names.into_iter().find_map(|name| variable(name).map(|value| (name, value)))
         };
-        let Some((name, url)) = first(["https_proxy", "HTTPS_PROXY"]) else { return Ok(None) };
-        if url.trim().is_empty() {
-            return Ok(None);
-        }
-        let port = endpoint.port().unwrap_or(port);
+        let (name, url) = first(["https_proxy", "HTTPS_PROXY"])?;
         let exceptions = first(["no_proxy", "NO_PROXY"]).map(|(_, value)| value);
-        if NoProxy::parse(&exceptions.unwrap_or_default()).covers(endpoint.host(), port) {
-            return Ok(None);
-        }
-        parse(name, &url)
+        let is_direct = url.trim().is_empty()
+            || NoProxy::parse(&exceptions.unwrap_or_default()).covers(host, port);
+        (!is_direct).then_some((name, url))
     }
+}
+
+/// No message repeats the URL: it may hold a password.
+fn parse(name: &str, url: &str) -> Result<Proxy, Failure> {
+    Proxy::parse(url).map_err(|error| {
+        Failure::new(exit::CONFIG, format!("{name} is not a proxy"))
+            .why(error)
+            .remedy("give http://host:port or https://user:password@host:port")
+    })
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ pub use enrollment::{
 };
 pub use error::ConfigError;
 pub use hubs::{DeviceNetworkConfig, HubConfig, Network, NetworkError};
+pub(crate) use placement::place_of;
 pub use placement::{
     AllocationPolicy, Capabilities, CustomAllocationDefinition, InitialTwin, InitialTwinProperties,
     ReprovisionPolicy,
@@ -87,8 +88,8 @@ pub struct EmulatorConfig {
     pub reject_at_connect: bool,
     /// How a device with a disabled enrollment is answered.
     pub disabled_reply: DisabledReply,
-    /// How long the webhook of a custom allocation may take. Default 10 s: some clients give up
-    /// after 30 s (`wire-protocol.md` section 9).
+    /// How long the webhook of a custom allocation may take, from 1 ms to 300 s. Default 10 s: some
+    /// clients give up after 30 s (`wire-protocol.md` section 9).
     pub webhook_timeout: Duration,
     /// Certificates in PEM that an https webhook may lead to, besides those that the system
     /// trusts.

@@ -5,6 +5,7 @@ mod build;
 mod document;
 mod entity;
 mod hub;
+pub(crate) mod members;
 mod record;
 
 pub(crate) use build::is_hub_name;

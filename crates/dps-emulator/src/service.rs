@@ -45,6 +45,7 @@ use dps_core::wire::RegistrationStatus;
 use operations::{Operation, Operations, Outcome, Verdict};
 use page_token::PageToken;
 use policies::Policies;
+use provision::Concluded;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{
     Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
@@ -95,7 +96,7 @@ struct State {
     records: Records,
     devices: HubDevices,
     operations: Operations,
-    /// Registrations that wait for a webhook, by operation id.
+    /// Registrations that wait for a webhook, by the id of the call.
     waiting: HashMap<String, Waiting>,
     /// Webhooks to be called.
     calls: VecDeque<WebhookCall>,
@@ -106,14 +107,27 @@ struct State {
 /// The most registrations that wait for webhooks.
 const MOST_WAITING: usize = 1_000;
 
+/// A registration that waits for a webhook.
+struct Pending {
+    call_id: String,
+    operation_id: String,
+}
+
 impl State {
     /// The operation of a device that waits for a webhook already: there is one at a time.
-    fn pending(&mut self, identity: &DeviceIdentity, now: Duration) -> Option<String> {
-        let key = device_key(&identity.registration_id);
-        let is_its = |one: &Waiting| device_key(&one.identity.registration_id) == key;
-        let (id, _) = self.waiting.iter().find(|(_, waiting)| is_its(waiting))?;
-        let id = id.clone();
-        self.operations.get(&id, now).is_some().then_some(id)
+    fn pending(&mut self, identity: &DeviceIdentity, now: Duration) -> Option<Pending> {
+        let id = identity.registration_id.as_str();
+        let is_its = |one: &Waiting| one.identity.registration_id.as_str().eq_ignore_ascii_case(id);
+        let (call_id, waiting) = self.waiting.iter().find(|(_, waiting)| is_its(waiting))?;
+        let (call_id, operation_id) = (call_id.clone(), waiting.operation_id.clone());
+        let is_kept = self.operations.get(&operation_id, now).is_some();
+        is_kept.then_some(Pending { call_id, operation_id })
+    }
+
+    /// Nobody waits for this call any more; if it was not made yet, it is not made.
+    fn forget_call(&mut self, call_id: &str) {
+        self.waiting.remove(call_id);
+        self.calls.retain(|call| call.call_id != call_id);
     }
 }
 
@@ -143,7 +157,8 @@ impl Service {
         &self.iot_hubs
     }
 
-    /// A device's identity in a hub, as provisioning has left it there.
+    /// A device's identity in a hub, as provisioning has left it there. The case of the device id
+    /// counts, that of the hub does not.
     pub fn hub_device(&self, hub: &str, device_id: &str) -> Option<HubDevice> {
         self.state().devices.get(hub, device_id).cloned()
     }
@@ -175,9 +190,12 @@ impl Service {
         self.events.watch()
     }
 
-    /// The registration records as they stand at `now`, sorted by registration id.
+    /// The registration records as they stand at `now`, sorted by registration id. What the state
+    /// file does not hold yet is still being assigned, and what it could not be made to hold is
+    /// left out.
     pub fn registrations(&self, now: Duration) -> Vec<RegistrationRecord> {
-        self.state().records.snapshot(now)
+        let state = self.state();
+        state.records.all().filter_map(|record| self.known(record, now)).collect()
     }
 
     /// Whether a connection with this identity and these credentials may be opened at all
@@ -246,6 +264,15 @@ impl Service {
         }
     }
 
+    /// A record as far as it may be shown: `None` when it was never kept.
+    fn known(&self, record: &RegistrationRecord, now: Duration) -> Option<RegistrationRecord> {
+        match self.store.durability(record.ticket) {
+            Durability::Durable => Some(record.at(now)),
+            Durability::Underway => Some(record.undecided(now)),
+            Durability::Failed => None,
+        }
+    }
+
     fn try_lookup(
         &self,
         identity: &DeviceIdentity,
@@ -267,7 +294,7 @@ impl Service {
         }
         let state = self.state();
         let record = state.records.get(&identity.registration_id).ok_or(Refusal::NoRegistration)?;
-        Ok(Reply::lookup(&record.at(now)))
+        Ok(Reply::lookup(&self.known(record, now).ok_or(Refusal::Storage)?))
     }
 
     fn try_register(
@@ -293,10 +320,7 @@ impl Service {
         }
 
         let mut state = self.state();
-        if let Some(pending) = state.pending(identity, now) {
-            return Ok(Reply::accepted(pending, self.settings.retry_after_seconds));
-        }
-        self.events.add(event(Kind::RegistrationRequested), now);
+        let pending = state.pending(identity, now);
         let before = state.records.get(&identity.registration_id);
         let current_hub = before.and_then(|record| record.assigned_hub.clone());
         let stays = found.placement().reprovision_policy.is_none_or(|p| !p.update_hub_assignment);
@@ -316,32 +340,60 @@ impl Service {
                 }
             },
         };
-        let operation_id = operations::new_id(&identity.registration_id, &mut state.random);
-        let mut operation =
-            Operation { device: identity.registration_id.clone(), begun: now, outcome: None };
+        let accepted = |id: String| Ok(Reply::accepted(id, self.settings.retry_after_seconds));
+        if let (Err((url, body, _)), Some(pending)) = (&verdict, &pending) {
+            let asks_the_same = state
+                .waiting
+                .get(&pending.call_id)
+                .is_some_and(|waiting| waiting.question == custom::fingerprint(url, body));
+            if asks_the_same {
+                return accepted(pending.operation_id.clone());
+            }
+        }
+        self.events.add(event(Kind::RegistrationRequested), now);
+        if verdict.is_err() && pending.is_none() && state.waiting.len() >= MOST_WAITING {
+            return Err(Refusal::Busy);
+        }
+        // What the device says now counts, and it polls one operation whatever it said before.
+        let operation_id = match pending {
+            Some(Pending { call_id, operation_id }) => {
+                state.forget_call(&call_id);
+                operation_id
+            }
+            None => {
+                let id = operations::new_id(&identity.registration_id, &mut state.random);
+                let device = identity.registration_id.clone();
+                state
+                    .operations
+                    .insert(id.clone(), Operation { device, begun: now, outcome: None });
+                id
+            }
+        };
         match verdict {
             Ok(verdict) => {
                 let outcome = self.conclude(&mut state, identity, &found, verdict, now, now);
-                if self.store.durability(outcome.ticket) == Durability::Failed {
+                let is_lost = self.store.durability(outcome.ticket) == Durability::Failed;
+                state.operations.decide(&operation_id, outcome);
+                if is_lost {
                     return Err(Refusal::Storage);
                 }
-                operation.device = outcome.record.registration_id.clone();
-                operation.outcome = Some(outcome);
             }
             Err((url, body, linked_hubs)) => {
-                let operation_id = operation_id.clone();
-                if state.waiting.len() >= MOST_WAITING {
-                    return Err(Refusal::Busy);
-                }
-                let identity = identity.clone();
-                let waiting = Waiting { identity, found, linked_hubs, begun: now };
-                state.waiting.insert(operation_id.clone(), waiting);
-                state.calls.push_back(WebhookCall { operation_id, url, body });
+                let call_id = state.random.guid();
+                let waiting = Waiting {
+                    operation_id: operation_id.clone(),
+                    question: custom::fingerprint(&url, &body),
+                    identity: identity.clone(),
+                    found,
+                    linked_hubs,
+                    begun: now,
+                };
+                state.waiting.insert(call_id.clone(), waiting);
+                state.calls.push_back(WebhookCall { call_id, url, body });
                 self.call_waiting.notify_one();
             }
         }
-        state.operations.insert(operation_id.clone(), operation);
-        Ok(Reply::accepted(operation_id, self.settings.retry_after_seconds))
+        accepted(operation_id)
     }
 
     /// Makes a verdict come true.
@@ -355,12 +407,13 @@ impl Service {
         now: Duration,
     ) -> Outcome {
         let ready_at = begun.saturating_add(self.settings.assignment_delay).max(now);
-        let before = state.records.get(&identity.registration_id).and_then(identities::place);
-        let (record, changes) = provision::conclude(state, identity, found, verdict, ready_at, now);
-        let proof = found.hub_identity(&identity.registration_id, record.hub_key.as_ref());
+        let Concluded { mut record, changes, proof, left } =
+            provision::conclude(state, identity, found, verdict, ready_at, now);
         if let Some(proof) = proof {
-            identities::move_in(&self.iot_hubs, &state.devices, before, &record, proof);
+            identities::move_in(&self.iot_hubs, &state.devices, left, &record, proof);
         }
+        record.ticket = self.store.append(changes);
+        state.records.put(record.clone());
         tracing::info!(
             registration_id = %record.registration_id,
             status = %String::from(record.status.clone()),
@@ -371,7 +424,7 @@ impl Service {
         self.events.add(decision(&record), now);
         let State { random, tpms, .. } = state;
         let tpm = Self::hub_key_for_tpm(tpms, &record, random);
-        Outcome { ready_at, record, tpm, ticket: self.store.append(changes) }
+        Outcome { ready_at, tpm, ticket: record.ticket, record }
     }
 
     /// The next webhook to be called, if there is one. Whoever takes it must hand in an answer.
@@ -386,12 +439,12 @@ impl Service {
 
     /// Takes the answer of a webhook: decides about the device that waits for it. An answer that
     /// nobody waits for is passed over.
-    pub fn answer_webhook_call(&self, operation_id: &str, answer: &WebhookAnswer, now: Duration) {
+    pub fn answer_webhook_call(&self, call_id: &str, answer: &WebhookAnswer, now: Duration) {
         // Held until all is decided: nobody changes the enrollment between the look and the deed.
         let model = self.model();
         let mut state = self.state();
-        let Some(waiting) = state.waiting.remove(operation_id) else { return };
-        let Waiting { identity, found, mut linked_hubs, begun } = waiting;
+        let Some(waiting) = state.waiting.remove(call_id) else { return };
+        let Waiting { operation_id, identity, found, mut linked_hubs, begun, .. } = waiting;
         // The webhook may have chosen before one of them was unlinked.
         linked_hubs.retain(|name| state.hubs.find(name).is_some());
         let verdict = match found.still_stands(&model, &identity.registration_id) {
@@ -399,7 +452,7 @@ impl Service {
             false => custom::enrollment_changed(),
         };
         let outcome = self.conclude(&mut state, &identity, &found, verdict, begun, now);
-        state.operations.decide(operation_id, outcome);
+        state.operations.decide(&operation_id, outcome);
     }
 
     fn try_poll(

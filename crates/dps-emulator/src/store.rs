@@ -4,8 +4,10 @@
 //! the same order and under the same lock, and gets a [`Ticket`]. A thread of the store's own
 //! commits what has come together since its last commit in one transaction. Nothing is
 //! acknowledged before its ticket is durable: whoever manages the service waits for it, and a
-//! device is told `assigning` until then. So no lock is held while the disk works, and many
-//! devices share one write to it.
+//! device is told `assigning` until then. Nor is it shown: whoever reads waits for the latest
+//! change that could be in what was read, and once a write has failed nothing is read any more,
+//! because the memory then holds what was never kept. So no lock is held while the disk works,
+//! and many devices share one write to it.
 
 mod file;
 
@@ -121,8 +123,8 @@ impl Store {
         Ok(Self(Some(Journal { queue, progress, writer: Some(writer) })))
     }
 
-    /// Queues changes, which go into one transaction. To be called under the lock of what they change, so that the file sees them
-    /// in the same order.
+    /// Queues changes, which go into one transaction. To be called under the lock of what they
+    /// change, so that the file sees them in the same order.
     pub(crate) fn append(&self, changes: impl IntoIterator<Item = Change>) -> Ticket {
         let Some(journal) = &self.0 else { return Ticket::default() };
         let mut queue = journal.queue.lock().unwrap_or_else(PoisonError::into_inner);
@@ -140,6 +142,13 @@ impl Store {
             None => Durability::Durable,
             Some(journal) => durability(*journal.progress.borrow(), ticket),
         }
+    }
+
+    /// The last of all changes so far: what is seen under the lock of what changes is kept when
+    /// this one is.
+    pub(crate) fn latest(&self) -> Ticket {
+        let Some(journal) = &self.0 else { return Ticket::default() };
+        journal.queue.lock().unwrap_or_else(PoisonError::into_inner).last
     }
 
     /// Whether nothing can be kept any more.
@@ -196,6 +205,40 @@ fn write(mut file: File, queued: &Receiver<Batch>, progress: &watch::Sender<Prog
                 return;
             }
         }
+    }
+}
+
+/// The other end of a store whose disk does what a test wants.
+#[cfg(test)]
+pub(crate) struct HeldDisk {
+    queued: Receiver<Batch>,
+    progress: watch::Sender<Progress>,
+}
+
+#[cfg(test)]
+impl HeldDisk {
+    /// Keeps what was appended so far.
+    pub(crate) fn write(&self) {
+        for (ticket, _) in self.queued.try_iter() {
+            self.progress.send_modify(|now| now.durable = ticket);
+        }
+    }
+
+    /// Breaks.
+    pub(crate) fn fail(&self) {
+        self.progress.send_modify(|now| now.has_failed = true);
+    }
+}
+
+#[cfg(test)]
+impl Store {
+    /// A store that writes nothing until it is told to.
+    pub(crate) fn held() -> (Self, HeldDisk) {
+        let (changes, queued) = mpsc::channel();
+        let (progress, seen) = watch::channel(Progress::default());
+        let queue = Mutex::new(Queue { last: Ticket::default(), changes: Some(changes) });
+        let store = Self(Some(Journal { queue, progress: seen, writer: None }));
+        (store, HeldDisk { queued, progress })
     }
 }
 

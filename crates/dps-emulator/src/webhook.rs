@@ -18,6 +18,11 @@ const MOST_CALLS: usize = 32;
 /// The largest answer that is read.
 const MAX_ANSWER_BYTES: u64 = 1024 * 1024;
 
+/// What a configuration may allow a webhook. One that never answers must not keep its place among
+/// the calls for ever.
+const SHORTEST_TIMEOUT: Duration = Duration::from_millis(1);
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(300);
+
 /// Who calls. The TLS settings are made for the first call: the system's certificates take time.
 #[derive(Debug)]
 pub(crate) struct Caller {
@@ -32,8 +37,12 @@ impl Caller {
     ///
     /// # Errors
     ///
-    /// [`ConfigError::BadWebhookTrust`] when the trusted certificates are not PEM.
+    /// [`ConfigError::BadWebhookTimeout`] when the time allowed is none, or longer than any device
+    /// would wait; [`ConfigError::BadWebhookTrust`] when the trusted certificates are not PEM.
     pub(crate) fn new(config: &EmulatorConfig) -> Result<Self, ConfigError> {
+        if !(SHORTEST_TIMEOUT..=LONGEST_TIMEOUT).contains(&config.webhook_timeout) {
+            return Err(ConfigError::BadWebhookTimeout);
+        }
         let mut trusted = Vec::new();
         if let Some(pem) = &config.webhook_trusted_certificates {
             for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
@@ -78,7 +87,7 @@ impl Caller {
     fn call(&self, call: &WebhookCall) -> WebhookAnswer {
         let request = self.agent().post(&call.url).header("Content-Type", "application/json");
         let failed = |error: &dyn core::fmt::Display| {
-            tracing::warn!(url = call.place(), %error, "a webhook gave no answer");
+            tracing::warn!(url = %call.place(), %error, "a webhook gave no answer");
             WebhookAnswer::Unreachable
         };
         match request.send(call.body.as_bytes()) {
@@ -95,6 +104,8 @@ impl Caller {
                 }
             }
             Err(ureq::Error::Timeout(_)) => WebhookAnswer::TimedOut,
+            // The error repeats the URL, which may hold a key.
+            Err(ureq::Error::BadUri(_)) => failed(&"the URL cannot be used"),
             Err(error) => failed(&error),
         }
     }
@@ -119,7 +130,7 @@ pub(crate) async fn serve(service: Arc<Service>, caller: Caller, mut stop: watch
             let (service, caller) = (service.clone(), caller.clone());
             tokio::task::spawn_blocking(move || {
                 let answer = caller.call(&call);
-                service.answer_webhook_call(&call.operation_id, &answer, now());
+                service.answer_webhook_call(&call.call_id, &answer, now());
                 drop(place);
             });
         }

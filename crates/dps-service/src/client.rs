@@ -17,14 +17,14 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 use ureq::http::{HeaderMap, Method, Request};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
-use ureq::{Agent, Proxy};
+use ureq::{Agent, Proxy, ProxyProtocol};
 
 /// The version of the API that this client speaks.
 const API_VERSION: &str = "2021-10-01";
 /// How long a token is good. Each request has a new one.
 const TOKEN_SECONDS: u64 = 3600;
-/// The largest answer. A page of enrollments is far smaller.
-const MAX_ANSWER_BYTES: u64 = 64 * 1024 * 1024;
+/// The largest answer unless it is set.
+const MOST_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Settings of a client.
 #[derive(Debug)]
@@ -32,6 +32,8 @@ pub struct Builder {
     connection: ConnectionString,
     timeout: Duration,
     trusted: Option<String>,
+    proxy: Option<Proxy>,
+    most_bytes: u64,
 }
 
 impl Builder {
@@ -49,8 +51,30 @@ impl Builder {
         self
     }
 
-    /// A client with these settings. Connects to nothing yet. A proxy is taken from the environment
-    /// (`HTTPS_PROXY`, `NO_PROXY`), but never to this machine itself.
+    /// Goes through this proxy, `http://[user:password@]host:port` or `https://...`, whatever the
+    /// service's host is. Without it, requests go directly: this crate looks at no environment.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::BadProxy`], which does not repeat the URL.
+    pub fn proxy(mut self, url: &str) -> Result<Self, Error> {
+        let proxy = Proxy::new(url.trim()).map_err(|_| Error::BadProxy)?;
+        if !matches!(proxy.protocol(), ProxyProtocol::Http | ProxyProtocol::Https) {
+            return Err(Error::BadProxy);
+        }
+        self.proxy = Some(proxy);
+        Ok(self)
+    }
+
+    /// The largest answer that is taken, in bytes. Default 64 MB. Lists whose pages are larger are
+    /// read in smaller pages.
+    #[must_use]
+    pub fn largest_answer(mut self, bytes: u64) -> Self {
+        self.most_bytes = bytes;
+        self
+    }
+
+    /// A client with these settings. Connects to nothing yet.
     ///
     /// # Errors
     ///
@@ -78,24 +102,19 @@ impl Builder {
             .root_certs(RootCerts::new_with_certs(&roots))
             .unversioned_rustls_crypto_provider(provider)
             .build();
-        let proxy = Proxy::try_from_env().filter(|_| !is_this_machine(self.connection.host()));
         let agent = Agent::config_builder()
             .tls_config(tls)
             .timeout_global(Some(self.timeout))
             .http_status_as_error(false)
             .https_only(true)
             .max_redirects(0)
-            .proxy(proxy)
+            // Also when there is none: the agent would look at the environment.
+            .proxy(self.proxy)
             .user_agent(concat!("dps-service/", env!("CARGO_PKG_VERSION")))
             .build()
             .new_agent();
-        Ok(ServiceClient { connection: self.connection, agent })
+        Ok(ServiceClient { connection: self.connection, agent, most_bytes: self.most_bytes })
     }
-}
-
-fn is_this_machine(host: &str) -> bool {
-    let address = host.parse::<core::net::IpAddr>();
-    address.is_ok_and(|address| address.is_loopback()) || host.eq_ignore_ascii_case("localhost")
 }
 
 /// A client of the service API. Every call blocks until the service has answered; calls from
@@ -103,6 +122,7 @@ fn is_this_machine(host: &str) -> bool {
 pub struct ServiceClient {
     connection: ConnectionString,
     agent: Agent,
+    most_bytes: u64,
 }
 
 impl fmt::Debug for ServiceClient {
@@ -133,7 +153,13 @@ impl Answer {
 impl ServiceClient {
     /// Settings for a client of the service that the connection string names.
     pub fn builder(connection: ConnectionString) -> Builder {
-        Builder { connection, timeout: Duration::from_secs(30), trusted: None }
+        Builder {
+            connection,
+            timeout: Duration::from_secs(30),
+            trusted: None,
+            proxy: None,
+            most_bytes: MOST_BYTES,
+        }
     }
 
     /// The individual enrollments.
@@ -199,11 +225,14 @@ impl ServiceClient {
         let mut response = sent.map_err(|error| self.failed(&error))?;
         let status = response.status().as_u16();
         let mut body = Vec::new();
-        let mut reader = response.body_mut().as_reader().take(MAX_ANSWER_BYTES);
+        let mut reader = response.body_mut().as_reader().take(self.most_bytes.saturating_add(1));
         reader.read_to_end(&mut body).map_err(|error| match error.kind() {
             std::io::ErrorKind::TimedOut => Error::TimedOut { host: host.to_owned() },
             _ => Error::Unreachable { host: host.to_owned(), problem: error.to_string() },
         })?;
+        if u64::try_from(body.len()).is_ok_and(|length| length > self.most_bytes) {
+            return Err(Error::TooLarge { most_bytes: self.most_bytes });
+        }
         match status {
             200..=299 => Ok(Answer { headers: response.headers().clone(), body }),
             _ => Err(Error::Service(ServiceError::read(status, &body))),

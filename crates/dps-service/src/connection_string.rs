@@ -44,6 +44,12 @@ impl ConnectionString {
         &self.host_name
     }
 
+    /// The service's port.
+    pub fn port(&self) -> u16 {
+        let port = self.host_name.strip_prefix(host_of(&self.host_name));
+        port.and_then(|port| port.strip_prefix(':')?.parse().ok()).unwrap_or(443)
+    }
+
     /// The policy's name.
     pub fn key_name(&self) -> &str {
         &self.key_name
@@ -56,8 +62,8 @@ impl ConnectionString {
         UnsignedToken::new(resource, expiry).key_name(self.key_name.as_str()).sign(&self.key)
     }
 
-    /// The host without its port and brackets.
-    pub(crate) fn host(&self) -> &str {
+    /// The service's host without its port, and without the brackets of an IPv6 address.
+    pub fn host(&self) -> &str {
         host_of(&self.host_name).trim_start_matches('[').trim_end_matches(']')
     }
 }
@@ -140,6 +146,7 @@ mod tests {
         ] {
             let read: ConnectionString = text.parse().unwrap();
             assert_eq!((read.host_name(), read.key_name(), read.host()), ("d.x", "owner", "d.x"));
+            assert_eq!(read.port(), 443);
             let shown = format!("{read:?}");
             assert!(!shown.contains("AAEC"), "{shown}");
         }
@@ -181,11 +188,23 @@ mod tests {
     }
 
     #[test]
+    fn host_and_port_are_told_apart() {
+        for (host_name, host, port) in
+            [("a.test:8443", "a.test", 8443), ("[::1]:1", "::1", 1), ("[::1]", "::1", 443)]
+        {
+            let text = format!("HostName={host_name};SharedAccessKeyName=p;SharedAccessKey={KEY}");
+            let read: ConnectionString = text.parse().unwrap();
+            assert_eq!((read.host(), read.port()), (host, port));
+        }
+    }
+
+    #[test]
     fn a_port_is_a_number_that_a_port_can_have() {
         for (host, is_good) in [
             ("a.test", true),
             ("a.test:443", true),
             ("[::1]:8443", true),
+            ("[::1]", true),
             ("a.test:65536", false),
             ("a.test:0", false),
             ("a.test:", false),

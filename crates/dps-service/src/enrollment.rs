@@ -3,6 +3,7 @@
 use crate::attestation::AttestationMechanism;
 use crate::collection::Resource;
 use crate::registration::DeviceRegistrationState;
+use core::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -24,14 +25,28 @@ pub struct ReprovisionPolicy {
     pub migrate_device_data: bool,
 }
 
-/// The webhook of the allocation policy `custom`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+/// The webhook of the allocation policy `custom`. `Debug` leaves out what may be secret in the URL:
+/// user and password, query and fragment.
+#[derive(Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CustomAllocationDefinition {
     /// Where the service asks.
     pub webhook_url: String,
     /// The version of the question.
     pub api_version: String,
+}
+
+impl fmt::Debug for CustomAllocationDefinition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let url = self.webhook_url.split(['?', '#']).next().unwrap_or_default();
+        let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+        let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+        let host = authority.rsplit('@').next().unwrap_or_default();
+        f.debug_struct("CustomAllocationDefinition")
+            .field("webhook_url", &format_args!("{scheme}://{host}/{path}"))
+            .field("api_version", &self.api_version)
+            .finish()
+    }
 }
 
 /// What both kinds of enrollment have, but for their names.
@@ -147,4 +162,26 @@ enrollment! {
         /// The group's name.
         enrollment_group_id,
     } at "enrollmentGroups"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_webhooks_secrets_are_not_shown() {
+        for (url, shown) in [
+            ("https://u:p4ss@a.test:1/api/x?code=k3y#f", "https://a.test:1/api/x"),
+            ("http://u:p4ss@a.test?code=k3y", "http://a.test/"),
+            ("http://a.test/@k?/b", "http://a.test/@k"),
+        ] {
+            let hook = CustomAllocationDefinition {
+                webhook_url: url.into(),
+                api_version: "2021-10-01".into(),
+            };
+            let text = format!("{hook:?}");
+            assert!(text.contains(&format!("webhook_url: {shown},")), "{text}");
+            assert!(!text.contains("p4ss") && !text.contains("k3y"), "{text}");
+        }
+    }
 }

@@ -38,6 +38,15 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
+    /// The answer is larger than the client takes.
+    #[error("the answer has more than {most_bytes} bytes")]
+    TooLarge {
+        /// The most that it takes.
+        most_bytes: u64,
+    },
+    /// The proxy cannot be used.
+    #[error("the proxy is not a URL of the form http://host:port")]
+    BadProxy,
     /// The trusted certificates cannot be used.
     #[error("the trusted certificates cannot be used: {problem}")]
     TrustAnchors {
@@ -119,6 +128,8 @@ impl Error {
             }
             Self::TimedOut { .. } => "check the way to the service, and try again",
             Self::Malformed { .. } => "check that HostName is that of a provisioning service",
+            Self::TooLarge { .. } => "ask for less at a time, or allow larger answers",
+            Self::BadProxy => "give http://host:port or https://user:password@host:port",
             Self::TrustAnchors { .. } => "give a file with certificates in PEM",
         }
     }

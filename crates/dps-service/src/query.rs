@@ -8,14 +8,17 @@ use serde_json::Value;
 use std::collections::VecDeque;
 use ureq::http::Method;
 
-/// All items of a query, one after the other. Pages are asked for as they are needed; after an
-/// error there is nothing more.
+/// How many items a page has at most, whoever asks.
+const MOST_OF_A_PAGE: u32 = 1000;
+
+/// All items of a query, one after the other. Pages are asked for as they are needed, and in
+/// smaller ones when one is too large to be taken; after an error there is nothing more.
 #[derive(Debug)]
 pub struct Query<'a, T> {
     client: &'a ServiceClient,
     path: String,
     body: Option<Value>,
-    page_size: Option<String>,
+    page_size: Option<u32>,
     continuation: Option<String>,
     ready: VecDeque<Value>,
     is_over: bool,
@@ -33,7 +36,7 @@ impl<'a, T: DeserializeOwned> Query<'a, T> {
             client,
             path,
             body,
-            page_size: page_size.map(|size| size.to_string()),
+            page_size,
             continuation: None,
             ready: VecDeque::new(),
             is_over: false,
@@ -42,7 +45,8 @@ impl<'a, T: DeserializeOwned> Query<'a, T> {
     }
 
     fn next_page(&mut self) -> Result<(), Error> {
-        let size = self.page_size.as_deref().map(|size| ("x-ms-max-item-count", size));
+        let size = self.page_size.map(|size| size.to_string());
+        let size = size.as_deref().map(|size| ("x-ms-max-item-count", size));
         let from = self.continuation.as_deref().map(|token| ("x-ms-continuation", token));
         let headers: Vec<(&str, &str)> = size.into_iter().chain(from).collect();
         let body = self.body.as_ref();
@@ -64,9 +68,14 @@ impl<T: DeserializeOwned> Iterator for Query<'_, T> {
 
     fn next(&mut self) -> Option<Self::Item> {
         while self.ready.is_empty() && !self.is_over {
-            if let Err(error) = self.next_page() {
-                self.is_over = true;
-                return Some(Err(error));
+            let size = self.page_size.unwrap_or(MOST_OF_A_PAGE);
+            match self.next_page() {
+                Ok(()) => {}
+                Err(Error::TooLarge { .. }) if size > 1 => self.page_size = Some(size / 2),
+                Err(error) => {
+                    self.is_over = true;
+                    return Some(Err(error));
+                }
             }
         }
         let item = serde_json::from_value(self.ready.pop_front()?);

@@ -1,24 +1,24 @@
 //! The arguments of commands that manage the service, named as those of `az iot dps` are.
 
+use super::ProxyOptions;
 use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
 /// How to reach the service API.
 #[derive(Args, Debug)]
 pub(crate) struct Login {
-    /// The service's connection string. Visible to other users of this machine: prefer the
-    /// environment variable or --login-file
-    #[arg(
-        long,
-        value_name = "CONNECTION_STRING",
-        env = "DPS_CONNECTION_STRING",
-        hide_env_values = true
-    )]
+    // Not an argument's environment variable: that would count as given, and conflict.
+    /// The service's connection string; by default that of the variable DPS_CONNECTION_STRING.
+    /// Visible to other users of this machine: prefer the variable or --login-file
+    #[arg(long, value_name = "CONNECTION_STRING", conflicts_with = "login_file")]
     pub(crate) login: Option<String>,
 
-    /// File with the service's connection string
-    #[arg(long, value_name = "FILE", conflicts_with = "login")]
+    /// File with the service's connection string, whatever DPS_CONNECTION_STRING says
+    #[arg(long, value_name = "FILE")]
     pub(crate) login_file: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) proxy: ProxyOptions,
 
     /// File with the CA certificates, in PEM, to trust instead of the system's
     #[arg(long, value_name = "FILE")]
@@ -137,6 +137,10 @@ pub(crate) struct Change {
     #[command(flatten)]
     pub(crate) keys: Keys,
 
+    /// Make up a new key here, in place of the one that there is
+    #[arg(long, visible_alias = "regenerate-key", value_enum, value_name = "WHICH")]
+    pub(crate) renew_key: Option<WhichKey>,
+
     #[command(flatten)]
     pub(crate) common: Common,
 
@@ -179,13 +183,21 @@ pub(crate) enum Attestation {
 /// Shared keys.
 #[derive(Args, Debug)]
 pub(crate) struct Keys {
-    /// File with the primary key in base64; the service makes one up unless it is given
-    #[arg(long, value_name = "FILE")]
+    /// File with the primary key in base64; - reads standard input. Unless it is given, the service
+    /// makes one up for a new enrollment, and keeps that of an old one
+    #[arg(long, visible_alias = "pk-file", value_name = "FILE")]
     pub(crate) primary_key_file: Option<PathBuf>,
 
     /// File with the secondary key in base64
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, visible_alias = "sk-file", value_name = "FILE")]
     pub(crate) secondary_key_file: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum WhichKey {
+    Primary,
+    Secondary,
+    Both,
 }
 
 /// What only the enrollment of one device has.

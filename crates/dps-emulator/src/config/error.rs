@@ -105,6 +105,9 @@ pub enum ConfigError {
         /// What is wrong.
         problem: &'static str,
     },
+    /// The time that webhooks are allowed is none, or too long.
+    #[error("webhookTimeoutSeconds: not a number of seconds from 0.001 to 300")]
+    BadWebhookTimeout,
     /// The certificates that webhooks may lead to cannot be read.
     #[error("webhookTrustedCertificates: there is no certificate in PEM, or one is broken")]
     BadWebhookTrust,

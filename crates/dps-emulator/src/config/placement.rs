@@ -1,5 +1,6 @@
 //! Where an enrollment sends its devices, and with what (`wire-protocol.md` sections 7.3 to 7.6).
 
+use core::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -19,8 +20,8 @@ pub enum AllocationPolicy {
     Custom,
 }
 
-/// The webhook of the policy `custom`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+/// The webhook of the policy `custom`. `Debug` leaves out what may be secret in the URL.
+#[derive(Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[non_exhaustive]
 pub struct CustomAllocationDefinition {
@@ -28,6 +29,29 @@ pub struct CustomAllocationDefinition {
     pub webhook_url: String,
     /// The version of the question; kept, and given back.
     pub api_version: String,
+}
+
+impl fmt::Debug for CustomAllocationDefinition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CustomAllocationDefinition")
+            .field("webhook_url", &place_of(&self.webhook_url))
+            .field("api_version", &self.api_version)
+            .finish()
+    }
+}
+
+/// A URL for logs: without user and password, and without query and fragment, which may hold the
+/// webhook's own key.
+pub(crate) fn place_of(url: &str) -> String {
+    let end = url.find(['?', '#']).unwrap_or(url.len());
+    let url = url.get(..end).unwrap_or_default();
+    let Some((scheme, rest)) = url.split_once("://") else { return "(no URL)".to_owned() };
+    let (authority, path) = match rest.find('/') {
+        Some(slash) => rest.split_at(slash),
+        None => (rest, ""),
+    };
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    format!("{scheme}://{host}{path}")
 }
 
 /// What happens to a device that registers again.

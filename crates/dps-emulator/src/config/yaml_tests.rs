@@ -222,3 +222,15 @@ fn a_service_on_a_free_port_has_all_doors_on_free_ports_unless_told_otherwise() 
         assert_eq!(config.port(config.amqp_port, 5671), port, "{text}");
     }
 }
+
+#[test]
+fn a_webhook_may_take_from_a_millisecond_to_five_minutes() {
+    for (seconds, is_good) in [("0.001", true), ("300", true), ("0", false), ("301", false)] {
+        let config = EmulatorConfig::from_yaml(&format!("webhookTimeoutSeconds: {seconds}"));
+        let started = crate::webhook::Caller::new(&config.unwrap());
+        assert_eq!(started.is_ok(), is_good, "{seconds}");
+        if let Err(error) = started {
+            assert!(error.to_string().contains("webhookTimeoutSeconds"), "{error}");
+        }
+    }
+}

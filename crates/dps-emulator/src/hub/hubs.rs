@@ -119,7 +119,10 @@ impl Hubs {
             }
             None => Twin::initial(initial_twin),
         };
-        self.hub(&mut state, to).devices.insert(device.to_owned(), Device::new(identity, twin));
+        let hub = &mut self.hub(&mut state, to).devices;
+        if let Some(mut there) = hub.insert(device.to_owned(), Device::new(identity, twin)) {
+            self.end(to, device, &mut there, "another device has taken its place");
+        }
     }
 
     /// Makes the device anew in `to` with its initial twin, after taking it out of `from`.
@@ -142,6 +145,21 @@ impl Hubs {
         let Some(mut gone) = state.remove(hub, device) else { return false };
         self.end(hub, device, &mut gone, "the device was removed from the hub");
         true
+    }
+
+    /// Whether a device's identity takes these credentials.
+    #[cfg(test)]
+    pub(crate) fn takes(
+        &self,
+        hub: &str,
+        device: &str,
+        credentials: &crate::service::Credentials,
+        now: Duration,
+    ) -> bool {
+        let mut state = self.state();
+        state.device(hub, device).is_some_and(|found| {
+            found.identity.verify(hub, device, credentials, now, self.clock_skew).is_ok()
+        })
     }
 
     /// The host name of a hub as it was first given.

@@ -70,7 +70,7 @@ impl HubIdentity {
     }
 
     /// Whether the same proofs are good for both.
-    pub(super) fn is_same(&self, other: &Self) -> bool {
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Keys(one), Self::Keys(other)) => {
                 let bytes = |keys: &SymmetricKeys| keys.both().map(|key| key.to_base64());

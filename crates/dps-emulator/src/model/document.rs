@@ -1,7 +1,8 @@
 //! Enrollments as JSON: what the service API takes and gives (`wire-protocol.md` section 7.3), a
 //! webhook is told (section 7.5), and a state file keeps. Members that are not known are passed
-//! over, as the service does.
+//! over, at every depth: see [`members`](super::members).
 
+use super::members::lenient;
 use super::{Attestation, Placement, Version, X509Certificates};
 use crate::config::{
     AllocationPolicy, AttestationConfig, AttestationType, Capabilities, CertificateConfig,
@@ -59,17 +60,17 @@ pub(crate) struct EnrollmentDocument {
     pub(crate) optional_device_information: Option<Map<String, Value>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) attestation: Option<AttestationDocument>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     pub(crate) capabilities: Option<Capabilities>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) iot_hub_host_name: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     pub(crate) initial_twin: Option<InitialTwin>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) etag: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) provisioning_status: Option<ProvisioningStatus>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     pub(crate) reprovision_policy: Option<ReprovisionPolicy>,
     #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
     pub(crate) created_date_time_utc: Option<String>,
@@ -79,7 +80,7 @@ pub(crate) struct EnrollmentDocument {
     pub(crate) allocation_policy: Option<AllocationPolicy>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) iot_hubs: Option<Vec<String>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     pub(crate) custom_allocation_definition: Option<CustomAllocationDefinition>,
 }
 
@@ -237,9 +238,17 @@ impl EnrollmentDocument {
     }
 }
 
-/// Certificates that are there without their text, only with what they say, are the ones before.
+/// Certificates that are there without their text, only with what they say, are the ones before;
+/// and so are all of them when none is named.
 fn keep_certificates(own: &mut Option<CertificatesDocument>, before: Option<CertificatesDocument>) {
-    let (Some(own), Some(before)) = (own, before) else { return };
+    let Some(before) = before else { return };
+    let own = match own {
+        Some(own) if own.primary.is_some() || own.secondary.is_some() => own,
+        none => {
+            *none = Some(before);
+            return;
+        }
+    };
     for (own, before) in
         [(&mut own.primary, before.primary), (&mut own.secondary, before.secondary)]
     {

@@ -4,6 +4,7 @@
 use crate::config::{
     AllocationPolicy, Capabilities, DeviceNetworkConfig, EmulatorConfig, HubConfig, InitialTwin,
 };
+use crate::hub::{HubIdentity, ProofRow};
 use crate::store::{Change, Table};
 use core::net::IpAddr;
 use core::time::Duration;
@@ -185,29 +186,46 @@ pub struct HubDevice {
     pub created: Duration,
 }
 
-/// All identities, by hub and device id in lower case.
+/// An identity with the proof that its hub asks for; unknown as long as it comes from a file that
+/// has none.
+pub(crate) type Identity = (HubDevice, Option<HubIdentity>);
+
+/// All identities. A hub's name is the same in any case, a device id is not.
 #[derive(Debug, Default)]
-pub(crate) struct HubDevices(BTreeMap<String, HubDevice>);
+pub(crate) struct HubDevices(BTreeMap<String, Identity>);
+
+/// An identity in a state file. Files of the first version have no proofs, and keys in lower case.
+#[derive(Deserialize, Serialize)]
+struct IdentityRow {
+    #[serde(flatten)]
+    device: HubDevice,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    proof: Option<ProofRow>,
+}
 
 impl HubDevices {
     /// The key of an identity, here and in a state file. A host name has no slash.
     pub(crate) fn key(hub: &str, device_id: &str) -> String {
-        format!("{hub}/{device_id}").to_ascii_lowercase()
+        format!("{}/{device_id}", hub.to_ascii_lowercase())
     }
 
     /// An identity.
     pub(crate) fn get(&self, hub: &str, device_id: &str) -> Option<&HubDevice> {
-        self.0.get(&Self::key(hub, device_id))
+        self.0.get(&Self::key(hub, device_id)).map(|(device, _)| device)
     }
 
     /// All of them.
-    pub(crate) fn all(&self) -> impl Iterator<Item = &HubDevice> {
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Identity> {
         self.0.values()
     }
 
-    /// Makes an identity, or changes it.
-    pub(crate) fn put(&mut self, device: HubDevice) {
-        self.0.insert(Self::key(&device.hub, &device.device_id), device);
+    /// Makes an identity, or changes it. Gives what a state file is to keep.
+    pub(crate) fn put(&mut self, device: HubDevice, proof: Option<HubIdentity>) -> Change {
+        let key = Self::key(&device.hub, &device.device_id);
+        let row = IdentityRow { device, proof: proof.as_ref().map(ProofRow::from) };
+        let change = Change::put(Table::HubDevices, key.clone(), &row);
+        self.0.insert(key, (row.device, proof));
+        change
     }
 
     /// Gives an identity another twin. Gives what a state file is to keep, if the identity is there.
@@ -217,14 +235,25 @@ impl HubDevices {
         device_id: &str,
         twin: InitialTwin,
     ) -> Option<Change> {
-        let key = Self::key(hub, device_id);
-        let device = self.0.get_mut(&key)?;
-        device.twin = twin;
-        Some(Change::put(Table::HubDevices, key, device))
+        let (device, proof) = self.0.get(&Self::key(hub, device_id))?.clone();
+        Some(self.put(HubDevice { twin, ..device }, proof))
     }
 
-    /// Removes an identity, and gives it.
-    pub(crate) fn remove(&mut self, hub: &str, device_id: &str) -> Option<HubDevice> {
-        self.0.remove(&Self::key(hub, device_id))
+    /// Removes an identity, and gives it, and what a state file is to forget.
+    pub(crate) fn remove(&mut self, hub: &str, device_id: &str) -> Option<(HubDevice, Change)> {
+        let key = Self::key(hub, device_id);
+        let (device, _) = self.0.remove(&key)?;
+        Some((device, Change::removed(Table::HubDevices, key)))
+    }
+
+    /// Takes a row of a state file. `None` when it cannot be read; else what the file is to have in its
+    /// place.
+    pub(crate) fn restore(&mut self, key: &str, text: &str) -> Option<Vec<Change>> {
+        let row: IdentityRow = serde_json::from_str(text).ok()?;
+        let proof = row.proof.map(HubIdentity::try_from).transpose().ok()?;
+        let is_in_place = key == Self::key(&row.device.hub, &row.device.device_id);
+        let change = self.put(row.device, proof);
+        let removed = || Change::removed(Table::HubDevices, key.to_owned());
+        Some(if is_in_place { Vec::new() } else { vec![removed(), change] })
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{EnrollmentRef, device_key};
 use crate::config::some_parsed;
+use crate::store::Ticket;
 use crate::summary::shown;
 use core::ops::Bound;
 use core::time::Duration;
@@ -44,14 +45,18 @@ pub struct RegistrationRecord {
     /// The device's primary key in its hub, which the service sends to its TPM; none when the
     /// device has another proof.
     pub hub_key: Option<SymmetricKey>,
+    /// When this is kept, the record is.
+    pub(crate) ticket: Ticket,
 }
 
 impl RegistrationRecord {
     /// The record as it stands at `now`: a decision that is still to come is not shown.
     pub(crate) fn at(&self, now: Duration) -> Self {
-        if self.last_updated <= now {
-            return self.clone();
-        }
+        if self.last_updated <= now { self.clone() } else { self.undecided(now) }
+    }
+
+    /// The record without its decision.
+    pub(crate) fn undecided(&self, now: Duration) -> Self {
         Self {
             status: RegistrationStatus::Assigning,
             assigned_hub: None,
@@ -93,9 +98,9 @@ impl Records {
         self.0.remove(&device_key(id))
     }
 
-    /// All records as they stand at `now`, sorted by registration id.
-    pub(crate) fn snapshot(&self, now: Duration) -> Vec<RegistrationRecord> {
-        self.0.values().map(|record| record.at(now)).collect()
+    /// All records, sorted by registration id.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &RegistrationRecord> {
+        self.0.values()
     }
 
     /// The records of a group's devices behind a place in the order, with their places.
@@ -182,6 +187,7 @@ impl TryFrom<RecordRow> for RegistrationRecord {
             x509: row.x509,
             payload: row.payload,
             hub_key: row.hub_key,
+            ticket: Ticket::default(),
         })
     }
 }

@@ -22,7 +22,6 @@ use crate::sas::percent_decode;
 use crate::service::api::{ApiError, refused};
 use core::time::Duration;
 pub(super) use error::AdminError;
-use http::Method;
 pub(crate) use session::Provenance;
 
 /// A request that may be made.
@@ -95,11 +94,13 @@ impl Service {
         // Whoever may not ask is not told what there is.
         let rights = self.allow(request, Permission::ServiceConfig, now)?;
         let resource = resource(name).ok_or(ApiError::NoSuchPath)?;
-        // No more is added to what may never have been kept.
-        if request.method != Method::GET && self.store.has_failed() {
+        // What is in memory may never have been kept, and no more is to be added to it.
+        if self.store.has_failed() {
             return Err(ApiError::Storage.into());
         }
-        resource(self, &Asked { request, rest, rights }, now)
+        let answer = resource(self, &Asked { request, rest, rights }, now)?;
+        // What it shows must be kept, too.
+        Ok(answer.after(self.store.latest()))
     }
 
     fn refuse_admin(&self, error: &AdminError, now: Duration) -> ApiAnswer {

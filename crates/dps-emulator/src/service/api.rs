@@ -56,7 +56,11 @@ pub(crate) struct ApiAnswer {
 
 impl ApiAnswer {
     pub(super) fn ok(document: &impl serde::Serialize) -> Self {
-        let body = Some(super::reply::ascii_json(document));
+        Self::json(super::reply::ascii_json(document))
+    }
+
+    fn json(body: String) -> Self {
+        let body = Some(body);
         let (error_code, headers, ticket) = (None, Vec::new(), Ticket::default());
         Self { status: 200, body, error_code, headers, ticket, wait: Duration::ZERO }
     }
@@ -107,18 +111,24 @@ impl Service {
             .any(|name| first.eq_ignore_ascii_case(name))
     }
 
-    /// Answers a request of the service API.
+    /// Answers a request of the service API. The answer may be given when it is
+    /// [kept](Self::kept).
     pub(crate) fn administer(&self, request: &ApiRequest<'_>, now: Duration) -> ApiAnswer {
-        match self.try_administer(request, now) {
-            Ok(answer) if self.store.durability(answer.ticket) == Durability::Failed => {
-                self.refuse_api(&ApiError::Storage, now)
+        let answer = match self.try_administer(request, now) {
+            Ok(answer) => answer.after(self.store.latest()),
+            // What it tells of the state must be kept, too.
+            Err(error) if error.is_of_state() => {
+                self.refuse_api(&error, now).after(self.store.latest())
             }
-            Ok(answer) => answer,
             Err(error) => self.refuse_api(&error, now),
+        };
+        match self.store.durability(answer.ticket) {
+            Durability::Failed => self.refuse_api(&ApiError::Storage, now),
+            Durability::Durable | Durability::Underway => answer,
         }
     }
 
-    /// Waits until an answer's changes are kept, if there are any.
+    /// Waits until all is kept that an answer may show.
     pub(crate) async fn kept(&self, answer: ApiAnswer, now: Duration) -> ApiAnswer {
         match self.store.settled(answer.ticket).await {
             Durability::Durable => answer,
@@ -147,8 +157,7 @@ impl Service {
         self.allow(request, needed, now)?;
         let version = api_version(request.query).ok_or(ApiError::NoApiVersion)?;
         // What is in memory may never have been kept, and no more is to be added to it.
-        let is_of_enrollments = needed == Permission::EnrollmentRead;
-        if !is_of_enrollments && self.store.has_failed() {
+        if self.store.has_failed() {
             return Err(ApiError::Storage);
         }
         match target {

@@ -6,13 +6,15 @@ use super::authentication::Match;
 use super::operations::Verdict;
 use super::refusal::Refusal;
 use super::reply::ascii_json;
-use crate::config::InitialTwin;
+use crate::config::{InitialTwin, place_of};
+use crate::model::members::{self, lenient};
 use crate::model::{EnrollmentDocument, RegistrationRecord};
 use core::fmt;
 use core::time::Duration;
 use dps_core::wire::X509Result;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use sha2::{Digest as _, Sha256};
 
 /// The webhook failed.
 const FAILED: u32 = 400_207;
@@ -27,7 +29,7 @@ const HUB_REFUSES: u32 = 400_209;
 #[non_exhaustive]
 pub struct WebhookCall {
     /// Names the call when its answer is handed in.
-    pub operation_id: String,
+    pub call_id: String,
     /// Where to ask.
     pub url: String,
     /// The question, JSON.
@@ -35,16 +37,16 @@ pub struct WebhookCall {
 }
 
 impl WebhookCall {
-    /// The URL without its query, which may hold the webhook's own key.
-    pub(crate) fn place(&self) -> &str {
-        self.url.split('?').next().unwrap_or_default()
+    /// The URL without what may be secret in it.
+    pub(crate) fn place(&self) -> String {
+        place_of(&self.url)
     }
 }
 
 impl fmt::Debug for WebhookCall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WebhookCall")
-            .field("operation_id", &self.operation_id)
+            .field("call_id", &self.call_id)
             .field("url", &self.place())
             .finish_non_exhaustive()
     }
@@ -70,6 +72,10 @@ pub enum WebhookAnswer {
 /// A registration that waits for a webhook.
 #[derive(Debug)]
 pub(super) struct Waiting {
+    /// What the device polls.
+    pub(super) operation_id: String,
+    /// What was asked: see [`fingerprint`].
+    pub(super) question: [u8; 32],
     pub(super) identity: DeviceIdentity,
     pub(super) found: Match,
     pub(super) linked_hubs: Vec<String>,
@@ -131,10 +137,17 @@ pub(super) fn question(
     })
 }
 
+/// Tells one question from another.
+pub(super) fn fingerprint(url: &str, body: &str) -> [u8; 32] {
+    let parts = [url.as_bytes(), &[0], body.as_bytes()];
+    parts.iter().fold(Sha256::new(), |hash, part| hash.chain_update(part)).finalize().into()
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Decision {
     iot_hub_host_name: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
     initial_twin: Option<InitialTwin>,
     payload: Option<Box<RawValue>>,
 }
@@ -160,6 +173,7 @@ pub(super) fn verdict(
     let Ok(decision) = serde_json::from_slice::<Decision>(body) else {
         return failed(": the webhook's answer is not JSON of the expected form.");
     };
+    members::warn_of_unknown("a webhook's answer", body, &members::WEBHOOK_ANSWER);
     let Some(name) = decision.iot_hub_host_name.filter(|name| !name.is_empty()) else {
         return no_hub();
     };

@@ -1,7 +1,7 @@
 //! What registrations leave in the hubs where devices connect: their identities and twins
 //! (`wire-protocol.md` section 7.6).
 
-use super::provision::DEVICE_DATA_MIGRATED;
+use super::provision::{DEVICE_DATA_MIGRATED, DEVICE_DATA_RESET};
 use crate::events::Events;
 use crate::hub::{self, HubIdentity};
 use crate::model::{
@@ -20,17 +20,12 @@ pub(super) fn hubs(linked: &Hubs, clock_skew: Duration, events: Arc<Events>) -> 
     hubs
 }
 
-/// The hub of a registered device, and its id there.
-pub(super) fn place(record: &RegistrationRecord) -> Option<(String, String)> {
-    record.assigned_hub.clone().zip(record.device_id.clone())
-}
-
-/// A device that was at `before` has registered: makes its identity in the hub, or moves it
-/// there.
+/// A device has registered: makes its identity in the hub, or moves it there from the hub that it
+/// has left.
 pub(super) fn move_in(
     hubs: &hub::Hubs,
     devices: &HubDevices,
-    before: Option<(String, String)>,
+    left: Option<(String, String)>,
     record: &RegistrationRecord,
     identity: HubIdentity,
 ) {
@@ -38,43 +33,29 @@ pub(super) fn move_in(
     if record.status != RegistrationStatus::Assigned {
         return;
     }
-    let Some((to, device)) = place(record) else { return };
-    let twin = devices.get(&to, &device).and_then(twin);
-    let twin = twin.as_ref();
-    match before {
-        Some((from, earlier)) if !from.eq_ignore_ascii_case(&to) || earlier != device => {
-            if earlier == device && record.substatus.as_deref() == Some(DEVICE_DATA_MIGRATED) {
-                hubs.migrate(&from, &to, &device, identity, twin);
-            } else {
-                hubs.remove(&from, &earlier);
-                hubs.reset(&from, &to, &device, identity, twin);
-            }
+    let (Some(to), Some(device)) = (&record.assigned_hub, &record.device_id) else { return };
+    let twin = devices.get(to, device).and_then(twin);
+    let substatus = record.substatus.as_deref().unwrap_or_default();
+    match left {
+        Some((from, earlier)) if earlier == *device && substatus == DEVICE_DATA_MIGRATED => {
+            hubs.migrate(&from, to, device, identity, twin.as_ref());
         }
-        _ => hubs.assign(&to, &device, identity, twin),
+        Some((from, earlier)) => {
+            hubs.remove(&from, &earlier);
+            hubs.reset(&from, to, device, identity, twin.as_ref());
+        }
+        None if substatus == DEVICE_DATA_RESET => {
+            hubs.reset(to, to, device, identity, twin.as_ref());
+        }
+        None => hubs.assign(to, device, identity, twin.as_ref()),
     }
 }
 
-/// Makes the identities that an earlier service has left, as far as their enrollments are still
-/// there, which know the proof.
+/// Makes the identities that an earlier service has left. Where a proof was not kept, the
+/// enrollment has to know it.
 pub(super) fn move_back(hubs: &hub::Hubs, model: &Model, records: &Records, devices: &HubDevices) {
-    for device in devices.all() {
-        let Ok(id) = RegistrationId::new(device.registration_id.as_str()) else { continue };
-        let record = records.get(&id);
-        let hub_key = record.and_then(|record| record.hub_key.as_ref());
-        let own = |id: &RegistrationId| {
-            HubIdentity::of_device(&model.enrollment(id)?.attestation, hub_key)
-        };
-        let identity = match record.map(|record| &record.enrollment) {
-            Some(EnrollmentRef::Individual(id)) => own(id),
-            Some(EnrollmentRef::Group(name)) => {
-                let mut groups = model.groups();
-                let found = groups.find(|group| group.enrollment_group_id == *name);
-                found.and_then(|group| HubIdentity::of_group(&group.attestation, &id))
-            }
-            // Its record was deleted, which is no reason to shut it out.
-            None => own(&id),
-        };
-        match identity {
+    for (device, proof) in devices.all() {
+        match proof.clone().or_else(|| proof_of(device, model, records)) {
             Some(identity) => {
                 hubs.assign(&device.hub, &device.device_id, identity, twin(device).as_ref());
             }
@@ -83,6 +64,25 @@ pub(super) fn move_back(hubs: &hub::Hubs, model: &Model, records: &Records, devi
                 device_id = device.device_id,
                 "the device must register again before it can connect: its enrollment is gone"
             ),
+        }
+    }
+}
+
+/// What the enrollment of a device says now, which names and registration ids in any case belong
+/// to.
+fn proof_of(device: &HubDevice, model: &Model, records: &Records) -> Option<HubIdentity> {
+    let id = RegistrationId::new(device.registration_id.as_str()).ok()?;
+    let record = records.get(&id);
+    let hub_key = record.and_then(|record| record.hub_key.as_ref());
+    match record.map(|record| &record.enrollment) {
+        Some(EnrollmentRef::Group(name)) => {
+            let mut groups = model.groups();
+            let group = groups.find(|one| one.enrollment_group_id.eq_ignore_ascii_case(name))?;
+            HubIdentity::of_group(&group.attestation, &id)
+        }
+        // Without a record it can only be its own.
+        Some(EnrollmentRef::Individual(_)) | None => {
+            HubIdentity::of_device(&model.enrollment(&id)?.attestation, hub_key)
         }
     }
 }

@@ -8,8 +8,8 @@ use super::{Service, Settings, State, identities};
 use crate::config::{ConfigError, EmulatorConfig};
 use crate::events::Events;
 use crate::model::{
-    EnrollmentGroup, Entity, HubDevice, HubDevices, Hubs, IndividualEnrollment, LinkRow, Model,
-    RecordRow, Records, RegistrationRecord, Row, Secrets, Version,
+    EnrollmentGroup, Entity, HubDevices, Hubs, IndividualEnrollment, LinkRow, Model, RecordRow,
+    Records, RegistrationRecord, Row, Secrets, Version,
 };
 use crate::random::Random;
 use crate::store::{Change, File, Saved, Store, StoreError, Table};
@@ -38,6 +38,8 @@ struct Known {
     model: Model,
     records: Records,
     devices: HubDevices,
+    /// What the file is to have in place of rows of an earlier form.
+    moved: Vec<Change>,
     links: Vec<LinkRow>,
     settings: HashMap<String, String>,
 }
@@ -89,10 +91,12 @@ impl Service {
             let store = Store::in_file(file)?;
             return Ok(Self::with(config, hubs, policies, known, random, store));
         }
-        let known = Known::read(saved, path, &mut random)?;
+        let mut known = Known::read(saved, path, &mut random)?;
         let kept = known.settings.get(Policies::KEY).map(String::as_str);
         let policies = Policies::new(config, kept, &mut random)?;
-        file.commit_at_once(path, &[policies.change()])?;
+        let mut changes = vec![policies.change()];
+        changes.append(&mut known.moved);
+        file.commit_at_once(path, &changes)?;
         let store = Store::in_file(file)?;
         tracing::info!(file = %path.display(),
             "enrollments come from the state file, not from the configuration");
@@ -176,7 +180,7 @@ impl Known {
                     .and_then(|row| RegistrationRecord::try_from(row).ok())
                     .map(|record| known.records.put(record)),
                 Table::HubDevices => {
-                    json::<HubDevice>(&text).map(|device| known.devices.put(device))
+                    known.devices.restore(&key, &text).map(|changes| known.moved.extend(changes))
                 }
                 Table::LinkedHubs => json::<LinkRow>(&text).map(|row| known.links.push(row)),
                 Table::Settings => {

@@ -85,6 +85,7 @@ impl Operations {
     /// Sets the outcome of an operation, if it is still kept.
     pub(super) fn decide(&mut self, id: &str, outcome: Outcome) {
         if let Some(operation) = self.by_id.get_mut(id) {
+            operation.device = outcome.record.registration_id.clone();
             operation.outcome = Some(outcome);
         }
     }
@@ -143,6 +144,7 @@ mod tests {
                 x509: None,
                 payload: None,
                 hub_key: None,
+                ticket: Ticket::default(),
             },
         };
         let device = RegistrationId::new("dev1").unwrap();

@@ -5,20 +5,32 @@ use super::authentication::Match;
 use super::refusal::Refusal;
 use super::{DeviceIdentity, State, operations::Verdict, reply};
 use crate::config::InitialTwin;
+use crate::hub::HubIdentity;
 use crate::model::{
     EnrollmentRef, HubDevice, HubDevices, Placement, RecordRow, RegistrationRecord, device_key,
 };
-use crate::store::{Change, Table};
+use crate::store::{Change, Table, Ticket};
 use core::time::Duration;
 use dps_core::wire::RegistrationStatus;
 
 const INITIAL_ASSIGNMENT: &str = "initialAssignment";
 pub(super) const DEVICE_DATA_MIGRATED: &str = "deviceDataMigrated";
-const DEVICE_DATA_RESET: &str = "deviceDataReset";
+pub(super) const DEVICE_DATA_RESET: &str = "deviceDataReset";
 const REPROVISIONED_TO_INITIAL_ASSIGNMENT: &str = "reprovisionedToInitialAssignment";
 
+/// What a verdict leads to.
+pub(super) struct Concluded {
+    pub(super) record: RegistrationRecord,
+    /// All that is different now.
+    pub(super) changes: Vec<Change>,
+    /// What the device proves itself with to its hub, if it has one.
+    pub(super) proof: Option<HubIdentity>,
+    /// The hub that the device has left, and its id there.
+    pub(super) left: Option<(String, String)>,
+}
+
 /// The record of a device as a verdict makes it, and all that changed with it. `decided` is when
-/// the device may know.
+/// the device may know. The record is not stored yet.
 pub(super) fn conclude(
     state: &mut State,
     identity: &DeviceIdentity,
@@ -26,7 +38,7 @@ pub(super) fn conclude(
     verdict: Verdict,
     decided: Duration,
     now: Duration,
-) -> (RegistrationRecord, Vec<Change>) {
+) -> Concluded {
     let before = state.records.get(&identity.registration_id);
     let registration_id = match (found.reference(), before) {
         (EnrollmentRef::Individual(id), _) => id,
@@ -49,8 +61,10 @@ pub(super) fn conclude(
         x509: found.x509(),
         payload: None,
         hub_key: before.and_then(|record| record.hub_key.clone()),
+        ticket: Ticket::default(),
     };
     let mut changes = Vec::new();
+    let (mut proof, mut left) = (None, None);
     match verdict {
         Verdict::Assign { hub, twin, payload } => {
             let place = Place {
@@ -65,15 +79,18 @@ pub(super) fn conclude(
                 twin,
                 now,
             };
-            let substatus = move_in.settle(&mut state.devices, earlier, &place, &mut changes);
-            record.substatus = Some(substatus.to_owned());
-            record.assigned_hub = Some(place.hub);
-            record.device_id = Some(place.device_id);
+            let settled = move_in.settle(&mut state.devices, earlier, &place, &mut changes);
+            record.substatus = Some(settled.substatus.to_owned());
             record.payload = payload;
             record.hub_key = match found.is_tpm() {
-                true => record.hub_key.or_else(|| Some(state.random.tpm_key())),
+                true => record.hub_key.take().or_else(|| Some(state.random.tpm_key())),
                 false => None,
             };
+            left = settled.left.map(|left| (left.hub, left.device_id));
+            proof = found.hub_identity(&identity.registration_id, record.hub_key.as_ref());
+            changes.push(state.devices.put(settled.device, proof.clone()));
+            record.assigned_hub = Some(place.hub);
+            record.device_id = Some(place.device_id);
         }
         Verdict::Fail { error_code, message } => {
             record.status = RegistrationStatus::Failed;
@@ -89,8 +106,7 @@ pub(super) fn conclude(
     }
     let key = device_key(&record.registration_id);
     changes.push(Change::put(Table::Registrations, key, &RecordRow::from(&record)));
-    state.records.put(record.clone());
-    (record, changes)
+    Concluded { record, changes, proof, left }
 }
 
 /// Where a device is.
@@ -115,41 +131,56 @@ struct MoveIn<'a> {
     now: Duration,
 }
 
+/// Where and how a device is in its hub.
+struct Settled {
+    substatus: &'static str,
+    device: HubDevice,
+    /// Where its identity was until now, if it was another place.
+    left: Option<Place>,
+}
+
 impl MoveIn<'_> {
-    /// Makes, keeps or moves the identity; gives the substatus.
+    /// Makes, keeps or moves the identity, which is still to be stored. An identity that another
+    /// registration has taken over, by the same device id, is not this one's to move.
     fn settle(
         self,
         devices: &mut HubDevices,
         earlier: Option<Place>,
         place: &Place,
         changes: &mut Vec<Change>,
-    ) -> &'static str {
-        let (substatus, identity) = match earlier {
-            None => (INITIAL_ASSIGNMENT, self.fresh(place)),
-            Some(earlier) if earlier.key() == place.key() => {
-                if devices.get(&place.hub, &place.device_id).is_some() {
-                    return INITIAL_ASSIGNMENT;
+    ) -> Settled {
+        let fresh = self.fresh(place);
+        let Some(earlier) = earlier else {
+            return Settled { substatus: INITIAL_ASSIGNMENT, device: fresh, left: None };
+        };
+        if earlier.key() == place.key() {
+            let left = None;
+            let (substatus, device) = match devices.get(&place.hub, &place.device_id) {
+                Some(HubDevice { twin, capabilities, created, .. }) => {
+                    let (twin, capabilities, created) = (twin.clone(), *capabilities, *created);
+                    (INITIAL_ASSIGNMENT, HubDevice { twin, capabilities, created, ..fresh })
                 }
                 // Somebody has removed it from the hub.
-                (REPROVISIONED_TO_INITIAL_ASSIGNMENT, self.fresh(place))
-            }
-            Some(earlier) => {
-                let moved = devices.remove(&earlier.hub, &earlier.device_id);
-                changes.push(Change::removed(Table::HubDevices, earlier.key()));
-                let policy = self.placement.reprovision_policy.unwrap_or_default();
-                match moved {
-                    Some(moved) if policy.migrate_device_data && self.twin.is_none() => {
-                        let fresh = self.fresh(place);
-                        let HubDevice { twin, capabilities, .. } = moved;
-                        (DEVICE_DATA_MIGRATED, HubDevice { twin, capabilities, ..fresh })
-                    }
-                    _ => (DEVICE_DATA_RESET, self.fresh(place)),
-                }
-            }
+                None => (REPROVISIONED_TO_INITIAL_ASSIGNMENT, fresh),
+            };
+            return Settled { substatus, device, left };
+        }
+        let is_own = devices.get(&earlier.hub, &earlier.device_id).is_some_and(|device| {
+            device.registration_id.eq_ignore_ascii_case(self.registration_id)
+        });
+        let moved = if is_own { devices.remove(&earlier.hub, &earlier.device_id) } else { None };
+        let Some((HubDevice { twin, capabilities, .. }, change)) = moved else {
+            return Settled { substatus: DEVICE_DATA_RESET, device: fresh, left: None };
         };
-        changes.push(Change::put(Table::HubDevices, place.key(), &identity));
-        devices.put(identity);
-        substatus
+        changes.push(change);
+        let policy = self.placement.reprovision_policy.unwrap_or_default();
+        let left = Some(earlier);
+        if policy.migrate_device_data && self.twin.is_none() {
+            let device = HubDevice { twin, capabilities, ..fresh };
+            Settled { substatus: DEVICE_DATA_MIGRATED, device, left }
+        } else {
+            Settled { substatus: DEVICE_DATA_RESET, device: fresh, left }
+        }
     }
 
     /// An identity with an initial twin: the webhook's, or the enrollment's.

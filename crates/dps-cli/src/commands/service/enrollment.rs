@@ -1,7 +1,7 @@
 //! `dps enrollment`.
 
 use super::members::{Slots, attestation, object, replace_keys};
-use super::{connect, failed, shown};
+use super::{connect, failed, page_size, shown};
 use crate::arguments::service::{Common, Device, Enrollment as Command};
 use crate::failure::Failure;
 use dps_service::IndividualEnrollment;
@@ -32,7 +32,10 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
         }
         Command::List(options) => {
             let client = connect(&options.login)?;
-            let found = client.enrollments().list(None).take(options.top.unwrap_or(usize::MAX));
+            let found = client
+                .enrollments()
+                .list(page_size(options.top))
+                .take(options.top.unwrap_or(usize::MAX));
             let found: Vec<IndividualEnrollment> =
                 found.collect::<Result<_, _>>().map_err(|error| failed(&error))?;
             shown::all(&found, &COLUMNS, options.login.json)
@@ -44,7 +47,7 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
             let mut item = all.get(&options.enrollment_id).map_err(|error| failed(&error))?;
             fill(&mut item, &change.common)?;
             describe(&mut item, &options.device)?;
-            replace_keys(&mut item.attestation, &change.keys)?;
+            replace_keys(&mut item.attestation, change)?;
             if change.etag.is_some() {
                 item.etag = change.etag.clone();
             }

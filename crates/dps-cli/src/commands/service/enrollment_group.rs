@@ -1,7 +1,7 @@
 //! `dps enrollment-group`.
 
 use super::members::{Slots, attestation, replace_keys};
-use super::{connect, failed, shown};
+use super::{connect, failed, page_size, shown};
 use crate::arguments::service::{Common, EnrollmentGroup as Command};
 use crate::failure::Failure;
 use crate::{exit, output};
@@ -34,8 +34,10 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
         }
         Command::List(options) => {
             let client = connect(&options.login)?;
-            let found =
-                client.enrollment_groups().list(None).take(options.top.unwrap_or(usize::MAX));
+            let found = client
+                .enrollment_groups()
+                .list(page_size(options.top))
+                .take(options.top.unwrap_or(usize::MAX));
             let found: Vec<EnrollmentGroup> =
                 found.collect::<Result<_, _>>().map_err(|error| failed(&error))?;
             shown::all(&found, &COLUMNS, options.login.json)
@@ -47,7 +49,7 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
             let mut item = all.get(&options.enrollment_id).map_err(|error| failed(&error))?;
             fill(&mut item, &change.common)?;
 
-            replace_keys(&mut item.attestation, &change.keys)?;
+            replace_keys(&mut item.attestation, change)?;
             if change.etag.is_some() {
                 item.etag = change.etag.clone();
             }

@@ -2,16 +2,20 @@
 
 use super::read;
 use crate::arguments::service::{
-    AllocationPolicy, Attestation, Common, Keys, Proof, ProvisioningStatus, Reprovisioning,
+    AllocationPolicy, Attestation, Change, Common, Keys, Proof, ProvisioningStatus, Reprovisioning,
+    WhichKey,
 };
 use crate::exit;
 use crate::failure::Failure;
 use crate::key_source;
+use dps_client::SymmetricKey;
 use dps_service::{
     AttestationMechanism, Capabilities, CustomAllocationDefinition, ReprovisionPolicy,
     SymmetricKeys,
 };
+use ring::rand::{SecureRandom as _, SystemRandom};
 use serde_json::{Map, Value, json};
+use zeroize::Zeroizing;
 
 /// What both kinds of enrollment have, to be filled in.
 pub(super) struct Slots<'a> {
@@ -132,6 +136,15 @@ pub(super) fn attestation(
     }
 }
 
+fn new_key() -> Result<SymmetricKey, Failure> {
+    let mut bytes = Zeroizing::new([0; KEY_BYTES]);
+    SystemRandom::new()
+        .fill(bytes.as_mut_slice())
+        .map_err(|_| Failure::new(exit::OTHER, "this system has no random numbers"))?;
+    SymmetricKey::from_bytes(bytes.as_slice())
+        .map_err(|error| Failure::new(exit::OTHER, "no key can be made").why(error))
+}
+
 /// The keys that files hold.
 pub(super) fn keys(files: &Keys) -> Result<SymmetricKeys, Failure> {
     let mut keys = SymmetricKeys::default();
@@ -142,12 +155,26 @@ pub(super) fn keys(files: &Keys) -> Result<SymmetricKeys, Failure> {
     Ok(keys)
 }
 
+/// How long a key is that is made up here: as long as the service's.
+const KEY_BYTES: usize = 64;
+
 /// Puts keys into an enrollment that has such; the service keeps those that are not named.
 pub(super) fn replace_keys(
     attestation: &mut AttestationMechanism,
-    files: &Keys,
+    change: &Change,
 ) -> Result<(), Failure> {
-    let new = keys(files)?;
+    let mut new = keys(&change.keys)?;
+    let renews =
+        |which| change.renew_key.is_some_and(|asked| asked == which || asked == WhichKey::Both);
+    for (which, key, option) in [
+        (WhichKey::Primary, &mut new.primary_key, "--primary-key-file"),
+        (WhichKey::Secondary, &mut new.secondary_key, "--secondary-key-file"),
+    ] {
+        if renews(which) && key.replace(new_key()?).is_some() {
+            let what = format!("{option} and --renew-key are about the same key");
+            return Err(Failure::new(exit::CONFIG, what).remedy("give one of them"));
+        }
+    }
     if new.primary_key.is_none() && new.secondary_key.is_none() {
         return Ok(());
     }

@@ -1,6 +1,6 @@
 //! `dps registration`.
 
-use super::{connect, failed, shown};
+use super::{connect, failed, page_size, shown};
 use crate::arguments::service::Registration as Command;
 use crate::failure::Failure;
 use dps_service::DeviceRegistrationState;
@@ -13,7 +13,8 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
     match command {
         Command::List(options) => {
             let client = connect(&options.login)?;
-            let found = client.registrations().of_group(&options.enrollment_id, None);
+            let found =
+                client.registrations().of_group(&options.enrollment_id, page_size(options.top));
             let found = found.take(options.top.unwrap_or(usize::MAX));
             let found: Vec<DeviceRegistrationState> =
                 found.collect::<Result<_, _>>().map_err(|error| failed(&error))?;

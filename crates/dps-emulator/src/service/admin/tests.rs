@@ -1,3 +1,4 @@
+mod durability;
 mod hubs;
 
 use super::*;

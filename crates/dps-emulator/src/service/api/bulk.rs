@@ -3,7 +3,7 @@
 
 use super::enrollments::{Condition, parse};
 use super::{ApiAnswer, ApiError, ApiRequest};
-use crate::model::{EnrollmentDocument, Entity};
+use crate::model::{EnrollmentDocument, Entity, members};
 use crate::service::{Service, Ticket};
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
@@ -46,6 +46,7 @@ impl Service {
         now: Duration,
     ) -> Result<ApiAnswer, ApiError> {
         let mut bulk: Bulk = parse(request.body)?;
+        members::warn_of_unknown("a bulk operation", request.body, &members::BULK);
         let list = match T::LIST {
             "enrollments" => bulk.enrollments.take(),
             _ => bulk.enrollment_groups.take(),

@@ -3,6 +3,7 @@
 use super::page::Page;
 use super::{ApiAnswer, ApiError, ApiRequest, matches};
 use crate::config::ReprovisionPolicy;
+use crate::model::members;
 use crate::model::{AttestationDocument, EnrollmentDocument, Entity, RecordRow, Secrets, Version};
 use crate::service::opening::kept_as;
 use crate::service::{Service, Ticket, reply};
@@ -49,6 +50,7 @@ impl Service {
             return Ok(ApiAnswer::no_content(self.delete::<T>(name, condition)?));
         }
         let mut document: EnrollmentDocument = parse(request.body)?;
+        members::warn_of_unknown("an enrollment", request.body, &members::ENROLLMENT);
         let stated = T::stated_name(&mut document);
         match stated {
             Some(stated) if !stated.eq_ignore_ascii_case(name) => return Err(ApiError::OtherName),

@@ -39,6 +39,14 @@ pub(crate) enum ApiError {
 }
 
 impl ApiError {
+    /// Whether it tells what there is.
+    pub(super) fn is_of_state(&self) -> bool {
+        matches!(
+            self,
+            Self::NoEnrollment | Self::NoRegistration | Self::Exists | Self::EtagMismatch
+        )
+    }
+
     pub(crate) fn status(&self) -> u16 {
         match self {
             Self::Forbidden(_) => 401,
@@ -79,7 +87,10 @@ impl ApiError {
             Self::NoRegistration => "Registration not found.".to_owned(),
             Self::Exists => "Enrollment already exists.".to_owned(),
             Self::EtagMismatch => "Precondition failed: the etag does not match.".to_owned(),
-            Self::Storage => "Internal server error.".to_owned(),
+            Self::Storage => {
+                "Internal server error: the state file cannot be written, and what is known now may never have been kept. Make room for it, and start the service again."
+                    .to_owned()
+            }
             other => format!("Invalid request: {other}."),
         }
     }

@@ -2,12 +2,16 @@
 //! section 7.2).
 
 use super::{ApiAnswer, ApiError, ApiRequest};
+use crate::service::reply::ascii_json;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 
 /// The most items of a page, and how many it has when the request does not say.
 const MOST: usize = 1000;
+
+/// With this many bytes a page is full: clients keep a whole one in memory.
+const MOST_BYTES: usize = 4 * 1024 * 1024;
 
 /// The page that a request asks for.
 #[derive(Debug)]
@@ -46,12 +50,19 @@ impl Page {
         mut items: impl Iterator<Item = (String, T)>,
     ) -> ApiAnswer {
         let mut last = None;
-        let mut shown = Vec::new();
+        let mut shown = String::from("[");
         for (key, item) in items.by_ref().take(self.size) {
+            let separator = if last.is_some() { "," } else { "" };
+            shown.push_str(separator);
+            shown.push_str(&ascii_json(&item));
             last = Some(key);
-            shown.push(item);
+            // A page may have fewer items than were asked for.
+            if shown.len() >= MOST_BYTES {
+                break;
+            }
         }
-        let mut answer = ApiAnswer::ok(&shown);
+        shown.push(']');
+        let mut answer = ApiAnswer::json(shown);
         answer.headers.push(("x-ms-item-type", item_type.to_owned()));
         if self.is_sized {
             answer.headers.push(("x-ms-max-item-count", self.size.to_string()));

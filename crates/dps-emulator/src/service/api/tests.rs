@@ -417,3 +417,95 @@ fn slashes_before_a_path_and_the_name_query_mislead_nobody() {
     assert_eq!(call(&service, "GET", "/enrollments/query", None, &Value::Null).0, 200);
     assert_eq!(call(&service, "POST", "/enrollments/query", None, &json!({"query": "*"})).0, 200);
 }
+
+fn certificate() -> String {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    params.self_signed(&key).unwrap().pem()
+}
+
+#[test]
+fn certificates_must_be_there_when_an_enrollment_is_made_and_are_kept_when_it_changes() {
+    for (path, member) in
+        [("/enrollments/a", "clientCertificates"), ("/enrollmentGroups/a", "signingCertificates")]
+    {
+        let service = service();
+        for x509 in [
+            Value::Null,
+            json!({}),
+            json!({member: null}),
+            json!({member: {}}),
+            json!({member: {"primary": null}}),
+            json!({member: {"primary": {}}}),
+            json!({member: {"primary": {"certificate": null}}}),
+            json!({member: {"primary": {"certificate": ""}}}),
+            json!({member: {"secondary": {"certificate": certificate()}}}),
+        ] {
+            let document = json!({"attestation": {"type": "x509", "x509": x509}});
+            let refused = call(&service, "PUT", path, None, &document);
+            assert_refused(refused, 400_004, "certificate");
+        }
+        let pem = certificate();
+        let document = json!({"attestation": {"type": "x509",
+            "x509": {member: {"primary": {"certificate": pem}}}}});
+        let (status, created) = call(&service, "PUT", path, None, &document);
+        assert_eq!(status, 200, "{created}");
+        let info = &created["attestation"]["x509"][member]["primary"]["info"];
+        let thumbprint = info["sha256Thumbprint"].clone();
+        assert!(thumbprint.is_string(), "{info}");
+        for x509 in [
+            Value::Null,
+            json!({}),
+            json!({member: null}),
+            json!({member: {}}),
+            json!({member: {"primary": {"info": info}}}),
+        ] {
+            let document = json!({"provisioningStatus": "disabled",
+                "attestation": {"type": "x509", "x509": x509}});
+            let (status, updated) = call(&service, "PUT", path, Some("*"), &document);
+            assert_eq!(status, 200, "{x509}: {updated}");
+            let kept = &updated["attestation"]["x509"][member]["primary"]["info"];
+            assert_eq!(kept["sha256Thumbprint"], thumbprint, "{x509}");
+        }
+    }
+}
+
+#[test]
+fn members_that_are_not_known_are_passed_over_at_every_depth() {
+    let service = service();
+    let document = json!({
+        "registrationId": "a", "provisioningStatsu": "disabled",
+        "attestation": {"type": "symmetricKey", "symmetricKey": {"primarykey": KEY}},
+        "capabilities": {"iotEdge": true, "more": 1},
+        "initialTwin": {"tags": {"any": 1}, "version": 2, "properties":
+            {"desired": {"x": 1}, "reported": {}}},
+        "reprovisionPolicy": {"updateHubAssignment": false, "x": 1},
+        "customAllocationDefinition":
+            {"webhookUrl": "http://w.test/", "apiVersion": "1", "more": {}},
+    });
+    let (status, created) = call(&service, "PUT", "/enrollments/a", None, &document);
+    assert_eq!(status, 200, "{created}");
+    assert_eq!(created["provisioningStatus"], "enabled");
+    assert_eq!(created["capabilities"], json!({"iotEdge": true}));
+    assert_eq!(
+        created["initialTwin"],
+        json!({"tags": {"any": 1}, "properties": {"desired": {"x": 1}}})
+    );
+    assert_eq!(created["reprovisionPolicy"]["updateHubAssignment"], false);
+    assert!(created["customAllocationDefinition"].get("more").is_none());
+}
+
+#[test]
+fn a_page_of_large_items_is_a_short_one() {
+    let service = service();
+    for number in 0..12 {
+        let mut document = simple(&format!("large-{number:02}"));
+        document["optionalDeviceInformation"] = json!({"text": "x".repeat(900_000)});
+        let path = format!("/enrollments/large-{number:02}");
+        assert_eq!(call(&service, "PUT", &path, None, &document).0, 200);
+    }
+    let pages = pages(&service, "/enrollments/query", "registrationId", "");
+    assert_eq!(pages.iter().map(Vec::len).collect::<Vec<_>>(), [5, 5, 2]);
+    assert_eq!(pages.concat().len(), 12);
+}

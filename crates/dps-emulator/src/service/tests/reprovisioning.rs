@@ -86,7 +86,7 @@ fn a_first_registration_makes_an_identity_with_the_initial_twin() {
     line.put(json!({"iotHubs": ["one.test"], "initialTwin": tagged("a"),
         "capabilities": {"iotEdge": true}}));
     assert_in(&line.register(), "one.test", "initialAssignment");
-    let device = line.service.hub_device("ONE.test", "SN-1").unwrap();
+    let device = line.service.hub_device("ONE.test", "sn-1").unwrap();
     assert_eq!(serde_json::to_value(&device.twin).unwrap(), tagged("a"));
     assert!(device.capabilities.iot_edge);
     assert_eq!((device.registration_id.as_str(), device.created), ("sn-1", NOW));
@@ -179,7 +179,7 @@ fn a_webhook_is_asked_as_documented_and_its_answer_counts() {
         &json!({"iotHubHostName": "TWO.test",
         "initialTwin": {"tags": {"line": "hook"}}, "payload": {"welcome": true}}),
     );
-    line.service.answer_webhook_call(&call.operation_id, &answer, NOW);
+    line.service.answer_webhook_call(&call.call_id, &answer, NOW);
     let done = line.poll(&operation);
     assert_in(&done, "two.test", "initialAssignment");
     assert_eq!(done["registrationState"]["payload"], json!({"welcome": true}));
@@ -194,7 +194,7 @@ fn a_webhook_is_asked_as_documented_and_its_answer_counts() {
     assert_eq!(context["currentIotHubHostName"], "two.test");
     assert_eq!(context["currentDeviceId"], "sn-1");
     let answer = answered(200, &json!({"iotHubHostName": "one.test", "initialTwin": tagged("z")}));
-    line.service.answer_webhook_call(&call.operation_id, &answer, NOW);
+    line.service.answer_webhook_call(&call.call_id, &answer, NOW);
     assert_in(&line.poll(&operation), "one.test", "deviceDataReset");
     assert_eq!(line.tags("one.test"), Some(json!({"line": "z"})));
 }
@@ -216,7 +216,7 @@ fn each_failure_of_a_webhook_ends_the_registration_with_its_code() {
     ] {
         let operation = line.begin("");
         let call = line.service.next_webhook_call().unwrap();
-        line.service.answer_webhook_call(&call.operation_id, &answer, NOW);
+        line.service.answer_webhook_call(&call.call_id, &answer, NOW);
         let done = line.poll(&operation);
         let state = &done["registrationState"];
         assert_eq!((&done["status"], &state["errorCode"]), (&json!("failed"), &json!(code)));
@@ -239,7 +239,7 @@ fn a_device_waits_for_one_webhook_at_a_time_however_often_it_asks() {
     let call = line.service.next_webhook_call().unwrap();
     assert!(line.service.next_webhook_call().is_none());
     let answer = answered(200, &json!({"iotHubHostName": "two.test"}));
-    line.service.answer_webhook_call(&call.operation_id, &answer, NOW);
+    line.service.answer_webhook_call(&call.call_id, &answer, NOW);
     assert_eq!(line.poll(&operation)["status"], "assigned");
     assert_ne!(line.begin(""), operation, "the next one is another");
     assert!(line.service.next_webhook_call().is_some());
@@ -264,7 +264,7 @@ fn an_enrollment_that_changes_while_its_webhook_is_asked_lets_nobody_in() {
         let (path, body) = ("/enrollmentGroups/line", changed.to_string());
         let done = call_as(&line.service, &policy, method, path, Some("*"), &body);
         assert!(done.status < 300, "{done:?}");
-        line.service.answer_webhook_call(&call.operation_id, &answer, NOW);
+        line.service.answer_webhook_call(&call.call_id, &answer, NOW);
         let record = &line.service.registrations(NOW + SECOND)[0];
         assert_eq!(record.status, RegistrationStatus::Failed, "{change}");
         assert_eq!((record.error_code, &record.assigned_hub), (Some(401_002), &None));
@@ -280,7 +280,7 @@ fn a_device_that_is_refused_once_is_still_where_it_was() {
     line.put(custom());
     let operation = line.begin("");
     let call = line.service.next_webhook_call().unwrap();
-    line.service.answer_webhook_call(&call.operation_id, &WebhookAnswer::TimedOut, NOW);
+    line.service.answer_webhook_call(&call.call_id, &WebhookAnswer::TimedOut, NOW);
     let state = &line.poll(&operation)["registrationState"];
     assert_eq!((state.get("assignedHub"), state.get("deviceId")), (None, None));
     line.put(json!({"iotHubs": ["two.test"]}));
@@ -313,4 +313,133 @@ fn an_enrollment_of_the_first_versions_keeps_its_devices_where_they_are() {
     line.version = 1;
     line.put(json!({"iotHubs": ["two.test"]}));
     assert_in(&line.register(), "two.test", "deviceDataMigrated");
+}
+
+#[test]
+fn a_device_that_moves_leaves_alone_who_has_taken_its_device_id() {
+    let mut config = EmulatorConfig::from_yaml(
+        "{enrollments: [], hubs: [one.test, two.test], assignmentDelaySeconds: 0}",
+    )
+    .unwrap();
+    for id in ["first", "second"] {
+        let mut item =
+            crate::config::IndividualEnrollmentConfig::new(RegistrationId::new(id).unwrap());
+        item.device_id = Some("pump".into());
+        item.iot_hubs = vec!["one.test".into()];
+        let (one, two) = if id == "first" { (KEY_1, KEY_2) } else { (GROUP_1, GROUP_2) };
+        item.attestation = crate::config::AttestationConfig::with_keys(key(one), key(two));
+        config.enrollments.push(item);
+    }
+    let service = Service::new(&config, Random::from_seed([9; 32])).unwrap();
+    provision(&service, "first", &token("first", &key(KEY_1)), NOW);
+    provision(&service, "second", &token("second", &key(GROUP_1)), NOW);
+    let policy = service.connection_string("x.test");
+    let moved = json!({"deviceId": "pump", "iotHubs": ["two.test"],
+        "attestation": {"type": "symmetricKey"}});
+    let answer =
+        call_as(&service, &policy, "PUT", "/enrollments/first", Some("*"), &moved.to_string());
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let done = provision(&service, "first", &token("first", &key(KEY_1)), NOW);
+    assert_in(&done, "two.test", "deviceDataReset");
+
+    let left = service.hub_device("one.test", "pump").map(|device| device.registration_id);
+    assert_eq!(left.as_deref(), Some("second"));
+    let with = |hub: &str, text: &str| hub_token(hub, "pump", &key(text));
+    let hubs = service.iot_hubs();
+    assert!(hubs.takes("one.test", "pump", &with("one.test", GROUP_1), NOW));
+    assert!(hubs.takes("two.test", "pump", &with("two.test", KEY_1), NOW));
+}
+
+#[test]
+fn a_device_that_asks_with_something_else_is_asked_about_anew() {
+    let mut line = Line::new();
+    line.put(custom());
+    let operation = line.begin(r#"{"payload":{"size":1}}"#);
+    let first = line.service.next_webhook_call().unwrap();
+    assert_eq!(line.begin(r#"{"payload":{"size":1}}"#), operation);
+    assert!(line.service.next_webhook_call().is_none(), "the same question is under way");
+
+    // Not yet called, and never will be.
+    assert_eq!(line.begin(r#"{"payload":{"size":2}}"#), operation);
+    assert_eq!(line.begin(r#"{"payload":{"size":3}}"#), operation, "it polls one operation");
+    let last = line.service.next_webhook_call().unwrap();
+    assert!(line.service.next_webhook_call().is_none());
+    let asked: Value = serde_json::from_str(&last.body).unwrap();
+    assert_eq!(asked["deviceRuntimeContext"]["payload"], json!({"size": 3}));
+
+    let answer = |hub: &str| answered(200, &json!({"iotHubHostName": hub}));
+    line.service.answer_webhook_call(&first.call_id, &answer("one.test"), NOW);
+    assert_eq!(line.poll(&operation)["status"], "assigning", "an answer to an old question");
+    line.service.answer_webhook_call(&last.call_id, &answer("two.test"), NOW);
+    assert_in(&line.poll(&operation), "two.test", "initialAssignment");
+}
+
+#[test]
+fn a_device_whose_hub_needs_no_asking_any_more_waits_for_no_webhook() {
+    let mut line = Line::new();
+    line.put(custom());
+    let operation = line.begin("");
+    let call = line.service.next_webhook_call().unwrap();
+    line.put(json!({"iotHubs": ["one.test"]}));
+    assert_eq!(line.begin(""), operation);
+    assert_in(&line.poll(&operation), "one.test", "initialAssignment");
+    let answer = answered(200, &json!({"iotHubHostName": "two.test"}));
+    line.service.answer_webhook_call(&call.call_id, &answer, NOW);
+    assert_in(&line.poll(&operation), "one.test", "initialAssignment");
+}
+
+#[test]
+fn when_too_many_devices_wait_for_webhooks_the_next_is_put_off() {
+    let mut line = Line::new();
+    line.put(custom());
+    let ask = |name: &str| {
+        let with = token(name, &derived(GROUP_1, name));
+        line.service.register(&device(name), &with, b"", NOW)
+    };
+    for number in 0..MOST_WAITING {
+        assert_eq!(ask(&format!("many-{number}")).status, 202);
+    }
+    let refused = ask("one-more");
+    assert_eq!((refused.status, refused.retry_after), (429, Some(2)), "{}", refused.body);
+    assert_eq!(json(&refused)["errorCode"], 429_000);
+    assert_eq!(ask("many-7").status, 202, "who waits already may ask again");
+    let call = line.service.next_webhook_call().unwrap();
+    let answer = answered(200, &json!({"iotHubHostName": "two.test"}));
+    line.service.answer_webhook_call(&call.call_id, &answer, NOW);
+    assert_eq!(ask("one-more").status, 202, "there is room again");
+}
+
+#[test]
+fn no_text_for_people_shows_a_webhooks_secrets() {
+    let url = "https://user:pa55@allocate.test:8443/api?code=k3y#fr4g";
+    let mut line = Line::new();
+    let mut document = custom();
+    document["customAllocationDefinition"]["webhookUrl"] = json!(url);
+    line.put(document);
+    line.begin("");
+    let call = line.service.next_webhook_call().unwrap();
+    assert_eq!(call.place(), "https://allocate.test:8443/api");
+    let group = line.service.groups().pop().unwrap();
+    for shown in [format!("{call:?}"), format!("{group:?}"), format!("{:?}", group.placement)] {
+        assert!(shown.contains("allocate.test:8443/api"), "{shown}");
+        for secret in ["user", "pa55", "k3y", "fr4g"] {
+            assert!(!shown.contains(secret), "{secret}: {shown}");
+        }
+    }
+}
+
+#[test]
+fn members_of_a_webhooks_answer_that_are_not_known_change_nothing() {
+    let mut line = Line::new();
+    line.put(custom());
+    let operation = line.begin("");
+    let call = line.service.next_webhook_call().unwrap();
+    let answer = answered(
+        200,
+        &json!({"iotHubHostName": "two.test", "iotHubHostname": "x", "initialTwin":
+            {"tags": {"line": "t"}, "version": 3, "properties": {"reported": {}, "desired": {}}}}),
+    );
+    line.service.answer_webhook_call(&call.call_id, &answer, NOW);
+    assert_in(&line.poll(&operation), "two.test", "initialAssignment");
+    assert_eq!(line.tags("two.test"), Some(json!({"line": "t"})));
 }

@@ -156,10 +156,163 @@ async fn after_a_failed_write_nothing_changes_any_more() {
     assert_eq!(service.kept(answer, NOW).await.status, 500);
 
     assert_eq!(call("DELETE", "/enrollments/dev1").status, 500);
-    assert_eq!(call("GET", "/enrollments/dev1").status, 200, "it is still there");
+    assert_eq!(call("GET", "/enrollments/dev1").status, 500, "nobody knows what is kept");
     assert_eq!(call("GET", "/registrations/dev1").status, 500);
     let with = token("dev1", &key(KEY_1));
     assert_eq!(service.register(&device("dev1"), &with, b"", NOW).status, 500);
     assert_eq!(service.lookup(&device("dev1"), &with, b"", NOW).status, 500);
     assert!(service.registrations(NOW).is_empty());
+}
+
+const TWO_HUBS: &str = "{enrollments: [], hubs: [one.test, two.test], assignmentDelaySeconds: 0}";
+
+/// Registers a device of a group with the keys of `service_with`, and waits until that is kept.
+fn assign(service: &Service, id: &str, with: &Credentials) -> Value {
+    let reply = service.register(&device(id), with, b"", NOW);
+    assert_eq!(reply.status, 202, "{}", reply.body);
+    let operation = json(&reply)["operationId"].as_str().unwrap().to_owned();
+    loop {
+        let reply = service.poll(&device(id), with, &operation, NOW + SECOND);
+        if reply.status == 200 {
+            return json(&reply)["registrationState"].clone();
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+fn manage(service: &Service, method: &str, path: &str, body: &Value) {
+    let policy = service.connection_string("x.test");
+    let body = if body.is_null() { String::new() } else { body.to_string() };
+    let answer = call_as(service, &policy, method, path, None, &body);
+    assert!(answer.status < 300, "{method} {path}: {answer:?}");
+    while service.store.durability(answer.ticket) == Durability::Underway {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+fn group(id: &str) -> Value {
+    json!({"enrollmentGroupId": id, "attestation": {"type": "symmetricKey",
+        "symmetricKey": {"primaryKey": GROUP_1, "secondaryKey": GROUP_2}}})
+}
+
+#[test]
+fn a_hub_knows_its_devices_again_whatever_became_of_their_enrollments() {
+    let path = path("identities");
+    let service = open(&path, TWO_HUBS).unwrap();
+    manage(&service, "PUT", "/enrollmentGroups/Line", &group("Line"));
+    // Derived keys depend on the spelling, and the device has changed its own.
+    let mut hub = String::new();
+    for id in ["SN-1", "sn-1"] {
+        let state = assign(&service, id, &token(id, &derived(GROUP_1, id)));
+        assert_eq!(state["deviceId"], "SN-1");
+        hub = state["assignedHub"].as_str().unwrap().to_owned();
+    }
+    let comes_in = |service: &Service, id: &str, group: &str| {
+        let with = hub_token(&hub, "SN-1", &derived(group, id));
+        service.iot_hubs().takes(&hub, "SN-1", &with, NOW)
+    };
+    let check = |service: &Service, step: &str| {
+        assert!(comes_in(service, "sn-1", GROUP_1), "{step}");
+        assert!(!comes_in(service, "SN-1", GROUP_1), "{step}: an earlier proof");
+    };
+    check(&service, "assigned");
+    // A change of the twin is one of the same row.
+    let twin = serde_json::from_value(json!({"tags": {"a": 1}})).unwrap();
+    let change = service.state().devices.set_twin(&hub, "SN-1", twin);
+    service.store.append(change);
+    drop(service);
+    let service = open(&path, TWO_HUBS).unwrap();
+    check(&service, "started again");
+    // The group is another one now, spelt in another way.
+    manage(&service, "DELETE", "/enrollmentGroups/line", &Value::Null);
+    let mut other = group("LINE");
+    other["attestation"]["symmetricKey"]["primaryKey"] = json!(KEY_1);
+    manage(&service, "PUT", "/enrollmentGroups/LINE", &other);
+    drop(service);
+    let service = open(&path, TWO_HUBS).unwrap();
+    check(&service, "another group");
+    assert!(!comes_in(&service, "sn-1", KEY_1), "it has not registered with that");
+    manage(&service, "DELETE", "/registrations/sn-1", &Value::Null);
+    manage(&service, "DELETE", "/enrollmentGroups/LINE", &Value::Null);
+    check(&service, "neither record nor group");
+    drop(service);
+    check(&open(&path, TWO_HUBS).unwrap(), "neither record nor group, started again");
+}
+
+#[test]
+fn identities_of_a_file_without_proofs_get_those_of_their_enrollments() {
+    let path = path("old-identities");
+    let service = open(&path, TWO_HUBS).unwrap();
+    manage(&service, "PUT", "/enrollmentGroups/Line", &group("Line"));
+    let state = assign(&service, "SN-1", &token("SN-1", &derived(GROUP_1, "SN-1")));
+    let hub = state["assignedHub"].as_str().unwrap();
+    drop(service);
+    // As an earlier version has written it, for a group whose name was spelt otherwise.
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    let changed = connection
+        .execute(
+            "UPDATE hub_devices SET key = lower(key), document = json_remove(document, '$.proof')",
+            [],
+        )
+        .unwrap();
+    assert_eq!(changed, 1);
+    connection
+        .execute("UPDATE registrations SET document = json_set(document, '$.group', 'line')", [])
+        .unwrap();
+    drop(connection);
+    let service = open(&path, TWO_HUBS).unwrap();
+    let with = hub_token(hub, "SN-1", &derived(GROUP_1, "SN-1"));
+    assert!(service.iot_hubs().takes(hub, "SN-1", &with, NOW));
+    drop(service);
+    let keys: Vec<String> = rusqlite::Connection::open(&path)
+        .unwrap()
+        .prepare("SELECT key FROM hub_devices")
+        .unwrap()
+        .query_map([], |row| row.get(0))
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
+    assert_eq!(keys, [format!("{hub}/SN-1")], "once, and where it belongs");
+}
+
+#[test]
+fn device_ids_that_differ_in_case_only_are_two_devices_after_a_restart_too() {
+    let path = path("case");
+    let service = open(&path, "{enrollments: [], hubs: [one.test], assignmentDelaySeconds: 0}");
+    let service = service.unwrap();
+    for (id, device_id, one) in [("first", "Pump", KEY_1), ("second", "pump", KEY_2)] {
+        let body = json!({"deviceId": device_id, "attestation": {"type": "symmetricKey",
+            "symmetricKey": {"primaryKey": one}}});
+        manage(&service, "PUT", &format!("/enrollments/{id}"), &body);
+        assert_eq!(assign(&service, id, &token(id, &key(one)))["deviceId"], device_id);
+    }
+    let check = |service: &Service| {
+        for (device_id, one) in [("Pump", KEY_1), ("pump", KEY_2)] {
+            let with = hub_token("one.test", device_id, &key(one));
+            assert!(service.iot_hubs().takes("one.test", device_id, &with, NOW), "{device_id}");
+        }
+    };
+    check(&service);
+    drop(service);
+    check(&open(&path, "{enrollments: [], hubs: [one.test]}").unwrap());
+}
+
+#[test]
+fn certificates_are_proofs_that_outlive_the_service_too() {
+    let authority = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let signer = params.self_signed(&authority).unwrap();
+    for identity in [
+        crate::hub::HubIdentity::Certificates(vec![
+            crate::x509::Certificate::from_text(&signer.pem()).unwrap(),
+        ]),
+        crate::hub::HubIdentity::Authorities(vec![
+            crate::x509::Certificate::from_text(&signer.pem()).unwrap(),
+        ]),
+    ] {
+        let row = serde_json::to_string(&crate::hub::ProofRow::from(&identity)).unwrap();
+        let read: crate::hub::ProofRow = serde_json::from_str(&row).unwrap();
+        assert!(crate::hub::HubIdentity::try_from(read).unwrap().is_same(&identity));
+    }
 }

@@ -183,7 +183,7 @@ fn a_webhook_that_names_a_hub_which_was_unlinked_meanwhile_names_none() {
         assert_eq!(register(&service, id)["status"], "assigning");
         let call = service.next_webhook_call().unwrap();
         let question: Value = serde_json::from_str(&call.body).unwrap();
-        (call.operation_id, question["linkedHubs"].clone())
+        (call.call_id, question["linkedHubs"].clone())
     };
     let (first, linked) = asking("dev-1");
     assert_eq!(linked, json!(["one.test", "two.test"]));
