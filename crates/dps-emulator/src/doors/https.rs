@@ -1,11 +1,13 @@
 //! The HTTPS door (`wire-protocol.md` section 3), which also takes WebSockets for the other
-//! protocols (sections 2.7 and 4.6): one connection's server side.
+//! protocols (sections 2.7 and 4.6), the service API and the web page: one connection's server
+//! side.
 
 mod answer;
 mod devices;
 mod handshake;
 mod host;
 mod management;
+mod page;
 mod patience;
 mod shears;
 #[cfg(test)]
@@ -127,9 +129,13 @@ fn router(caller: Arc<Caller>) -> Router {
     let mut router = Router::new()
         .route("/{scope}/registrations/{id}/register", put(devices::register))
         .route("/{scope}/registrations/{id}/operations/{operation}", only_get(devices::poll))
-        .route("/{scope}/registrations/{id}", post(devices::lookup));
+        .route("/{scope}/registrations/{id}", post(devices::lookup))
+        .route("/page/{file}", only_get(page::file));
     for path in handshake::PATHS {
-        router = router.route(path, only_get(websocket));
+        router = match path {
+            "/" => router.route(path, only_get(websocket_or_page)),
+            _ => router.route(path, only_get(websocket)),
+        };
     }
     router
         .fallback(no_such_path)
@@ -142,6 +148,15 @@ fn router(caller: Arc<Caller>) -> Router {
 /// axum's own route for GET takes HEAD, too, and says so to those who ask with another method.
 fn only_get<T: 'static>(handler: impl Handler<T, Arc<Caller>>) -> MethodRouter<Arc<Caller>> {
     get(handler).head(not_get).fallback(not_get)
+}
+
+/// Java's clients want their WebSocket where browsers look for the page.
+async fn websocket_or_page(state: State<Arc<Caller>>, request: Request) -> Response {
+    if request.headers().contains_key(header::UPGRADE) {
+        return websocket(state, request).await;
+    }
+    let _busy = state.patience.request();
+    page::index()
 }
 
 async fn websocket(State(caller): State<Arc<Caller>>, mut request: Request) -> Response {

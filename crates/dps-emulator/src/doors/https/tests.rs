@@ -462,6 +462,44 @@ async fn a_bad_switch_is_refused_and_the_connection_goes_on() {
     assert_eq!(answer.line, "HTTP/1.1 202 Accepted");
 }
 
+#[tokio::test]
+async fn browsers_find_the_page_where_other_clients_ask_for_a_websocket() {
+    let mut client = Client::new();
+    let page = client.ask("GET", "/", "", "").await;
+    assert_eq!(page.line, "HTTP/1.1 200 OK");
+    assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
+    assert!(page.body.starts_with("<!doctype html>"));
+    let named = page.body.split('"').filter(|text| text.starts_with("/page/"));
+    let named: Vec<String> = named.map(str::to_owned).collect();
+    assert_eq!(named.len(), 3, "icon, style and script: {named:?}");
+    for file in named {
+        let file = client.ask("GET", &file, "", "").await;
+        assert_eq!(file.line, "HTTP/1.1 200 OK");
+        for answer in [&page, &file] {
+            let policy = answer.header("content-security-policy").unwrap();
+            assert!(policy.starts_with("default-src 'none'; script-src 'self';"), "{policy}");
+            assert!(!policy.contains("unsafe"), "{policy}");
+            assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
+            assert_eq!(answer.header("cache-control"), Some("no-store"));
+            assert_eq!(answer.header("referrer-policy"), Some("no-referrer"));
+        }
+    }
+    for missing in ["/page/nothing.js", "/page/..%2Findex.html", "/page/", "/page"] {
+        let answer = client.ask("GET", missing, "", "").await;
+        answer.assert_error("404 Not Found", 404_000, "Path");
+    }
+    client.ask("POST", "/page/main.js", "", "").await.assert_error(
+        "405 Method Not Allowed",
+        405_000,
+        "Method",
+    );
+    // Whoever wants a WebSocket, even in a way that is not understood, gets no page.
+    let answer = client.ask("GET", "/", "Upgrade: websocket\r\n", "").await;
+    answer.assert_error("426 Upgrade Required", 426_000, "WebSockets");
+    let answer = client.ask("GET", "/mqtt", "", "").await;
+    answer.assert_error("426 Upgrade Required", 426_000, "WebSockets");
+}
+
 #[tokio::test(start_paused = true)]
 async fn whoever_waits_for_events_is_answered_when_there_is_one_or_time_is_over() {
     let mut client = Client::new();

@@ -4,10 +4,11 @@
 use super::query::{self, Query};
 use super::{AdminError, Asked, messages};
 use crate::config::{Capabilities, InitialTwin, InitialTwinProperties};
-use crate::hub::{DeviceView, Hub, Twin};
-use crate::model::HubDevice;
+use crate::hub::{DeviceView, Hub, HubError, Twin};
+use crate::model::{HubDevice, HubDevices};
 use crate::service::api::{ApiError, parse};
 use crate::service::{ApiAnswer, Service};
+use crate::store::{Change, Table};
 use crate::timestamp::iso8601;
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
@@ -59,11 +60,27 @@ pub(super) fn answer(
             let twin = Some(shown(&twin));
             Ok(ApiAnswer::ok(&Document { twin, ..document(service, hub, view) }))
         }
+        ("DELETE", [device]) => remove(service, hub, device),
         ("PATCH", [device, "twin"]) => patch(service, hub, device, asked.request.body),
         (_, [device, "messages"]) => messages::answer(hub, device, asked, now),
         (_, [] | [_] | [_, "twin"]) => Err(ApiError::WrongMethod.into()),
         _ => Err(ApiError::NoSuchPath.into()),
     }
+}
+
+/// Its registration stays: when it registers again, it is a new device to the hub.
+fn remove(service: &Service, hub: &Hub, device: &str) -> Result<ApiAnswer, AdminError> {
+    // Held meanwhile, as for a twin.
+    let mut state = service.state();
+    if !service.iot_hubs().remove(hub.name(), device) {
+        return Err(HubError::NoDevice.into());
+    }
+    state.devices.remove(hub.name(), device);
+    let key = HubDevices::key(hub.name(), device);
+    let ticket = service.store.append([Change::removed(Table::HubDevices, key)]);
+    drop(state);
+    tracing::info!(hub = hub.name(), device_id = device, "device deleted from its hub");
+    Ok(ApiAnswer::no_content(ticket))
 }
 
 fn list(service: &Service, hub: &Hub, query: &str) -> Result<ApiAnswer, AdminError> {

@@ -372,6 +372,36 @@ fn open(path: &Path, yaml: &str) -> Service {
 }
 
 #[test]
+fn a_device_that_is_deleted_from_its_hub_is_a_new_one_when_it_registers_again() {
+    let path = path("deleted");
+    let yaml = grouped(", initialTwin: {tags: {line: 7}}");
+    let service = open(&path, &yaml);
+    // The store writes on its own thread; a device is told only afterwards.
+    for id in ["dev-1", "dev-2"] {
+        while register(&service, id)["assignedHub"] != "one.test" {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+    let device = "/admin/hubs/one.test/devices/dev-1";
+    ask(&service, &format!("PATCH {device}/twin"), r#"{"tags":{"line":8}}"#);
+    assert_eq!(ask(&service, &format!("DELETE {device}"), "").0, 204);
+    assert_eq!(ask(&service, &format!("DELETE {device}"), "").1["errorCode"], 404_201);
+    drop(service);
+
+    let service = open(&path, &yaml);
+    assert_eq!(ask(&service, &format!("GET {device}"), "").0, 404);
+    assert_eq!(ask(&service, "GET /admin/hubs/one.test/devices/dev-2", "").0, 200);
+    let mut again = register(&service, "dev-1");
+    while again["status"] == "assigning" {
+        std::thread::sleep(Duration::from_millis(1));
+        again = register(&service, "dev-1");
+    }
+    assert_eq!(again["assignedHub"], "one.test");
+    let (_, told) = ask(&service, &format!("GET {device}"), "");
+    assert_eq!(told["twin"]["tags"], json!({"line": 7}), "nothing is left of the twin before");
+}
+
+#[test]
 fn what_was_linked_unlinked_and_patched_is_so_after_a_restart() {
     let path = path("restart");
     let yaml = grouped("");
