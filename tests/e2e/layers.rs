@@ -79,6 +79,7 @@ fn arrows_run_as_designed() {
                 "dps-client",
                 "dps-emulator",
                 "dps-hsm-dice",
+                "dps-hsm-openssl",
                 "dps-hsm-pkcs11",
                 "dps-hsm-symm-key",
                 "dps-hsm-tpm",

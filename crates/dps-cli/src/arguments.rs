@@ -157,7 +157,7 @@ pub(crate) struct Demo {
 }
 
 #[derive(Args, Debug)]
-#[command(group(ArgGroup::new("certificate_key").args(["cert_key", "cert_tpm_key"])))]
+#[command(group(ArgGroup::new("certificate_key").args(["cert_key", "cert_tpm_key", "cert_openssl_key"])))]
 #[command(group(ArgGroup::new("secret").required(true).multiple(true).args(["key", "key_file", "group_key_file", "cert", "secrets", "config", "tpm"])))]
 #[command(after_help = exit::HELP)]
 pub(crate) struct Register {
@@ -241,6 +241,9 @@ pub(crate) struct Register {
     #[arg(long, value_name = "HANDLE", value_parser = tpm::handle, requires = "cert")]
     pub(crate) cert_tpm_key: Option<u32>,
 
+    #[command(flatten)]
+    pub(crate) openssl: OpensslOptions,
+
     /// The machine's TPM instead of a key
     #[arg(long, conflicts_with_all = ["key_file", "group_key_file", "cert", "secrets", "config", "show_connection_string"])]
     pub(crate) tpm: bool,
@@ -287,6 +290,25 @@ pub(crate) struct Register {
     /// How to print the result
     #[arg(long, value_enum, default_value_t = OutputFormat::Text)]
     pub(crate) output: OutputFormat,
+}
+
+/// Private keys that a provider of OpenSSL 3 holds.
+#[derive(Args, Debug)]
+pub(crate) struct OpensslOptions {
+    /// URI by which a provider of OpenSSL finds the private key of the device's certificate, for
+    /// example handle:0x81000200 with tpm2. A PIN in it is visible to other users of this machine
+    #[arg(long, value_name = "URI", requires = "cert")]
+    pub(crate) cert_openssl_key: Option<String>,
+
+    /// Provider of OpenSSL to load, for example tpm2; may be repeated. Those of OpenSSL's
+    /// configuration are there without it
+    #[arg(long, value_name = "NAME", requires = "cert_openssl_key")]
+    pub(crate) openssl_provider: Vec<String>,
+
+    /// Which of the providers is to find the key and to sign, in OpenSSL's terms; unless given,
+    /// "?provider=NAME" with the first --openssl-provider
+    #[arg(long, value_name = "QUERY", requires = "cert_openssl_key")]
+    pub(crate) openssl_properties: Option<String>,
 }
 
 /// How to reach PKCS#11 tokens.

@@ -27,6 +27,7 @@ mod exit;
 mod failure;
 mod files;
 mod key_source;
+mod openssl;
 mod output;
 mod pkcs11;
 mod proxy;

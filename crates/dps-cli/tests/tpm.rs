@@ -194,6 +194,8 @@ fn a_certificate_registers_with_its_key_in_the_tpm() {
     let key = ["--cert", &certificate, "--cert-tpm-key", "0x81000200", "--tcti", &tcti];
     let text = register(&fleet, &folder, Transport::Mqtt, &key).success().stdout;
     assert!(text.contains("deviceId: tpm-device"), "{text}");
+    #[cfg(feature = "openssl")]
+    the_same_key_registers_by_openssls_provider(&fleet, &folder, &tcti, &certificate);
     let other = ["--cert", &certificate, "--cert-tpm-key", "0x81000300", "--tcti", &tcti];
     let other = register(&fleet, &folder, Transport::Mqtt, &other);
     assert!(other.code == Some(3) && other.stderr.contains("0x81000300"), "{other:?}");
@@ -201,6 +203,34 @@ fn a_certificate_registers_with_its_key_in_the_tpm() {
     let wrong = ["--cert", &certificate, "--cert-tpm-key", "0x81000400", "--tcti", &tcti];
     let wrong = register(&fleet, &folder, Transport::Mqtt, &wrong);
     assert!(wrong.code == Some(2) && wrong.stderr.contains("does not belong"), "{wrong:?}");
+}
+
+/// The TPM's key at 0x81000200 is the certificate's.
+#[cfg(feature = "openssl")]
+fn the_same_key_registers_by_openssls_provider(
+    fleet: &Fleet,
+    folder: &Folder,
+    tcti: &str,
+    certificate: &str,
+) {
+    let run_with = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_dps"));
+        command.args(arguments).env("TPM2OPENSSL_TCTI", tcti).env("TSS2_LOG", "all+none");
+        run(&mut command, Duration::from_secs(60))
+    };
+    let go = |uri: &str, provider: &str| {
+        let key =
+            ["--cert", certificate, "--cert-openssl-key", uri, "--openssl-provider", provider];
+        register_by(fleet, folder, Transport::Mqtt, &key, run_with)
+    };
+    let text = go("handle:0x81000200", "tpm2").success().stdout;
+    assert!(text.contains("deviceId: tpm-device"), "{text}");
+    let nothing = go("handle:0x81000300", "tpm2");
+    assert_eq!(nothing.code, Some(3), "{nothing:?}");
+    assert!(nothing.stderr.contains("finds no private key"), "{nothing:?}");
+    let unknown = go("handle:0x81000200", "no-such-provider");
+    assert_eq!(unknown.code, Some(2), "{unknown:?}");
+    assert!(unknown.stderr.contains("openssl list -providers"), "{unknown:?}");
 }
 
 /// Everything that `dps` does with a TPM, by another way to one that it already knows.

@@ -1,15 +1,16 @@
 //! A private key of a provider as a TLS signer.
 
-use crate::store;
+use crate::{signing, store};
 use core::fmt;
 use dps_core::{ClientKey, HsmError, SignatureScheme};
 use dps_hsm_x509::{CertifiedKey, X509Error, X509Hsm, pem_chain};
 use openssl::error::ErrorStack;
-use openssl::hash::MessageDigest;
+use openssl::md::Md;
+use openssl::md_ctx::MdCtx;
 use openssl::pkey::{PKey, Private};
 use openssl::rsa::Padding;
-use openssl::sign::{RsaPssSaltlen, Signer};
-use std::ffi::CString;
+use openssl::sign::RsaPssSaltlen;
+use std::ffi::{CStr, CString};
 use std::sync::Arc;
 
 const OPERATION: &str = "sign with the OpenSSL provider's key";
@@ -57,7 +58,8 @@ pub enum OpensslError {
 /// A chain in PEM, the device's own certificate first, with the private key that OpenSSL finds by a
 /// URI: `handle:0x81000001` with tpm2-openssl, `pkcs11:...` with pkcs11-provider, `file:...` with
 /// OpenSSL alone. Of several keys it is the certificate's. `properties` says which provider is to
-/// find it, such as `?provider=tpm2`; empty: any.
+/// find it and to sign, such as `?provider=tpm2`; empty: any. Keys that stay in hardware need it:
+/// OpenSSL would rather sign by itself, and finds no private part.
 ///
 /// # Errors
 ///
@@ -71,6 +73,8 @@ pub fn x509(certificates: &[u8], uri: &str, properties: &str) -> Result<X509Hsm,
 /// A private key of a provider.
 struct ProviderKey {
     key: PKey<Private>,
+    /// Which provider is to sign; any.
+    properties: Option<CString>,
     schemes: Vec<SignatureScheme>,
 }
 
@@ -88,7 +92,7 @@ impl ProviderKey {
                 .schemes()
                 .iter()
                 .copied()
-                .filter(|scheme| match sign(&key, *scheme, TRIAL) {
+                .filter(|scheme| match sign(&key, properties.as_deref(), *scheme, TRIAL) {
                     Ok(signature) if certified.verifies(*scheme, TRIAL, &signature) => true,
                     Ok(_) => {
                         failure = "it is another key".to_owned();
@@ -101,7 +105,7 @@ impl ProviderKey {
                 })
                 .collect();
             if !schemes.is_empty() {
-                return Ok(Self { key, schemes });
+                return Ok(Self { key, properties, schemes });
             }
         }
         let subject = certified.subject().to_owned();
@@ -111,31 +115,37 @@ impl ProviderKey {
 
 fn sign(
     key: &PKey<Private>,
+    properties: Option<&CStr>,
     scheme: SignatureScheme,
     message: &[u8],
 ) -> Result<Vec<u8>, ErrorStack> {
-    let digest = match scheme {
+    let (digest, name) = match scheme {
         SignatureScheme::RsaPkcs1Sha384
         | SignatureScheme::RsaPssSha384
-        | SignatureScheme::EcdsaP384Sha384 => MessageDigest::sha384(),
-        SignatureScheme::RsaPkcs1Sha512 | SignatureScheme::RsaPssSha512 => MessageDigest::sha512(),
-        _ => MessageDigest::sha256(),
+        | SignatureScheme::EcdsaP384Sha384 => (Md::sha384(), c"SHA384"),
+        SignatureScheme::RsaPkcs1Sha512 | SignatureScheme::RsaPssSha512 => {
+            (Md::sha512(), c"SHA512")
+        }
+        _ => (Md::sha256(), c"SHA256"),
     };
-    let mut signer = Signer::new(digest, key)?;
+    let mut context = MdCtx::new()?;
+    let settings = signing::begin(&mut context, name, properties, key)?;
     match scheme {
         SignatureScheme::RsaPssSha256
         | SignatureScheme::RsaPssSha384
         | SignatureScheme::RsaPssSha512 => {
-            signer.set_rsa_padding(Padding::PKCS1_PSS)?;
-            signer.set_rsa_mgf1_md(digest)?;
-            signer.set_rsa_pss_saltlen(RsaPssSaltlen::DIGEST_LENGTH)?;
+            settings.set_rsa_padding(Padding::PKCS1_PSS)?;
+            settings.set_rsa_mgf1_md(digest)?;
+            settings.set_rsa_pss_saltlen(RsaPssSaltlen::DIGEST_LENGTH)?;
         }
         SignatureScheme::RsaPkcs1Sha256
         | SignatureScheme::RsaPkcs1Sha384
-        | SignatureScheme::RsaPkcs1Sha512 => signer.set_rsa_padding(Padding::PKCS1)?,
+        | SignatureScheme::RsaPkcs1Sha512 => settings.set_rsa_padding(Padding::PKCS1)?,
         _ => {}
     }
-    signer.sign_oneshot_to_vec(message)
+    let mut signature = Vec::new();
+    context.digest_sign_to_vec(message, &mut signature)?;
+    Ok(signature)
 }
 
 /// OpenSSL's words in one line.
@@ -153,7 +163,7 @@ impl ClientKey for ProviderKey {
         if !self.schemes.contains(&scheme) {
             return Err(HsmError::NotSupported { operation: "sign under this scheme" });
         }
-        sign(&self.key, scheme, message)
+        sign(&self.key, self.properties.as_deref(), scheme, message)
             .map_err(|error| HsmError::Failed { operation: OPERATION, reason: reason(&error) })
     }
 }

@@ -13,11 +13,12 @@
 //! * PINs by a prompt: providers take them from the URI or from their own configuration
 //! * symmetric keys
 //!
-//! OpenSSL 3.0 or newer is needed. It is the system's, linked when this crate is built; no other
-//! crate of the project depends on this one.
+//! OpenSSL 3.0 or newer is needed. It is the system's, linked when this crate is built; of the
+//! project's other crates only dps-cli depends on this one, with its feature `openssl`.
 
 mod key;
 mod providers;
+mod signing;
 mod store;
 
 pub use key::{OpensslError, x509};

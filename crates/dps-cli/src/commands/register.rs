@@ -7,7 +7,7 @@ use crate::arguments::{OutputFormat, Register};
 use crate::exit;
 use crate::failure::Failure;
 use crate::proxy::Choice;
-use crate::{key_source, output, pkcs11, report, tpm};
+use crate::{key_source, openssl, output, pkcs11, report, tpm};
 use dps_client::{
     Assignment, Builder, Endpoint, Error, IdScope, Policy, ProvisioningClient, RegistrationId,
     SymmetricKey, TlsVersions, TrustAnchors,
@@ -138,6 +138,10 @@ fn proof(options: &Register) -> Result<Proof, Failure> {
     }
     if let (Some(chain), Some(handle)) = (&options.cert, options.cert_tpm_key) {
         let hsm = tpm::signing_key(&options.tpm_options, handle, &read(chain)?)?;
+        return Ok(Proof::Certificate(Box::new(hsm)));
+    }
+    if let (Some(chain), Some(uri)) = (&options.cert, &options.openssl.cert_openssl_key) {
+        let hsm = openssl::x509(&options.openssl, uri, &read(chain)?)?;
         return Ok(Proof::Certificate(Box::new(hsm)));
     }
     if let (Some(chain), Some(key)) = (&options.cert, &options.cert_key) {
