@@ -75,13 +75,17 @@ fn with_tpm(fleet: &Fleet, transport: Transport, takes: Duration) -> Slowed {
     (client, Box::new(move |takes| drop(tpm.clone().slow(takes))))
 }
 
-fn with_certificate(fleet: &Fleet, transport: Transport, takes: Duration) -> Slowed {
-    let takes_ms = Arc::new(AtomicU64::new(takes.as_millis() as u64));
+fn slow_certificate(fleet: &Fleet, takes_ms: &Arc<AtomicU64>) -> SlowX509 {
     let hsm = X509Hsm::from_pem(
         fleet.chain("slow-device", KeyKind::P256).as_bytes(),
         KeyKind::P256.pem().as_bytes(),
     );
-    let hsm = SlowX509 { hsm: hsm.unwrap(), takes_ms: takes_ms.clone() };
+    SlowX509 { hsm: hsm.unwrap(), takes_ms: takes_ms.clone() }
+}
+
+fn with_certificate(fleet: &Fleet, transport: Transport, takes: Duration) -> Slowed {
+    let takes_ms = Arc::new(AtomicU64::new(takes.as_millis() as u64));
+    let hsm = slow_certificate(fleet, &takes_ms);
     let client = fleet.client(transport, hsm).policy(policy(takes)).build().unwrap();
     let change = move |takes: Duration| takes_ms.store(takes.as_millis() as u64, Ordering::SeqCst);
     (client, Box::new(change))
@@ -276,5 +280,21 @@ fn a_module_that_works_in_place_is_asked_by_the_thread_that_registers() {
         };
         fleet.client(Transport::Mqtt, hsm).build().unwrap().register().unwrap();
         assert_eq!(elsewhere.load(Ordering::SeqCst), expected);
+    }
+}
+
+#[test]
+fn time_that_a_key_takes_is_not_the_services_silence() {
+    let fleet = Fleet::start();
+    let silence = Duration::from_secs(1);
+    let takes_ms = Arc::new(AtomicU64::new(2 * silence.as_millis() as u64));
+    let policy = Policy { silence, max_connections: Some(1), ..Policy::default() };
+    for transport in [Transport::Mqtt, Transport::Http] {
+        let hsm = slow_certificate(&fleet, &takes_ms);
+        let mut client = fleet.client(transport, hsm).policy(policy.clone()).build().unwrap();
+        client.register().unwrap_or_else(|error| panic!("{transport}: {error}"));
+        runtime()
+            .block_on(client.register_async())
+            .unwrap_or_else(|error| panic!("{transport}, async: {error}"));
     }
 }

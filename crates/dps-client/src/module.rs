@@ -16,6 +16,7 @@ use dps_core::{
 };
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 const THREAD: &str = "dps-hsm";
 
@@ -131,12 +132,11 @@ impl Module {
             other => return Err(other),
         };
         if self.in_place {
-            let began = std::time::Instant::now();
+            let began = Instant::now();
             let answer =
                 question.put(self.hsm.lock().unwrap_or_else(PoisonError::into_inner).as_mut());
             // Time that it took is not the service's silence.
-            let took = began.elapsed();
-            *now = Now::new(now.at + took, now.unix_seconds.saturating_add(took.as_secs()));
+            *now = later(*now, began);
             answer.tell(session, *now);
             return Ok(None);
         }
@@ -162,9 +162,9 @@ impl Module {
     ) -> Away {
         let ends = session.ends();
         let mut session = Box::new(session);
-        let at_work = self.at_work();
+        let (at_work, began) = (self.at_work(), Instant::now());
         let errand = Errand::start(THREAD, waker, move || {
-            session.receive(now, &wire);
+            session.receive_with(now, &wire, |now| later(now, began));
             drop(at_work);
             Brought::Session(session)
         });
@@ -175,6 +175,12 @@ impl Module {
         self.busy.store(true, Ordering::Release);
         AtWork(self.busy.clone())
     }
+}
+
+/// What time it is when something has taken from `began` until now.
+fn later(now: Now, began: Instant) -> Now {
+    let took = began.elapsed();
+    Now::new(now.at + took, now.unix_seconds.saturating_add(took.as_secs()))
 }
 
 impl Question {

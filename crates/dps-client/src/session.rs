@@ -130,9 +130,16 @@ impl Session {
 
     /// Bytes came from the wire.
     pub fn receive(&mut self, now: Now, wire: &[u8]) {
+        self.receive_with(now, wire, |now| now);
+    }
+
+    /// The same with a key that may take long: `later` tells what time it has become meanwhile,
+    /// which is not the service's silence.
+    pub(crate) fn receive_with(&mut self, now: Now, wire: &[u8], later: impl FnOnce(Now) -> Now) {
         let Some(link) = &mut self.link else { return };
         let mut up = Vec::new();
         let mut result = link.receive(now, wire, &mut up);
+        let now = later(now);
         let pending = link.pending_stage();
         if pending != self.pending {
             self.pending = pending;
