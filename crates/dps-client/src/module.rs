@@ -6,7 +6,7 @@
 //! more is asked of the module.
 
 use crate::errand::Errand;
-use crate::session::{Output, Session};
+use crate::session::{Limits, Output, Session};
 use crate::signing;
 use core::fmt;
 use core::task::{Poll, Waker};
@@ -16,7 +16,7 @@ use dps_core::{
 };
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 const THREAD: &str = "dps-hsm";
 
@@ -60,8 +60,9 @@ pub(crate) struct Asked {
 /// A session that a thread continues.
 pub(crate) struct Away {
     errand: Errand<Brought>,
+    limits: Limits,
     /// When it ends without the thread, and by which limit.
-    pub(crate) ends: Option<(Timestamp, core::time::Duration)>,
+    pub(crate) ends: Option<(Timestamp, Duration)>,
 }
 
 /// Lets others ask again when it is dropped.
@@ -158,9 +159,10 @@ impl Module {
         session: Session,
         now: Now,
         wire: Vec<u8>,
+        request_timeout: Option<Duration>,
         waker: Option<Waker>,
     ) -> Away {
-        let ends = session.ends();
+        let limits = session.limits();
         let mut session = Box::new(session);
         let (at_work, began) = (self.at_work(), Instant::now());
         let errand = Errand::start(THREAD, waker, move || {
@@ -168,7 +170,7 @@ impl Module {
             drop(at_work);
             Brought::Session(session)
         });
-        Away { errand, ends }
+        Away { errand, limits, ends: limits.end(request_timeout) }
     }
 
     fn at_work(&self) -> AtWork {
@@ -233,6 +235,11 @@ impl Asked {
 }
 
 impl Away {
+    /// Changes [`Policy::request_timeout`](dps_core::Policy::request_timeout) meanwhile.
+    pub(crate) fn set_request_timeout(&mut self, limit: Option<Duration>) {
+        self.ends = self.limits.end(limit);
+    }
+
     /// The session, if the thread is done; else `waker` is woken once it is, or the one before. An
     /// error when the registration ends without it.
     pub(crate) fn back(&mut self, now: Now, waker: Option<&Waker>) -> Poll<Result<Session, Error>> {

@@ -52,6 +52,22 @@ pub struct Session {
     outputs: VecDeque<Output>,
 }
 
+/// The limits of a registration.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    deadline: Option<(Timestamp, Duration)>,
+    request_started: Option<Timestamp>,
+}
+
+impl Limits {
+    /// When it ends at the latest, and by which limit.
+    pub(crate) fn end(&self, request_timeout: Option<Duration>) -> Option<(Timestamp, Duration)> {
+        let of_request =
+            self.request_started.zip(request_timeout).map(|(began, limit)| (began + limit, limit));
+        [self.deadline, of_request].into_iter().flatten().min()
+    }
+}
+
 impl Session {
     /// Starts a registration at `now`.
     pub fn new(
@@ -183,9 +199,12 @@ impl Session {
         [self.registration.next_timeout(), engine].into_iter().flatten().min()
     }
 
-    /// When it ends at the latest as things stand, and by which limit.
-    pub(crate) fn ends(&self) -> Option<(Timestamp, Duration)> {
-        self.registration.ends()
+    /// What ends it in time, whoever has it.
+    pub(crate) fn limits(&self) -> Limits {
+        Limits {
+            deadline: self.registration.ends(),
+            request_started: self.registration.request_started(),
+        }
     }
 
     /// Whether a layer of the link is at its handshake.
