@@ -199,8 +199,10 @@ PROV_DEVICE_RESULT dps_pkcs11_set_module(const char* path);
 
 /* Gives the PIN of the token with this label, for URIs without pin-value and pin-source: writes it
  * to pin, where there is room for size bytes, and returns its length; or a negative number when
- * there is none. It is asked at each login, on the thread that drives the client, and must call
- * no function of this library. The buffer is wiped afterwards. */
+ * there is none. It is asked at each login, on the thread that registers or signs or on one of the
+ * library's own, also after a client was destroyed whose token was at work; so it and its context
+ * must be good, and safe on any thread, as long as the process lives. It must call no function of
+ * this library. The buffer is wiped afterwards. */
 typedef int (*DPS_PKCS11_PIN_CALLBACK)(const char* token, char* pin, size_t size, void* context);
 
 /* NULL: none, as in the beginning; then the environment's PKCS11_PIN is taken if it is there. */

@@ -164,6 +164,87 @@ void pkcs11_options(void)
     }
 }
 
+/* A PIN that somebody takes long to type. */
+static pthread_mutex_t typing = PTHREAD_MUTEX_INITIALIZER;
+static bool is_typing;
+static bool is_typed;
+static bool is_given;
+
+static bool flag(bool* which, bool raise)
+{
+    bool value;
+    pthread_mutex_lock(&typing);
+    *which = *which || raise;
+    value = *which;
+    pthread_mutex_unlock(&typing);
+    return value;
+}
+
+static int give_pin_slowly(const char* token, char* pin, size_t size, void* context)
+{
+    int length;
+    flag(&is_typing, true);
+    while (!flag(&is_typed, false))
+    {
+        sleep_ms(1);
+    }
+    length = give_pin(token, pin, size, context);
+    flag(&is_given, true);
+    return length;
+}
+
+/* DoWork does not wait for a token, and Destroy does not either; the next registration ends. */
+void pkcs11_slow_token(void)
+{
+    PIN pin = { "0000", 0 };
+    CLIENT client;
+    RECORD record;
+    uint64_t began;
+    int round;
+
+    CHECK(arguments.key != NULL);
+    CHECK_EQ(dps_pkcs11_set_module(getenv("DPS_TEST_MODULE")), PROV_DEVICE_RESULT_OK);
+    CHECK_EQ(dps_pkcs11_set_pin_callback(give_pin_slowly, &pin), PROV_DEVICE_RESULT_OK);
+    use_key(arguments.registration_id, arguments.key);
+    client = new_client();
+    record_init(&record);
+    begin(client, &record);
+    for (round = 0; !flag(&is_typing, false) || round < 20; round++)
+    {
+        CHECK(round < 10000);
+        began = now_ms();
+        client_work(client);
+        CHECK(now_ms() - began < 1000);
+        sleep_ms(1);
+    }
+    began = now_ms();
+    client_destroy(client);
+    CHECK(now_ms() - began < 1000);
+    CHECK(!is_finished(&record));
+    flag(&is_typed, true);
+    while (!flag(&is_given, false))
+    {
+        sleep_ms(1);
+    }
+    sleep_ms(200);
+
+    client = new_client();
+    register_and_finish(client, &record);
+    CHECK_EQ(record.result, PROV_DEVICE_RESULT_TRANSPORT);
+    if (strstr(client_error(client), "the PIN is wrong") == NULL)
+    {
+        check(false, client_error(client), __FILE__, __LINE__);
+    }
+    /* The same handle looks for the key again. */
+    pin.pin = getenv("DPS_TEST_PIN");
+    register_and_finish(client, &record);
+    expect_success(&record);
+    register_and_finish(client, &record);
+    expect_success(&record);
+    CHECK_EQ(pin.asked, 3);
+    client_destroy(client);
+}
+
 static void hub_token(const char* key, char* text, size_t size)
 {
     DEVICE_AUTH_CREDENTIAL_INFO info;

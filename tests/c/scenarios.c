@@ -53,6 +53,7 @@ static const struct
     { "pkcs11_missing", pkcs11_missing, OFFLINE },
     { "pkcs11_options", pkcs11_options, TOKEN },
     { "pkcs11_hub_tokens", pkcs11_hub_tokens, TOKEN },
+    { "pkcs11_slow_token", pkcs11_slow_token, TOKEN },
     { "tpm_missing", tpm_missing, OFFLINE },
     { "tpm_unreachable", tpm_unreachable, TPM },
     { "tpm_module", tpm_module, TPM },

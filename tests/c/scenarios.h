@@ -79,6 +79,7 @@ void outcome(void);
 /* With a PKCS#11 token as well. */
 void pkcs11_options(void);
 void pkcs11_hub_tokens(void);
+void pkcs11_slow_token(void);
 
 /* In a library with a TPM of its own, and most of them with that TPM. */
 void tpm_unreachable(void);

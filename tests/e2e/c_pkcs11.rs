@@ -78,5 +78,8 @@ fn c_programs_register_with_keys_in_a_token() {
         let device = ["--registration-id", "options", "--cert", certificate.to_str().unwrap()];
         scenario(kind, "pkcs11_options", Transport::Mqtt, &device).success();
         scenario(kind, "pkcs11_hub_tokens", Transport::Mqtt, &["--key", &key]).success();
+        // Its PIN comes from a function.
+        let device = ["--registration-id", "key-device", "--key", "pkcs11:object=device"];
+        scenario(kind, "pkcs11_slow_token", Transport::Mqtt, &device).success();
     }
 }

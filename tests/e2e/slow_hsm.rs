@@ -75,13 +75,17 @@ fn with_tpm(fleet: &Fleet, transport: Transport, takes: Duration) -> Slowed {
     (client, Box::new(move |takes| drop(tpm.clone().slow(takes))))
 }
 
-fn with_certificate(fleet: &Fleet, transport: Transport, takes: Duration) -> Slowed {
-    let takes_ms = Arc::new(AtomicU64::new(takes.as_millis() as u64));
+fn slow_certificate(fleet: &Fleet, takes_ms: &Arc<AtomicU64>) -> SlowX509 {
     let hsm = X509Hsm::from_pem(
         fleet.chain("slow-device", KeyKind::P256).as_bytes(),
         KeyKind::P256.pem().as_bytes(),
     );
-    let hsm = SlowX509 { hsm: hsm.unwrap(), takes_ms: takes_ms.clone() };
+    SlowX509 { hsm: hsm.unwrap(), takes_ms: takes_ms.clone() }
+}
+
+fn with_certificate(fleet: &Fleet, transport: Transport, takes: Duration) -> Slowed {
+    let takes_ms = Arc::new(AtomicU64::new(takes.as_millis() as u64));
+    let hsm = slow_certificate(fleet, &takes_ms);
     let client = fleet.client(transport, hsm).policy(policy(takes)).build().unwrap();
     let change = move |takes: Duration| takes_ms.store(takes.as_millis() as u64, Ordering::SeqCst);
     (client, Box::new(change))
@@ -275,6 +279,117 @@ fn a_module_that_works_in_place_is_asked_by_the_thread_that_registers() {
             here: thread::current().id(),
         };
         fleet.client(Transport::Mqtt, hsm).build().unwrap().register().unwrap();
+        assert_eq!(elsewhere.load(Ordering::SeqCst), expected);
+    }
+}
+
+#[test]
+fn time_that_a_key_takes_is_not_the_services_silence() {
+    let fleet = Fleet::start();
+    let silence = Duration::from_secs(1);
+    let takes_ms = Arc::new(AtomicU64::new(2 * silence.as_millis() as u64));
+    let policy = Policy { silence, max_connections: Some(1), ..Policy::default() };
+    for transport in [Transport::Mqtt, Transport::Http] {
+        let hsm = slow_certificate(&fleet, &takes_ms);
+        let mut client = fleet.client(transport, hsm).policy(policy.clone()).build().unwrap();
+        client.register().unwrap_or_else(|error| panic!("{transport}: {error}"));
+        runtime()
+            .block_on(client.register_async())
+            .unwrap_or_else(|error| panic!("{transport}, async: {error}"));
+    }
+}
+
+#[test]
+fn a_limit_that_is_set_while_a_key_hangs_ends_the_registration() {
+    let fleet = Fleet::start();
+    let takes_ms = Arc::new(AtomicU64::new(FOREVER.as_millis() as u64));
+    let policy = Policy { deadline: None, ..Policy::default() };
+    let hsm = slow_certificate(&fleet, &takes_ms);
+    let mut client = fleet.client(Transport::Mqtt, hsm).policy(policy).build().unwrap();
+    client.start().unwrap();
+    let began = Instant::now();
+    let mut is_set = false;
+    let result = loop {
+        if let Progress::Finished(result) = client.poll() {
+            break result;
+        }
+        client.wait(Duration::from_millis(20));
+        if !is_set && began.elapsed() > DEADLINE / 2 {
+            client.set_request_timeout(Some(DEADLINE));
+            is_set = true;
+        }
+        assert!(began.elapsed() < Duration::from_secs(20), "it has no end");
+    };
+    assert_ended_in_time("a late limit", began, result);
+}
+
+struct WatchedCertificate {
+    hsm: X509Hsm,
+    in_place: bool,
+    elsewhere: Arc<AtomicU32>,
+    here: thread::ThreadId,
+}
+
+#[derive(Debug)]
+struct WatchedKey {
+    key: Arc<dyn ClientKey>,
+    in_place: bool,
+    elsewhere: Arc<AtomicU32>,
+    here: thread::ThreadId,
+}
+
+impl ClientKey for WatchedKey {
+    fn works_in_place(&self) -> bool {
+        self.in_place
+    }
+
+    fn schemes(&self) -> Vec<SignatureScheme> {
+        self.key.schemes()
+    }
+
+    fn sign(&self, scheme: SignatureScheme, message: &[u8]) -> Result<Vec<u8>, HsmError> {
+        self.elsewhere.fetch_add(u32::from(thread::current().id() != self.here), Ordering::SeqCst);
+        self.key.sign(scheme, message)
+    }
+}
+
+impl Hsm for WatchedCertificate {
+    fn attestation(&self) -> Attestation {
+        Attestation::X509
+    }
+
+    fn registration_id(&mut self) -> Result<Option<RegistrationId>, HsmError> {
+        self.hsm.registration_id()
+    }
+
+    fn client_identity(&mut self, now: Now) -> Result<ClientIdentity, HsmError> {
+        let identity = self.hsm.client_identity(now)?;
+        assert!(identity.key().works_in_place(), "keys in memory need no thread");
+        let key = WatchedKey {
+            key: identity.key().clone(),
+            in_place: self.in_place,
+            elsewhere: self.elsewhere.clone(),
+            here: self.here,
+        };
+        Ok(ClientIdentity::new(identity.chain().to_vec(), Arc::new(key)))
+    }
+}
+
+#[test]
+fn a_key_that_works_in_place_signs_on_the_thread_that_registers() {
+    let fleet = Fleet::start();
+    assert!(fleet.key_device().works_in_place(), "keys in memory need no thread");
+    for (in_place, expected) in [(true, 0), (false, 2)] {
+        let elsewhere = Arc::new(AtomicU32::new(0));
+        let hsm = WatchedCertificate {
+            hsm: slow_certificate(&fleet, &Arc::default()).hsm,
+            in_place,
+            elsewhere: elsewhere.clone(),
+            here: thread::current().id(),
+        };
+        let mut client = fleet.client(Transport::Mqtt, hsm).build().unwrap();
+        client.register().unwrap();
+        runtime().block_on(client.register_async()).unwrap();
         assert_eq!(elsewhere.load(Ordering::SeqCst), expected);
     }
 }

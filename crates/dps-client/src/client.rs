@@ -239,7 +239,8 @@ impl ProvisioningClient {
             match moved {
                 Moved::Handshake(wire) => {
                     let waker = Some(self.sleeper.interrupter().into_waker());
-                    self.away = Some(self.module.receive(session, now, wire, waker));
+                    let limit = self.policy.request_timeout;
+                    self.away = Some(self.module.receive(session, now, wire, limit, waker));
                     self.ready = false;
                     return Progress::Pending;
                 }
@@ -358,6 +359,9 @@ impl ProvisioningClient {
         if let Some(session) = &mut self.session {
             session.set_request_timeout(limit);
         }
+        if let Some(away) = &mut self.away {
+            away.set_request_timeout(limit);
+        }
     }
 
     /// Changes the payload, `None` for none, from the next request on that carries one; also for
@@ -404,6 +408,11 @@ impl ProvisioningClient {
 
     pub(crate) fn is_running(&self) -> bool {
         self.session.is_some() || self.away.is_some()
+    }
+
+    #[cfg(feature = "tokio")]
+    pub(crate) fn policy(&self) -> &Policy {
+        &self.policy
     }
 
     #[cfg(feature = "tokio")]

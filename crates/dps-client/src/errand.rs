@@ -2,6 +2,7 @@
 
 use core::task::{Poll, Waker};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tracing::dispatcher;
 
 /// A result that a thread brings. Ready with `None` when it ended without one: it panicked, could not
 /// be started, or is another process's since a fork.
@@ -31,10 +32,13 @@ impl<T: Send + 'static> Errand<T> {
     ) -> Self {
         let place = Arc::new(Mutex::new(Place { result: None, over: false, waker }));
         let carrier = Carrier(place.clone());
+        // What it reports goes where the reports of whoever starts it go.
+        let listener = dispatcher::get_default(Clone::clone);
         spawn(
             name,
             Box::new(move || {
-                let result = work();
+                let result = dispatcher::with_default(&listener, work);
+                drop(listener);
                 locked(&carrier.0).result = Some(result);
                 drop(carrier);
             }),
@@ -125,5 +129,38 @@ mod tests {
             sleeper.sleep(None, Duration::from_secs(3600));
         }
         assert_eq!(errand.ask(Some(&waker)), Poll::Ready(None));
+    }
+
+    /// Notes on which threads something was reported.
+    struct Listener(Arc<Mutex<Vec<std::thread::ThreadId>>>);
+
+    impl tracing::Subscriber for Listener {
+        fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+            true
+        }
+        fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+            tracing::span::Id::from_u64(1)
+        }
+        fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+        fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+        fn event(&self, _: &tracing::Event<'_>) {
+            self.0.lock().unwrap().push(std::thread::current().id());
+        }
+        fn enter(&self, _: &tracing::span::Id) {}
+        fn exit(&self, _: &tracing::span::Id) {}
+    }
+
+    #[test]
+    fn who_listens_to_this_thread_hears_what_the_errand_reports() {
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let mut errand = tracing::subscriber::with_default(Listener(heard.clone()), || {
+            Errand::start("test", None, || tracing::warn!("on purpose"))
+        });
+        while errand.ask(None).is_pending() {
+            std::thread::yield_now();
+        }
+        let heard = heard.lock().unwrap();
+        assert_eq!(heard.len(), 1);
+        assert_ne!(heard[0], std::thread::current().id());
     }
 }

@@ -6,7 +6,7 @@
 //! more is asked of the module.
 
 use crate::errand::Errand;
-use crate::session::{Output, Session};
+use crate::session::{Limits, Output, Session};
 use crate::signing;
 use core::fmt;
 use core::task::{Poll, Waker};
@@ -16,6 +16,7 @@ use dps_core::{
 };
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 const THREAD: &str = "dps-hsm";
 
@@ -59,8 +60,9 @@ pub(crate) struct Asked {
 /// A session that a thread continues.
 pub(crate) struct Away {
     errand: Errand<Brought>,
+    limits: Limits,
     /// When it ends without the thread, and by which limit.
-    pub(crate) ends: Option<(Timestamp, core::time::Duration)>,
+    pub(crate) ends: Option<(Timestamp, Duration)>,
 }
 
 /// Lets others ask again when it is dropped.
@@ -131,12 +133,11 @@ impl Module {
             other => return Err(other),
         };
         if self.in_place {
-            let began = std::time::Instant::now();
+            let began = Instant::now();
             let answer =
                 question.put(self.hsm.lock().unwrap_or_else(PoisonError::into_inner).as_mut());
             // Time that it took is not the service's silence.
-            let took = began.elapsed();
-            *now = Now::new(now.at + took, now.unix_seconds.saturating_add(took.as_secs()));
+            *now = later(*now, began);
             answer.tell(session, *now);
             return Ok(None);
         }
@@ -158,23 +159,30 @@ impl Module {
         session: Session,
         now: Now,
         wire: Vec<u8>,
+        request_timeout: Option<Duration>,
         waker: Option<Waker>,
     ) -> Away {
-        let ends = session.ends();
+        let limits = session.limits();
         let mut session = Box::new(session);
-        let at_work = self.at_work();
+        let (at_work, began) = (self.at_work(), Instant::now());
         let errand = Errand::start(THREAD, waker, move || {
-            session.receive(now, &wire);
+            session.receive_with(now, &wire, |now| later(now, began));
             drop(at_work);
             Brought::Session(session)
         });
-        Away { errand, ends }
+        Away { errand, limits, ends: limits.end(request_timeout) }
     }
 
     fn at_work(&self) -> AtWork {
         self.busy.store(true, Ordering::Release);
         AtWork(self.busy.clone())
     }
+}
+
+/// What time it is when something has taken from `began` until now.
+fn later(now: Now, began: Instant) -> Now {
+    let took = began.elapsed();
+    Now::new(now.at + took, now.unix_seconds.saturating_add(took.as_secs()))
 }
 
 impl Question {
@@ -227,6 +235,11 @@ impl Asked {
 }
 
 impl Away {
+    /// Changes [`Policy::request_timeout`](dps_core::Policy::request_timeout) meanwhile.
+    pub(crate) fn set_request_timeout(&mut self, limit: Option<Duration>) {
+        self.ends = self.limits.end(limit);
+    }
+
     /// The session, if the thread is done; else `waker` is woken once it is, or the one before. An
     /// error when the registration ends without it.
     pub(crate) fn back(&mut self, now: Now, waker: Option<&Waker>) -> Poll<Result<Session, Error>> {

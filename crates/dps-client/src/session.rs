@@ -52,6 +52,22 @@ pub struct Session {
     outputs: VecDeque<Output>,
 }
 
+/// The limits of a registration.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    deadline: Option<(Timestamp, Duration)>,
+    request_started: Option<Timestamp>,
+}
+
+impl Limits {
+    /// When it ends at the latest, and by which limit.
+    pub(crate) fn end(&self, request_timeout: Option<Duration>) -> Option<(Timestamp, Duration)> {
+        let of_request =
+            self.request_started.zip(request_timeout).map(|(began, limit)| (began + limit, limit));
+        [self.deadline, of_request].into_iter().flatten().min()
+    }
+}
+
 impl Session {
     /// Starts a registration at `now`.
     pub fn new(
@@ -130,9 +146,16 @@ impl Session {
 
     /// Bytes came from the wire.
     pub fn receive(&mut self, now: Now, wire: &[u8]) {
+        self.receive_with(now, wire, |now| now);
+    }
+
+    /// The same with a key that may take long: `later` tells what time it has become meanwhile,
+    /// which is not the service's silence.
+    pub(crate) fn receive_with(&mut self, now: Now, wire: &[u8], later: impl FnOnce(Now) -> Now) {
         let Some(link) = &mut self.link else { return };
         let mut up = Vec::new();
         let mut result = link.receive(now, wire, &mut up);
+        let now = later(now);
         let pending = link.pending_stage();
         if pending != self.pending {
             self.pending = pending;
@@ -176,9 +199,12 @@ impl Session {
         [self.registration.next_timeout(), engine].into_iter().flatten().min()
     }
 
-    /// When it ends at the latest as things stand, and by which limit.
-    pub(crate) fn ends(&self) -> Option<(Timestamp, Duration)> {
-        self.registration.ends()
+    /// What ends it in time, whoever has it.
+    pub(crate) fn limits(&self) -> Limits {
+        Limits {
+            deadline: self.registration.ends(),
+            request_started: self.registration.request_started(),
+        }
     }
 
     /// Whether a layer of the link is at its handshake.

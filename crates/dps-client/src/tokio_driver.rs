@@ -136,7 +136,8 @@ impl ProvisioningClient {
             let Happened::Arrived { count, overdue } = happened else { continue };
             let wire = buffer.get(..count).unwrap_or_default();
             if session.is_handshaking() && self.module.has_slow_key() {
-                let away = self.module.receive(session, clock.now(), wire.to_vec(), None);
+                let (now, limit) = (clock.now(), self.policy().request_timeout);
+                let away = self.module.receive(session, now, wire.to_vec(), limit, None);
                 session = match back(clock, away).await {
                     Ok(session) => session,
                     Err(error) => {

@@ -313,16 +313,14 @@ impl Registration {
         matches!(self.state, State::Done)
     }
 
-    /// When it ends at the latest as things stand, and by which limit; `None` without limits, and
-    /// once it has ended.
+    /// When [`Policy::deadline`] ends it, and that limit; `None` without one.
     pub fn ends(&self) -> Option<(Timestamp, Duration)> {
-        if self.is_finished() {
-            return None;
-        }
-        let policy = &self.config.policy;
-        let whole = self.deadline().zip(policy.deadline);
-        let phase = self.phase_deadline().zip(policy.request_timeout);
-        [whole, phase].into_iter().flatten().min()
+        self.deadline().zip(self.config.policy.deadline)
+    }
+
+    /// Since when [`Policy::request_timeout`] counts; `None` while it does not.
+    pub fn request_started(&self) -> Option<Timestamp> {
+        self.phase_started
     }
 
     fn deadline(&self) -> Option<Timestamp> {

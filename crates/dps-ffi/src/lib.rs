@@ -46,6 +46,7 @@ mod guard;
 mod hub_auth;
 mod linked;
 mod options;
+mod patience;
 mod payload;
 mod pkcs11;
 mod plugin;

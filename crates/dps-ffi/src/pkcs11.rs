@@ -4,7 +4,7 @@
 #[cfg_attr(not(feature = "pkcs11"), path = "pkcs11/none.rs")]
 mod tokens;
 
-pub(crate) use tokens::{ENGINE, key, set_module, set_pin_callback, x509};
+pub(crate) use tokens::{ENGINE, Place, key, set_module, set_pin_callback, x509};
 
 use core::ffi::{c_char, c_int, c_void};
 

@@ -70,7 +70,8 @@ impl Proof {
             Self::SymmetricKey { registration_name, key } if pkcs11::is_uri(key.expose()) => {
                 let id = RegistrationId::new(registration_name.as_str());
                 let id = id.map_err(|error| error.to_string())?;
-                let mut key = pkcs11::key(id, key.expose()).map_err(|error| error.to_string())?;
+                let key = pkcs11::key(id, key.expose(), &pkcs11::Place::default());
+                let mut key = key.map_err(|error| error.to_string())?;
                 key.sign(data).map_err(|error| error.to_string())
             }
             Self::SymmetricKey { key, .. } => {

@@ -16,6 +16,7 @@ use crate::abi::{DPS_FAILURE, DPS_POLICY, PROV_DEVICE_RESULT};
 use crate::callbacks::Callbacks;
 use crate::failure::{Failure, LastFailure};
 use crate::guard::guard;
+use crate::pkcs11;
 use crate::proof::Proof;
 use crate::result::Codes;
 use crate::x509::Material;
@@ -165,6 +166,8 @@ struct State {
     presented: Option<Result<X509Hsm, Failure>>,
     /// The certificate and key of the options, once they were read.
     found: Option<X509Hsm>,
+    /// The symmetric key in a token, once it was found.
+    token_key: pkcs11::Place,
     settings: Settings,
     /// What the registration under way tells, by the policy that it began with.
     codes: Codes,
@@ -205,6 +208,7 @@ impl Session {
                 x509: Material::none(),
                 presented: None,
                 found: None,
+                token_key: pkcs11::Place::default(),
                 settings: defaults::settings(),
                 codes: Codes::originals(transport),
                 all_statuses: false,

@@ -1,11 +1,10 @@
 //! Trusted platform modules (`c-abi.md` sections 3.4 and 5), of a plug-in or built in.
 
 use crate::failure::Failure;
+use crate::patience;
 use core::fmt;
 use dps_client::dps_core::{Attestation, Hsm, HsmError, Mac, RegistrationId, TpmKeys};
-use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 #[cfg_attr(feature = "tpm", path = "tpm/tss.rs")]
 #[cfg_attr(not(feature = "tpm"), path = "tpm/none.rs")]
@@ -19,9 +18,6 @@ pub(crate) struct Tpm {
     hsm: Arc<Mutex<Box<dyn Hsm>>>,
     works_in_place: bool,
 }
-
-/// How long one waits for another who is at the TPM: it may hang.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Tpm {
     pub(crate) fn new(hsm: impl Hsm + 'static) -> Self {
@@ -39,23 +35,12 @@ impl Tpm {
     }
 
     fn hsm(&self, operation: &'static str) -> Result<MutexGuard<'_, Box<dyn Hsm>>, HsmError> {
-        let began = Instant::now();
-        loop {
-            match self.hsm.try_lock() {
-                Ok(hsm) => return Ok(hsm),
-                Err(TryLockError::Poisoned(hsm)) => return Ok(hsm.into_inner()),
-                // A program's own module is the program's to wait for.
-                Err(TryLockError::WouldBlock)
-                    if self.works_in_place || began.elapsed() < PATIENCE =>
-                {
-                    thread::sleep(Duration::from_millis(5));
-                }
-                Err(TryLockError::WouldBlock) => {
-                    let reason = "it is still at work on something else".into();
-                    return Err(HsmError::Failed { operation, reason });
-                }
-            }
+        if self.works_in_place {
+            // A program's own module is the program's to wait for.
+            return Ok(self.hsm.lock().unwrap_or_else(PoisonError::into_inner));
         }
+        patience::lock(&self.hsm)
+            .ok_or_else(|| HsmError::Failed { operation, reason: patience::REASON.into() })
     }
 }
 

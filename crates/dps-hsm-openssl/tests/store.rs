@@ -4,7 +4,8 @@
 // A helper of a test may stop the test where it stands.
 #![allow(clippy::unwrap_used)]
 
-use dps_core::{Hsm as _, Now};
+use dps_core::conformance::{Expectations, check};
+use dps_core::{Hsm as _, Now, RegistrationId};
 use dps_hsm_openssl::{OpensslError, Providers, x509};
 use dps_hsm_x509::X509Hsm;
 use rcgen::{CertificateParams, KeyPair};
@@ -34,6 +35,21 @@ fn a_key_that_a_provider_finds_signs_under_all_its_schemes() {
             assert!(!identity.key().sign(scheme, b"message").unwrap().is_empty());
         }
         assert!(!format!("{:?}", identity.key()).contains("PRIVATE"));
+    }
+}
+
+#[test]
+fn modules_keep_to_the_contract() {
+    for (kind, _) in KINDS {
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(rcgen::DnType::CommonName, "openssl-device");
+        let pem = std::fs::read_to_string(format!("{KEYS}{kind}.pkcs8.pem")).unwrap();
+        let key = KeyPair::from_pem(&pem).unwrap();
+        let chain = params.self_signed(&key).unwrap().pem();
+        let expected = Expectations::default()
+            .with_registration_id(RegistrationId::new("openssl-device").unwrap())
+            .with_secret(key.serialize_der());
+        check(&mut load(&chain, kind).unwrap(), &expected).unwrap();
     }
 }
 

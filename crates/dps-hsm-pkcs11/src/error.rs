@@ -58,6 +58,14 @@ pub enum Pkcs11Error {
         /// The tokens.
         candidates: String,
     },
+    /// Another thread is using the key, and has not come back from the token for ten seconds.
+    #[error(
+        "the token {token:?} is still at work on something else; if it hangs, take it out and put it back, and restart the program"
+    )]
+    Busy {
+        /// Its label.
+        token: String,
+    },
     /// A token that was there is not any more, or has lost its key.
     #[error(
         "the token {token:?} is gone: {reason}; put it back, or start again with the one that is there"

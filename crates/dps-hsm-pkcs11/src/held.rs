@@ -9,7 +9,9 @@ use cryptoki::context::Pkcs11;
 use cryptoki::error::{Error as CallError, Result as CallResult};
 use cryptoki::mechanism::Mechanism;
 use cryptoki::session::{Session, UserType};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// Picks the key among a token's objects.
 pub(crate) type Choose<K> =
@@ -68,7 +70,8 @@ impl<K> Held<K> {
         operation: &'static str,
         work: impl Fn(&Held<K>, &Open<K>) -> Result<T, UseError>,
     ) -> Result<T, Pkcs11Error> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = patient_lock(&self.state, PATIENCE)
+            .ok_or_else(|| Pkcs11Error::Busy { token: self.token.clone() })?;
         if let Some(error) = &state.refused {
             return Err(error.clone());
         }
@@ -124,6 +127,23 @@ impl<K> Held<K> {
                 Pkcs11Error::TokenGone { token: self.token.clone(), reason: lost }
             }
             (error, _) => error,
+        }
+    }
+}
+
+/// How long one waits for another who is using the same key: the token may hang.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+fn patient_lock<T>(mutex: &Mutex<T>, patience: Duration) -> Option<MutexGuard<'_, T>> {
+    let began = Instant::now();
+    loop {
+        match mutex.try_lock() {
+            Ok(guard) => return Some(guard),
+            Err(TryLockError::Poisoned(guard)) => return Some(guard.into_inner()),
+            Err(TryLockError::WouldBlock) if began.elapsed() < patience => {
+                thread::sleep(Duration::from_millis(2));
+            }
+            Err(TryLockError::WouldBlock) => return None,
         }
     }
 }
@@ -185,5 +205,24 @@ fn open<K>(uri: &Pkcs11Uri, access: &Access, choose: &Choose<K>) -> Result<Open<
 impl<K> fmt::Debug for Held<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.uri.path())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_waits_for_ever_for_who_is_using_the_key() {
+        let mutex = Mutex::new(());
+        let used = mutex.lock().unwrap();
+        thread::scope(|scope| {
+            let waiting = scope.spawn(|| patient_lock(&mutex, Duration::from_millis(50)).is_some());
+            assert!(!waiting.join().unwrap());
+            let waiting = scope.spawn(|| patient_lock(&mutex, Duration::from_secs(60)).is_some());
+            thread::sleep(Duration::from_millis(20));
+            drop(used);
+            assert!(waiting.join().unwrap());
+        });
     }
 }

@@ -50,7 +50,8 @@ impl PinSource {
     }
 
     /// A function, asked at each login with the token's label; nothing means that there is none.
-    /// It may be called on the thread that registers, within the TLS handshake.
+    /// It may be called on any thread: of a registration it is one that `dps-client` starts, and not
+    /// the one that registers.
     pub fn callback(
         ask: impl Fn(&str) -> Option<Zeroizing<Vec<u8>>> + Send + Sync + 'static,
     ) -> Self {

@@ -14,6 +14,9 @@ pub(crate) const ENGINE: Result<(), &str> = Err(REASON);
 /// None can be had.
 pub(crate) type TokenKey = SymmetricKeyHsm;
 
+/// Where one would be kept.
+pub(crate) type Place = Option<TokenKey>;
+
 fn missing() -> Error {
     Error::new(Stage::Config, ErrorKind::InvalidConfig).with_detail(REASON)
 }
@@ -22,7 +25,7 @@ pub(crate) fn x509(_: &[u8], _: &str) -> Result<X509Hsm, Error> {
     Err(missing())
 }
 
-pub(crate) fn key(_: RegistrationId, _: &str) -> Result<TokenKey, Error> {
+pub(crate) fn key(_: RegistrationId, _: &str, _: &Place) -> Result<TokenKey, Error> {
     Err(missing())
 }
 

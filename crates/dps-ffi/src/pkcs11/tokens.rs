@@ -2,17 +2,28 @@
 
 use super::PinGiver;
 use crate::callbacks::ask_for_pin;
-use dps_client::{Error, ErrorKind, RegistrationId, Stage};
+use crate::patience;
+use dps_client::{Attestation, Error, ErrorKind, Hsm, HsmError, Mac, RegistrationId, Stage};
 use dps_hsm_pkcs11::{Access, PinSource, Pkcs11Error, Pkcs11SymmetricKey, Pkcs11Uri};
 use dps_hsm_x509::X509Hsm;
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Whether the option `Engine` may be "pkcs11"; if not, why.
 pub(crate) const ENGINE: Result<(), &str> = Ok(());
 
-/// A symmetric key on a token.
-pub(crate) type TokenKey = Pkcs11SymmetricKey;
+/// A symmetric key on a token. Looked for when it is to sign, which no caller waits for then.
+pub(crate) struct TokenKey {
+    id: RegistrationId,
+    uri: Pkcs11Uri,
+    access: Access,
+    place: Place,
+}
+
+/// A key that was found, for the registrations of one handle: where one of them is still at a token
+/// that hangs, the next does not go there as well.
+#[derive(Clone, Default)]
+pub(crate) struct Place(Arc<Mutex<Option<Pkcs11SymmetricKey>>>);
 
 /// The PIN, when no function gives it.
 const PIN_VARIABLE: &str = "PKCS11_PIN";
@@ -36,9 +47,34 @@ pub(crate) fn x509(certificate: &[u8], key: &str) -> Result<X509Hsm, Error> {
 }
 
 /// The symmetric key that the URI names.
-pub(crate) fn key(id: RegistrationId, uri: &str) -> Result<TokenKey, Error> {
-    let uri = parse(uri)?;
-    Pkcs11SymmetricKey::find(id, &uri, &access()).map_err(|error| unusable(&error))
+pub(crate) fn key(id: RegistrationId, uri: &str, place: &Place) -> Result<TokenKey, Error> {
+    Ok(TokenKey { id, uri: parse(uri)?, access: access(), place: place.clone() })
+}
+
+impl Hsm for TokenKey {
+    fn attestation(&self) -> Attestation {
+        Attestation::SymmetricKey
+    }
+
+    fn registration_id(&mut self) -> Result<Option<RegistrationId>, HsmError> {
+        Ok(Some(self.id.clone()))
+    }
+
+    fn sign(&mut self, data: &[u8]) -> Result<Mac, HsmError> {
+        let failed =
+            |reason| HsmError::Failed { operation: "find the secret key in the token", reason };
+        let mut place =
+            patience::lock(&self.place.0).ok_or_else(|| failed(patience::REASON.into()))?;
+        let mut key = match place.take() {
+            Some(key) => key,
+            None => Pkcs11SymmetricKey::find(self.id.clone(), &self.uri, &self.access)
+                .map_err(|error| failed(error.to_string()))?,
+        };
+        let mac = key.sign(data)?;
+        // One that has failed is looked for anew.
+        *place = Some(key);
+        Ok(mac)
+    }
 }
 
 pub(crate) fn set_module(path: Option<PathBuf>) -> Result<(), &'static str> {

@@ -199,8 +199,10 @@ fn begin(state: &mut State) -> Result<ProvisioningClient, Failure> {
         "registering {id:?} at {:?}, scope {:?}",
         state.target.uri, state.target.id_scope
     ));
+    let presented = state.presented.take();
+    let place = &state.token_key;
     let mut client =
-        prepare::client(&state.target, id, &state.settings, state.codes, state.presented.take())?;
+        prepare::client(&state.target, id, &state.settings, state.codes, presented, place)?;
     // The client was made with all settings.
     state.timeout_changed = false;
     state.trust_changed = false;

@@ -24,6 +24,7 @@ pub(super) fn client(
     settings: &Settings,
     codes: Codes,
     presented: Option<Result<X509Hsm, Failure>>,
+    place: &pkcs11::Place,
 ) -> Result<ProvisioningClient, Failure> {
     let endpoint =
         Endpoint::parse(&target.uri).map_err(|error| Failure::before_sending(&error.into()))?;
@@ -52,9 +53,9 @@ pub(super) fn client(
     }
     match &target.proof {
         Proof::SymmetricKey { key, .. } if pkcs11::is_uri(key.expose()) => {
-            let found =
-                pkcs11::key(id, key.expose()).map_err(|error| Failure::before_sending(&error))?;
-            builder = builder.hsm(found);
+            // Looked for when it signs, and may fail then.
+            let key = pkcs11::key(id, key.expose(), place);
+            builder = builder.hsm(key.map_err(|error| Failure::before_sending(&error))?);
         }
         Proof::SymmetricKey { key, .. } => {
             let key = SymmetricKey::from_base64(key.expose()).map_err(|error| match error {

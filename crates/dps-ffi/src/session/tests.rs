@@ -1,7 +1,12 @@
 use super::*;
 use crate::options::Setting;
 use crate::secret::SecretText;
-use dps_client::TlsVersion;
+use crate::threaded::Threaded;
+use crate::tpm::Tpm;
+use dps_client::{Attestation, Hsm, HsmError, RegistrationId, TlsVersion, TpmKeys};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Instant;
 use zeroize::Zeroizing;
 
 const KEY: &str = "Jsm0lyGpjaVYVP2g3FnmnmG9dI/9qU24wNoykUmermc=";
@@ -193,4 +198,71 @@ fn nothing_happens_after_destroy() {
     assert_eq!(session.lock().phase, Phase::Armed);
     assert_eq!(session.register(Callbacks::ignored()), INVALID_ARG);
     session.destroy();
+}
+
+/// A TPM that is at work until it may end.
+struct Hanging {
+    begun: mpsc::Sender<()>,
+    may_end: mpsc::Receiver<()>,
+}
+
+impl Hsm for Hanging {
+    fn attestation(&self) -> Attestation {
+        Attestation::Tpm
+    }
+
+    fn registration_id(&mut self) -> Result<Option<RegistrationId>, HsmError> {
+        Ok(RegistrationId::new("device").ok())
+    }
+
+    fn tpm_keys(&mut self) -> Result<TpmKeys, HsmError> {
+        self.begun.send(()).unwrap();
+        let _ = self.may_end.recv();
+        Err(HsmError::NotSupported { operation: "do anything" })
+    }
+}
+
+#[test]
+fn nobody_waits_for_a_tpm_that_hangs() {
+    let at_once = |what: &str, call: &dyn Fn()| {
+        let began = Instant::now();
+        call();
+        assert!(began.elapsed() < Duration::from_secs(1), "{what}: {:?}", began.elapsed());
+    };
+    let ((begun, has_begun), (let_end, may_end)) = (mpsc::channel(), mpsc::channel());
+    let tpm = Tpm::new(Hanging { begun, may_end });
+    let new = || {
+        let proof = Proof::Tpm(tpm.clone());
+        Session::new("localhost:1".into(), "0ne00000000".into(), Transport::Http, proof)
+    };
+    let low_level = new();
+    assert_eq!(low_level.register(Callbacks::ignored()), OK);
+    at_once("the first pass", &|| low_level.pass());
+    has_begun.recv().unwrap();
+    at_once("another pass", &|| low_level.pass());
+    assert_eq!(low_level.lock().phase, Phase::Running);
+    at_once("Destroy", &|| low_level.destroy());
+
+    // The TPM is at work still; who wants it waits a while, on no thread of the program.
+    let threaded = Threaded::new(new());
+    threaded.session.lock().registration_id = Some("device".into());
+    assert_eq!(threaded.register(Callbacks::ignored()), OK);
+    while threaded.session.lock().phase != Phase::Running {
+        thread::yield_now();
+    }
+    thread::sleep(Duration::from_millis(100));
+    at_once("Destroy of a threaded one", &|| threaded.destroy());
+
+    let last = new();
+    last.lock().registration_id = Some("device".into());
+    assert_eq!(last.register(Callbacks::ignored()), OK);
+    let began = Instant::now();
+    while last.lock().phase != Phase::Ready {
+        at_once("a pass of the next one", &|| last.pass());
+        thread::sleep(Duration::from_millis(5));
+        assert!(began.elapsed() < Duration::from_secs(30));
+    }
+    let text = last.lock().failure.to_string();
+    assert!(text.contains("still at work on something else"), "{text}");
+    drop(let_end);
 }
