@@ -138,6 +138,22 @@ fn an_identity_that_somebody_removed_is_made_again() {
     assert_eq!(line.tags("one.test"), Some(json!({"line": "a"})));
 }
 
+#[test]
+fn a_device_whose_registration_was_forgotten_has_one_twin_and_not_two() {
+    let mut line = Line::new();
+    line.put(json!({"iotHubs": ["one.test"], "initialTwin": tagged("a")}));
+    line.register();
+    line.put(json!({"iotHubs": ["one.test"], "initialTwin": tagged("b")}));
+    let policy = line.service.connection_string("x.test");
+    let forgotten = call_as(&line.service, &policy, "DELETE", "/registrations/sn-1", None, "");
+    assert_eq!(forgotten.status, 204, "{forgotten:?}");
+    assert_in(&line.register(), "one.test", "initialAssignment");
+    let hub = Hub::new(line.service.iot_hubs(), "one.test").unwrap();
+    assert_eq!(hub.twin("sn-1").unwrap().tags["line"], "a");
+    // What a state file keeps, and the next service begins with.
+    assert_eq!(line.tags("one.test"), Some(json!({"line": "a"})));
+}
+
 fn custom() -> Value {
     json!({
         "allocationPolicy": "custom",
