@@ -16,12 +16,18 @@ use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
+/// What the client's AMQP says of itself when it goes on after SASL.
+const GOES_ON: &str = "-> attach#";
+
 /// What the client prints: how it ended, and the outcome.
 fn outcome(tpm: &NodeTpm, ca: &str, arguments: &[&str]) -> (Option<i32>, Value) {
     let finished = tpm.run(ca, arguments);
     let last = finished.stdout.lines().last().unwrap_or_default();
     let value = serde_json::from_str(last)
         .unwrap_or_else(|error| panic!("{error}: {}\n{}", finished.stdout, finished.stderr));
+    if let (Some(0), ["register", "amqp" | "amqp-ws", ..]) = (finished.code, arguments) {
+        assert!(finished.stderr.contains(GOES_ON), "{finished:?}");
+    }
     (finished.code, value)
 }
 
@@ -146,12 +152,11 @@ fn another_tpm_is_refused() {
                         assert_eq!(finished.code, Some(3), "{finished:?}");
                         assert!(finished.stdout.contains(by_http), "{finished:?}");
                     } else {
-                        // It gets the refusal, but tells its caller of one only when it has
-                        // answered a challenge.
+                        // It gets the refusal, but does not tell its caller.
                         assert_eq!(finished.code, Some(4), "{finished:?}");
                         let told = "<- sasl_outcome#44 {\"code\":1}";
                         assert!(finished.stderr.contains(told), "{finished:?}");
-                        assert!(!finished.stderr.contains("iotdps-register"), "{finished:?}");
+                        assert!(!finished.stderr.contains(GOES_ON), "{finished:?}");
                     }
                 });
             }

@@ -1,11 +1,16 @@
 //! Other programs, run with a time limit so that a hang is a failure and not a wait, or until they
 //! are no longer needed.
 
+use std::env;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
+
+/// How long a program that serves may take to say that it is ready.
+const READY: Duration = Duration::from_secs(20);
 
 /// What a program printed and how it ended.
 #[derive(Debug)]
@@ -32,13 +37,13 @@ pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests have a parent").to_owned()
 }
 
-/// Runs a program to its end.
+/// Runs a program to its end, as from a shell: without what cargo has set for the test alone.
 ///
 /// # Panics
 ///
 /// When it cannot be started, or runs longer than `limit`.
 pub fn run(command: &mut Command, limit: Duration) -> Finished {
-    let mut child = command
+    let mut child = as_from_a_shell(command)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -82,6 +87,23 @@ pub fn run(command: &mut Command, limit: Duration) -> Finished {
     }
 }
 
+/// Takes from a command what cargo has set for this test: ring's build script looks at it, and all that
+/// depends on ring would be compiled again by a cargo that the command starts.
+fn as_from_a_shell(command: &mut Command) -> &mut Command {
+    for (name, _) in env::vars_os() {
+        let text = name.to_string_lossy();
+        let of_this_package = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_"]
+            .iter()
+            .any(|part| text.starts_with(part))
+            || ["CARGO", "CARGO_TARGET_TMPDIR"].contains(&text.as_ref());
+        let was_asked_for = command.get_envs().any(|(asked, _)| asked == name);
+        if of_this_package && !was_asked_for {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
 /// A program that serves until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Daemon(Child);
@@ -89,10 +111,17 @@ pub(crate) struct Daemon(Child);
 impl Daemon {
     /// Starts one that prints a line when it is ready, and gives that line.
     pub(crate) fn start(command: &mut Command) -> (Self, String) {
-        let mut daemon = Self::start_silent(command.stdout(Stdio::piped()).stderr(Stdio::null()));
+        let mut daemon = Self::start_silent(command.stdout(Stdio::piped()));
         let mut said = BufReader::new(daemon.0.stdout.take().expect("stdout is piped"));
-        let mut line = String::new();
-        said.read_line(&mut line).expect("a line of text");
+        let (sender, first) = mpsc::channel();
+        thread::spawn(move || {
+            let mut line = String::new();
+            let _ = sender.send(said.read_line(&mut line).map(|_| line));
+        });
+        let line = match first.recv_timeout(READY) {
+            Ok(line) => line.expect("a line of text"),
+            Err(_) => panic!("{command:?} did not say within {READY:?} that it is ready"),
+        };
         (daemon, line.trim_end().to_owned())
     }
 

@@ -22,20 +22,6 @@ fn target() -> PathBuf {
     test.ancestors().nth(3).unwrap().to_owned()
 }
 
-/// Takes from a command what cargo has set for this test alone: ring's build script looks at it, and all
-/// that depends on ring would be compiled again.
-fn as_from_a_shell(command: &mut Command) -> &mut Command {
-    for (name, _) in env::vars() {
-        let of_this_package = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_"]
-            .iter()
-            .any(|prefix| name.starts_with(prefix));
-        if of_this_package || ["CARGO", "CARGO_TARGET_TMPDIR"].contains(&name.as_str()) {
-            command.env_remove(name);
-        }
-    }
-    command
-}
-
 /// The command, built as it is for its own tests: nothing is compiled twice when all tests run.
 fn command() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
@@ -54,7 +40,7 @@ fn command() -> &'static Path {
             .arg("--target-dir")
             .arg(target())
             .current_dir(root());
-        run(as_from_a_shell(&mut build), BUILD).success();
+        run(&mut build, BUILD).success();
         target().join("debug/dps")
     })
 }
@@ -68,8 +54,7 @@ fn follow(name: &str) {
         .arg(root().join("tests/tutorials").join(name))
         .env("DPS", command())
         .env("CARGO_TARGET_DIR", target());
-    let script = as_from_a_shell(&mut script);
-    let told = run(script, TUTORIAL + Duration::from_secs(60)).success();
+    let told = run(&mut script, TUTORIAL + Duration::from_secs(60)).success();
     // And it has come to its end, after more than a few steps.
     let end = told.stdout.lines().last().unwrap_or_default();
     let steps = end.strip_prefix(&format!("{name}: all ")).and_then(|rest| rest.split_once(' '));

@@ -49,6 +49,19 @@ pub(crate) fn printable(text: &str) -> String {
     shown
 }
 
+/// JSON that says the same without the control characters that JSON need not escape, and which a
+/// terminal would obey. Line breaks stay.
+pub(crate) fn plain_json(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '\u{7f}'..='\u{9f}' => shown.push_str(&format!("\\u{:04x}", u32::from(character))),
+            other => shown.push(other),
+        }
+    }
+    shown
+}
+
 /// Standard error for log lines: a reader that is gone is no reason to stop.
 pub(crate) struct Log;
 
@@ -71,6 +84,9 @@ mod tests {
     #[test]
     fn what_the_hub_sends_cannot_command_the_terminal() {
         assert_eq!(printable("{\"a\": \"\u{9b}2J\u{e4}\"}"), "{\"a\": \"\\u{9b}2J\u{e4}\"}");
+        let json = plain_json("[\n\"\u{9b}2J\u{7f}\u{e4}\"]");
+        assert_eq!(json, "[\n\"\\u009b2J\\u007f\u{e4}\"]");
+        assert_eq!(serde_json::from_str::<[String; 1]>(&json).unwrap()[0], "\u{9b}2J\u{7f}\u{e4}");
         assert_eq!(printable("{\n\u{1b}}"), "{\\u{a}\\u{1b}}");
     }
 }

@@ -265,7 +265,7 @@ impl Emulator {
     }
 
     /// One of the hubs, with its devices; `None` when there is none of this name. One that was unlinked
-    /// is there as long as the service runs, or it has devices.
+    /// is there if it had devices then.
     pub fn hub(&self, name: &str) -> Option<Hub> {
         Hub::new(self.service.iot_hubs(), name)
     }

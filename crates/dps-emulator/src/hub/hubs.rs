@@ -48,6 +48,15 @@ impl Hubs {
         self.hub(&mut self.state(), name);
     }
 
+    /// Forgets a hub unless it has devices: its name need not be in the certificate any more.
+    pub(crate) fn forget_empty(&self, name: &str) {
+        let mut state = self.state();
+        let key = name.to_ascii_lowercase();
+        if state.hubs.get(&key).is_some_and(|hub| hub.devices.is_empty()) {
+            state.hubs.remove(&key);
+        }
+    }
+
     /// How many hubs were added so far.
     pub(crate) fn added(&self) -> u64 {
         self.added.load(Ordering::Acquire)

@@ -143,10 +143,21 @@ fn merge(
                     merge(members, inner, depth + 1)?;
                 }
             }
+            // Lists count, too: a state file that is nested deeper than JSON readers go is lost.
+            value if depth + nesting(&value) > MAX_DEPTH => return Err(PatchError::TooDeep),
             value => drop(into.insert(name, value)),
         }
     }
     Ok(())
+}
+
+/// How many lists and objects are around the innermost value.
+fn nesting(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => 1 + items.iter().map(nesting).max().unwrap_or_default(),
+        Value::Object(members) => 1 + members.values().map(nesting).max().unwrap_or_default(),
+        _ => 0,
+    }
 }
 
 #[cfg(test)]
@@ -183,8 +194,10 @@ mod tests {
         let mut twin = Twin::default();
         let large = format!("{{\"a\":\"{}\"}}", "x".repeat(33_000));
         let deep = format!("{}1{}", "{\"a\":".repeat(11), "}".repeat(11));
+        let lists = format!("{{\"a\":{}{}}}", "[".repeat(10), "]".repeat(10));
         for (patch, error) in [
             ("", PatchError::NoObject),
+            (lists.as_str(), PatchError::TooDeep),
             ("[]", PatchError::NoObject),
             ("{", PatchError::NoObject),
             (large.as_str(), PatchError::TooLarge),

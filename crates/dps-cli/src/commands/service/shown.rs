@@ -82,7 +82,7 @@ fn value(document: &impl Serialize) -> Result<Value, Failure> {
 fn pretty(value: &Value) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(value)
         .map_err(|error| Failure::new(exit::OTHER, "the answer cannot be shown").why(error))?;
-    output::line(text);
+    output::line(output::plain_json(&text));
     Ok(())
 }
 

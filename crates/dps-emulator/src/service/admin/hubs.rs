@@ -180,7 +180,12 @@ fn is_region(text: &str) -> bool {
 fn unlink(service: &Service, name: &str, now: Duration) -> Result<ApiAnswer, AdminError> {
     let ticket = {
         let mut state = service.state();
-        state.hubs.unlink(name).map(|change| service.store.append([change]))
+        let change = state.hubs.unlink(name);
+        if change.is_some() {
+            // Under the lock under which devices are assigned: none is on its way there.
+            service.iot_hubs().forget_empty(name);
+        }
+        change.map(|change| service.store.append([change]))
     };
     let ticket = ticket.ok_or_else(|| unknown(service, name))?;
     tracing::info!(hub = name, "hub unlinked");

@@ -189,5 +189,47 @@ pub(in crate::service) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, A
     if !body.trim_ascii_start().starts_with(b"{") {
         return Err(ApiError::BadBody("it is not a JSON object".to_owned()));
     }
+    if nesting(body) > DEEPEST {
+        return Err(ApiError::BadBody(format!("it is nested more than {DEEPEST} deep")));
+    }
     serde_json::from_slice(body).map_err(|error| ApiError::BadBody(error.to_string()))
+}
+
+/// The deepest nesting of a body: a state file keeps it some levels deeper, and must be readable at
+/// the next start, where the reader goes no deeper than 127.
+const DEEPEST: usize = 100;
+
+/// How many lists and objects are open at most at once, in what may be JSON.
+fn nesting(text: &[u8]) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    let (mut in_string, mut is_escaped) = (false, false);
+    for byte in text {
+        match (in_string, byte) {
+            (true, _) if is_escaped => is_escaped = false,
+            (true, b'\\') => is_escaped = true,
+            (_, b'"') => in_string = !in_string,
+            (false, b'[' | b'{') => depth += 1,
+            (false, b']' | b'}') => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        deepest = deepest.max(depth);
+    }
+    deepest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::Value;
+
+    #[test]
+    fn what_is_nested_too_deep_for_a_state_file_is_refused_and_brackets_in_texts_do_not_count() {
+        let lists = |count: usize| {
+            format!("{{\"a\":{}{}}}", "[".repeat(count), "]".repeat(count)).into_bytes()
+        };
+        assert!(parse::<Value>(&lists(99)).is_ok());
+        assert!(parse::<Value>(&lists(100)).is_err());
+        let text = format!("{{\"a\":\"\\\"{}\"}}", "[".repeat(500));
+        assert!(parse::<Value>(text.as_bytes()).is_ok());
+    }
 }

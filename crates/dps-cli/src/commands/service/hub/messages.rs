@@ -17,7 +17,12 @@ pub(super) fn run(options: &Messages) -> Result<(), Failure> {
     let HubDevice { hub, device_id } = &options.device;
     let (client, name) = find(hub)?;
     let local = client.local();
-    let until = options.timeout.map(|seconds| Instant::now() + Duration::from_secs(seconds));
+    // A time that no clock reaches is none.
+    let until = options
+        .timeout
+        .and_then(|seconds| Instant::now().checked_add(Duration::from_secs(seconds)));
+    // The last message to show, once it is known: a device may send without a pause.
+    let mut last = None;
     let mut left = options.count.unwrap_or(u64::MAX);
     let mut after = options.after;
     // One JSON array when all is there at once.
@@ -46,7 +51,7 @@ pub(super) fn run(options: &Messages) -> Result<(), Failure> {
         let is_end = found.messages.is_empty();
         for message in found.messages {
             after = message.sequence;
-            if left > 0 {
+            if left > 0 && last.is_none_or(|last| after <= last) {
                 left -= 1;
                 match (hub.login.json, options.follow) {
                     (true, false) => all.push(message),
@@ -55,8 +60,10 @@ pub(super) fn run(options: &Messages) -> Result<(), Failure> {
                 }
             }
         }
-        let is_over = until.is_some_and(|until| Instant::now() >= until);
-        if left == 0 || (is_end && !options.follow) || (is_end && is_over) {
+        if !options.follow || until.is_some_and(|until| Instant::now() >= until) {
+            last.get_or_insert(found.telemetry_count);
+        }
+        if left == 0 || last.is_some_and(|last| is_end || after >= last) {
             break;
         }
         if is_end && wait < Duration::from_secs(1) {
@@ -83,7 +90,7 @@ pub(super) fn run(options: &Messages) -> Result<(), Failure> {
 fn json_line(message: &TelemetryMessage) -> Result<(), Failure> {
     let text = serde_json::to_string(message)
         .map_err(|error| Failure::new(exit::OTHER, "the message cannot be shown").why(error))?;
-    output::line(text);
+    output::line(output::plain_json(&text));
     Ok(())
 }
 

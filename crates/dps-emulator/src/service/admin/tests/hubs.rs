@@ -57,6 +57,18 @@ fn kinds(service: &Service) -> Vec<String> {
 }
 
 #[test]
+fn hubs_that_come_and_go_leave_no_names_for_the_certificate() {
+    let service = service(ONE);
+    let before = service.iot_hubs().names();
+    for number in 0..200 {
+        let path = format!("/admin/hubs/hub-{number}.test");
+        assert_eq!(ask(&service, &format!("PUT {path}"), "").0, 200);
+        assert_eq!(ask(&service, &format!("DELETE {path}"), "").0, 204);
+    }
+    assert_eq!(service.iot_hubs().names(), before);
+}
+
+#[test]
 fn a_hub_is_linked_changed_and_unlinked() {
     let service = service(ONE);
     let first = json!({"hostName": "one.test", "linked": true, "allocationWeight": 1,
