@@ -288,6 +288,41 @@ fn a_webhook_that_is_silent_or_not_there_fails_the_registration_in_time() {
 }
 
 #[test]
+fn a_service_that_has_ended_keeps_its_state_file_for_no_webhook() {
+    let folder = dps_tests::Folder::new("webhook-at-the-end");
+    let file = folder.path().join("state.db");
+    let fleet = Fleet::start_with(|config| {
+        two_hubs(config);
+        config.state_file = Some(file.clone());
+        config.webhook_timeout = Duration::from_secs(60);
+    });
+    let client = operator(&fleet);
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut group = EnrollmentGroup::new("asking", AttestationMechanism::symmetric_key());
+    group.allocation_policy = Some("custom".into());
+    group.custom_allocation_definition = Some(CustomAllocationDefinition {
+        webhook_url: format!("http://{}/", silent.local_addr().unwrap()),
+        api_version: "2019-03-31".into(),
+    });
+    client.enrollment_groups().create(&group).unwrap();
+    let mechanism = client.enrollment_groups().attestation_mechanism("asking").unwrap();
+    let key = mechanism.symmetric_key.unwrap().primary_key.unwrap();
+    let hsm = SymmetricKeyHsm::derived(RegistrationId::new("sn-1").unwrap(), &key);
+    let mut device = fleet.client(Transport::Mqtt, hsm).build().unwrap();
+    // How it ends does not matter here.
+    std::thread::spawn(move || device.register());
+    let (call, _) = silent.accept().unwrap();
+
+    fleet.emulator.stop();
+    let mut config = EmulatorConfig::default();
+    config.mqtt_port = 0;
+    config.state_file = Some(file);
+    dps_emulator::Emulator::start(config).unwrap();
+    // Only now the webhook is let go.
+    drop(call);
+}
+
+#[test]
 fn by_every_transport_a_device_gets_the_hub_that_is_near_its_address() {
     let yaml = "
 hubs: [{hostName: far.localhost, region: mars}, {hostName: near.localhost, region: here}]

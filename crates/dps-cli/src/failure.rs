@@ -1,6 +1,7 @@
 //! What failed, why, and what to do: the text on standard error.
 
 use crate::exit;
+use crate::output::printable;
 use dps_client::{Error, IdError, KeyError};
 use std::fmt;
 use std::path::Path;
@@ -149,6 +150,8 @@ impl fmt::Display for Failure {
         ];
         for (name, text) in lines {
             if let Some(text) = text {
+                // Some of it is what the other side says.
+                let text = text.split('\n').map(printable).collect::<Vec<_>>().join("\n");
                 writeln!(f, "  {:<9}{text}", format!("{name}:"))?;
             }
         }

@@ -66,13 +66,28 @@ fn a_fault_is_added_strikes_its_device_and_is_removed() {
     expected["struck"] = 1.into();
     assert_eq!(stage.json(&["list"]), json!([expected]));
     let text = stage.fault(&["list"]).success().stdout;
-    assert_eq!(text, "busy  throttle  1  1  register  https  one  -  -\n");
+    let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split("  ").collect()).collect();
+    let cells = |line: &[&str]| -> Vec<String> {
+        let cells = line.iter().map(|cell| cell.trim().to_owned());
+        cells.filter(|cell| !cell.is_empty()).collect()
+    };
+    let heads = ["name", "kind", "with", "whom", "transport", "operation", "struck", "of"];
+    assert_eq!(cells(&lines[0]), heads, "{text}");
+    let busy = ["busy", "throttle", "retry after 2 s", "device one", "https", "register", "1", "1"];
+    assert_eq!(cells(&lines[1]), busy, "{text}");
+
+    let nameless = stage.fault(&["remove", "--name", ""]);
+    assert_eq!(nameless.code, Some(2), "{nameless:?}");
+    assert!(nameless.stderr.contains("the name is empty"), "{}", nameless.stderr);
+    assert_eq!(stage.json(&["list"]), json!([expected]), "and no fault is gone");
 
     let text = stage.fault(&["remove", "--name", "BUSY"]).success().stdout;
     assert_eq!(text, "The fault BUSY is deleted.\n");
     let gone = stage.fault(&["remove", "--name", "busy"]);
     assert_eq!(gone.code, Some(7), "{gone:?}");
-    assert!(gone.stderr.contains("Fault not found."), "{}", gone.stderr);
+    for words in ["Fault not found.", "dps fault list"] {
+        assert!(gone.stderr.contains(words), "{}", gone.stderr);
+    }
     assert_eq!(stage.json(&["list"]), json!([]));
 }
 

@@ -125,8 +125,12 @@ impl State {
         let is_its = |one: &Waiting| one.identity.registration_id.as_str().eq_ignore_ascii_case(id);
         let (call_id, waiting) = self.waiting.iter().find(|(_, waiting)| is_its(waiting))?;
         let (call_id, operation_id) = (call_id.clone(), waiting.operation_id.clone());
-        let is_kept = self.operations.get(&operation_id, now).is_some();
-        is_kept.then_some(Pending { call_id, operation_id })
+        if self.operations.get(&operation_id, now).is_none() {
+            // It had to make room: its answer must not come behind that of the one to follow.
+            self.forget_call(&call_id);
+            return None;
+        }
+        Some(Pending { call_id, operation_id })
     }
 
     /// Nobody waits for this call any more; if it was not made yet, it is not made.
@@ -312,7 +316,15 @@ impl Service {
             self.events.add(event(Kind::RegistrationChallenged), now);
             return Ok(challenge);
         }
-        let found = self.authenticate(identity, credentials, now, Expiry::Checked)?;
+        // The model is held until all is decided: whoever has changed or deleted an enrollment is not
+        // to find a registration afterwards that the enrollment of before has let in.
+        let (found, _model) = loop {
+            let found = self.authenticate(identity, credentials, now, Expiry::Checked)?;
+            let model = self.model();
+            if found.still_stands(&model, &identity.registration_id) {
+                break (found, model);
+            }
+        };
         let registration = identity::read_body(identity, body)?;
         if self.store.has_failed() {
             return Err(Refusal::Storage);

@@ -14,6 +14,7 @@ mod file;
 pub use file::StoreError;
 pub(crate) use file::{File, Saved};
 
+use core::fmt;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -34,13 +35,19 @@ pub(crate) enum Table {
     Settings,
 }
 
-/// One thing that is different now.
-#[derive(Debug)]
+/// One thing that is different now. `Debug` leaves out the row.
 pub(crate) struct Change {
     pub(crate) table: Table,
     pub(crate) key: String,
     /// JSON, which may hold keys; none when the thing is gone.
     pub(crate) row: Option<Zeroizing<String>>,
+}
+
+impl fmt::Debug for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { table, key, .. } = self;
+        f.debug_struct("Change").field("table", table).field("key", key).finish_non_exhaustive()
+    }
 }
 
 impl Change {

@@ -127,10 +127,14 @@ pub(crate) async fn serve(service: Arc<Service>, caller: Caller, mut stop: watch
                 _ = stop.changed() => return,
                 place = places.clone().acquire_owned() => place,
             };
-            let (service, caller) = (service.clone(), caller.clone());
+            // A call cannot be broken off, and must not keep a service that has ended: the next one
+            // would find the state file in use.
+            let (service, caller) = (Arc::downgrade(&service), caller.clone());
             tokio::task::spawn_blocking(move || {
                 let answer = caller.call(&call);
-                service.answer_webhook_call(&call.call_id, &answer, now());
+                if let Some(service) = service.upgrade() {
+                    service.answer_webhook_call(&call.call_id, &answer, now());
+                }
                 drop(place);
             });
         }

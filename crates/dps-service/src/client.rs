@@ -201,6 +201,9 @@ impl ServiceClient {
         headers: &[(&str, &str)],
         body: Option<&impl Serialize>,
     ) -> Result<Answer, Error> {
+        if names_nothing(target) {
+            return Err(Error::EmptyName);
+        }
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let token = self.connection.token(now.saturating_add(TOKEN_SECONDS));
         let host = self.connection.host_name();
@@ -252,6 +255,41 @@ impl ServiceClient {
                 Error::Tls { host, problem }
             }
             _ => Error::Unreachable { host, problem },
+        }
+    }
+}
+
+/// Whether a part of a path is empty. It stands where a name should, and without it the path is that
+/// of all there are.
+fn names_nothing(target: &str) -> bool {
+    let path = target.split('?').next().unwrap_or_default();
+    path.split('/').skip(1).any(str::is_empty)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_about_no_name_is_not_sent() {
+        let text = "HostName=127.0.0.1:1;SharedAccessKeyName=p;\
+            SharedAccessKey=AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+        let client = ServiceClient::builder(text.parse().unwrap()).build().unwrap();
+        let local = client.local();
+        for error in [
+            local.faults().remove("").unwrap_err(),
+            local.unlink_hub("").unwrap_err(),
+            local.device("a.test", "").unwrap_err(),
+            client.enrollments().delete("", None).unwrap_err(),
+            client.enrollment_groups().attestation_mechanism("").unwrap_err(),
+            client.registrations().delete("", None).unwrap_err(),
+        ] {
+            assert!(matches!(error, Error::EmptyName), "{error}");
+        }
+        // These go out, to nobody.
+        for error in [local.faults().clear().unwrap_err(), local.faults().remove("a").unwrap_err()]
+        {
+            assert!(matches!(error, Error::Unreachable { .. }), "{error}");
         }
     }
 }

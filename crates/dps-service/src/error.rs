@@ -44,6 +44,9 @@ pub enum Error {
         /// The most that it takes.
         most_bytes: u64,
     },
+    /// A name is empty, which would be a request about something else: nothing was sent.
+    #[error("the name is empty")]
+    EmptyName,
     /// The proxy cannot be used.
     #[error("the proxy is not a URL of the form http://host:port")]
     BadProxy,
@@ -115,6 +118,9 @@ impl Error {
                     "check the policy's name, key and rights in the connection string, and this machine's clock"
                 }
                 404 => "check the name, and whether it is an enrollment, a group or a registration",
+                405 => {
+                    "check that HostName is that of a provisioning service, and that it knows such requests"
+                }
                 409 => "it exists already: update it instead of creating it",
                 412 => "somebody else has changed it: read it again, and update what you read",
                 429 | 500.. => "try again later",
@@ -129,6 +135,9 @@ impl Error {
             Self::TimedOut { .. } => "check the way to the service, and try again",
             Self::Malformed { .. } => "check that HostName is that of a provisioning service",
             Self::TooLarge { .. } => "ask for less at a time, or allow larger answers",
+            Self::EmptyName => {
+                "give a name; where a script puts it in, look whether its variable is set"
+            }
             Self::BadProxy => "give http://host:port or https://user:password@host:port",
             Self::TrustAnchors { .. } => "give a file with certificates in PEM",
         }

@@ -137,7 +137,8 @@ pub(crate) struct Change {
     #[command(flatten)]
     pub(crate) keys: Keys,
 
-    /// Make up a new key here, in place of the one that there is
+    /// Make up a new key here, in place of the one that there is; show --show-keys prints it. Devices
+    /// with the old one are refused from then on
     #[arg(long, visible_alias = "regenerate-key", value_enum, value_name = "WHICH")]
     pub(crate) renew_key: Option<WhichKey>,
 

@@ -266,9 +266,8 @@ impl AmqpConnection {
         }
     }
 
-    /// Has a fault strike what is written since `before` was.
-    fn disturb(&mut self, before: BytesMut, how: Option<Disturbance>, now: Duration) {
-        self.outlet.take(before);
+    /// Has a fault strike what is written since the outlet has taken something.
+    fn disturb(&mut self, how: Option<Disturbance>, now: Duration) {
         let answer = self.output.split();
         match how {
             Some(how) => self.outlet.disturb(answer, how, now),
@@ -400,9 +399,9 @@ impl AmqpConnection {
         };
         self.device = Some(identity);
         self.credentials = credentials;
-        let before = self.output.split();
+        self.outlet.take(self.output.split());
         self.sasl_outcome(Outcome::Ok);
-        self.disturb(before, how, now);
+        self.disturb(how, now);
     }
 
     fn sasl_outcome(&mut self, outcome: Outcome) {
@@ -567,7 +566,7 @@ impl AmqpConnection {
                  refuse it"
             );
         }
-        let before = self.output.split();
+        self.outlet.take(self.output.split());
         let mut out = Out { bytes: &mut self.output, frame_size: self.frame_size };
         let Some(session) = self.sessions.get_mut(index) else { return Ok(()) };
         let how = match (refusal, greeting) {
@@ -591,7 +590,7 @@ impl AmqpConnection {
                 None
             }
         };
-        self.disturb(before, how, now);
+        self.disturb(how, now);
         Ok(())
     }
 
@@ -633,7 +632,7 @@ impl AmqpConnection {
             }
             Operation::Invalid(problem) => self.service.invalid_request(device, problem, now),
         };
-        let before = self.output.split();
+        self.outlet.take(self.output.split());
         let mut out = Out { bytes: &mut self.output, frame_size: self.frame_size };
         let Some(session) = self.sessions.get_mut(index) else { return Ok(()) };
         if reply.status >= 300 {
@@ -646,7 +645,7 @@ impl AmqpConnection {
                     "response lost: the client has no link to receive it");
             }
         }
-        self.disturb(before, reply.disturbance, now);
+        self.disturb(reply.disturbance, now);
         Ok(())
     }
 }

@@ -207,9 +207,8 @@ impl MqttConnection {
         }
     }
 
-    /// Has a fault strike what is written since `before` was.
-    fn disturb(&mut self, before: BytesMut, how: Option<Disturbance>, now: Duration) {
-        self.outlet.take(before);
+    /// Has a fault strike what is written since the outlet has taken something.
+    fn disturb(&mut self, how: Option<Disturbance>, now: Duration) {
         let answer = self.output.split();
         match how {
             Some(how) => self.outlet.disturb(answer, how, now),
@@ -317,9 +316,9 @@ impl MqttConnection {
         self.patience = Some(patience(connect.keep_alive));
         self.phase =
             Phase::Connected(Session { identity, credentials, responses: None, last_packet_id: 0 });
-        let before = self.output.split();
+        self.outlet.take(self.output.split());
         self.send(&Packet::ConnAck(ConnAck::new(ConnectReturnCode::Success, false)))?;
-        self.disturb(before, how, now);
+        self.disturb(how, now);
         Ok(())
     }
 
@@ -394,12 +393,13 @@ impl MqttConnection {
                 self.service.invalid_request(identity, "The topic has no operationId.", now)
             }
         };
-        let (before, how) = (self.output.split(), reply.disturbance);
+        self.outlet.take(self.output.split());
+        let how = reply.disturbance;
         if publish.qos == QoS::AtLeastOnce {
             self.send(&Packet::PubAck(PubAck::new(publish.pkid)))?;
         }
         self.respond(request_id, reply)?;
-        self.disturb(before, how, now);
+        self.disturb(how, now);
         Ok(())
     }
 

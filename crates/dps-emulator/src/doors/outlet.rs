@@ -51,6 +51,8 @@ impl Outlet {
     /// Takes an answer that a fault has struck.
     pub(super) fn disturb(&mut self, mut answer: BytesMut, how: Disturbance, now: Duration) {
         match how {
+            // A client that asks without listening would else make any number of nothings wait.
+            Disturbance::Delay(_) if answer.is_empty() => {}
             Disturbance::Delay(delay) if self.end == End::None => {
                 let earlier = self.held.back().map_or(now, |(due, _)| *due);
                 self.held.push_back((now.saturating_add(delay).max(earlier), answer));
@@ -171,6 +173,13 @@ mod tests {
         let end = NOW + SILENCE_PATIENCE;
         assert_eq!(outlet.next_timeout(), Some(end));
         assert!(!outlet.is_given_up(NOW) && outlet.is_given_up(end) && !outlet.is_cut());
+    }
+
+    #[test]
+    fn an_answer_of_no_bytes_does_not_wait() {
+        let mut outlet = Outlet::default();
+        outlet.disturb(bytes(""), Disturbance::Delay(Duration::from_secs(2)), NOW);
+        assert!(!outlet.is_holding());
     }
 
     #[test]

@@ -73,6 +73,10 @@ impl Service {
                 self.refuse_admin(&ApiError::Storage.into(), now)
             }
             Ok(answer) => answer,
+            // What it tells of the state must be kept, too.
+            Err(error) if error.is_of_state() => {
+                self.refuse_admin(&error, now).after(self.store.latest())
+            }
             Err(error) => self.refuse_admin(&error, now),
         };
         // Tokens and keys stand in some.

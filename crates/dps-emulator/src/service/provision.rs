@@ -150,21 +150,20 @@ impl MoveIn<'_> {
         changes: &mut Vec<Change>,
     ) -> Settled {
         let fresh = self.fresh(place);
-        let Some(earlier) = earlier else {
-            return Settled { substatus: INITIAL_ASSIGNMENT, device: fresh, left: None };
-        };
-        if earlier.key() == place.key() {
-            let left = None;
+        let was_here = earlier.as_ref().is_some_and(|earlier| earlier.key() == place.key());
+        let Some(earlier) = earlier.filter(|_| !was_here) else {
             let (substatus, device) = match devices.get(&place.hub, &place.device_id) {
+                // Also one whose registration was forgotten, or another's: the hub keeps its twin.
                 Some(HubDevice { twin, capabilities, created, .. }) => {
                     let (twin, capabilities, created) = (twin.clone(), *capabilities, *created);
                     (INITIAL_ASSIGNMENT, HubDevice { twin, capabilities, created, ..fresh })
                 }
+                None if !was_here => (INITIAL_ASSIGNMENT, fresh),
                 // Somebody has removed it from the hub.
                 None => (REPROVISIONED_TO_INITIAL_ASSIGNMENT, fresh),
             };
-            return Settled { substatus, device, left };
-        }
+            return Settled { substatus, device, left: None };
+        };
         let is_own = devices.get(&earlier.hub, &earlier.device_id).is_some_and(|device| {
             device.registration_id.eq_ignore_ascii_case(self.registration_id)
         });

@@ -2,7 +2,7 @@
 
 use crate::exit;
 use crate::failure::Failure;
-use crate::output;
+use crate::output::{self, plain_json, printable};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -15,6 +15,7 @@ pub(super) fn one(document: &impl Serialize, json: bool) -> Result<(), Failure> 
     let Some(members) = value.as_object() else { return Ok(()) };
     let width = members.keys().map(String::len).max().unwrap_or_default();
     for (name, member) in members {
+        let name = printable(name);
         output::line(format_args!("{name:<width$}  {}", text(member)));
     }
     Ok(())
@@ -82,14 +83,15 @@ fn value(document: &impl Serialize) -> Result<Value, Failure> {
 fn pretty(value: &Value) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(value)
         .map_err(|error| Failure::new(exit::OTHER, "the answer cannot be shown").why(error))?;
-    output::line(output::plain_json(&text));
+    output::line(plain_json(&text));
     Ok(())
 }
 
-/// A text as it is, everything else as JSON.
+/// A text as it is, everything else as JSON; without what a terminal would obey, wherever the service
+/// has it from.
 fn text(value: &Value) -> String {
     match value {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
+        Value::String(text) => printable(text),
+        other => plain_json(&other.to_string()),
     }
 }

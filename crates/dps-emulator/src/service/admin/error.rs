@@ -48,6 +48,11 @@ impl From<Forbidden> for AdminError {
 }
 
 impl AdminError {
+    /// Whether it tells what there is, of what a state file keeps.
+    pub(super) fn is_of_state(&self) -> bool {
+        matches!(self, Self::NoHub { .. } | Self::TooManyHubs | Self::Hub(HubError::NoDevice))
+    }
+
     pub(super) fn status(&self) -> u16 {
         match self {
             Self::Api(error) => error.status(),

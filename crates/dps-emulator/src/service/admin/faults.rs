@@ -23,6 +23,9 @@ pub(super) fn answer(
             let faults = faults.iter().map(FaultDocument::from).collect();
             Ok(ApiAnswer::ok(&FaultList { faults }))
         }
+        // A slash at the end does not matter elsewhere. Here a name is missing behind it, and whoever
+        // forgot one does not mean all.
+        ("DELETE", []) if asked.request.path.ends_with('/') => Err(AdminError::NoFault),
         ("DELETE", []) => {
             service.clear_faults();
             Ok(ApiAnswer::no_content(Ticket::default()))

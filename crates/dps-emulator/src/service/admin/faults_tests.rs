@@ -33,6 +33,7 @@ fn a_fault_is_set_shown_and_removed() {
     assert_eq!(ask(&service, "DELETE /admin/faults/first", &Value::Null), (204, Value::Null));
     assert_eq!(ask(&service, "DELETE /admin/faults/first", &Value::Null).0, 404);
     assert_eq!(ask(&service, "GET /admin/faults/first", &Value::Null).0, 404);
+    assert_eq!(ask(&service, "DELETE /admin/faults/", &Value::Null).0, 404);
     assert_eq!(service.faults().len(), 1);
     assert_eq!(ask(&service, "DELETE /admin/faults", &Value::Null), (204, Value::Null));
     assert_eq!(ask(&service, "GET /admin/faults", &Value::Null), (200, json!({"faults": []})));

@@ -138,6 +138,22 @@ fn an_identity_that_somebody_removed_is_made_again() {
     assert_eq!(line.tags("one.test"), Some(json!({"line": "a"})));
 }
 
+#[test]
+fn a_device_whose_registration_was_forgotten_has_one_twin_and_not_two() {
+    let mut line = Line::new();
+    line.put(json!({"iotHubs": ["one.test"], "initialTwin": tagged("a")}));
+    line.register();
+    line.put(json!({"iotHubs": ["one.test"], "initialTwin": tagged("b")}));
+    let policy = line.service.connection_string("x.test");
+    let forgotten = call_as(&line.service, &policy, "DELETE", "/registrations/sn-1", None, "");
+    assert_eq!(forgotten.status, 204, "{forgotten:?}");
+    assert_in(&line.register(), "one.test", "initialAssignment");
+    let hub = Hub::new(line.service.iot_hubs(), "one.test").unwrap();
+    assert_eq!(hub.twin("sn-1").unwrap().tags["line"], "a");
+    // What a state file keeps, and the next service begins with.
+    assert_eq!(line.tags("one.test"), Some(json!({"line": "a"})));
+}
+
 fn custom() -> Value {
     json!({
         "allocationPolicy": "custom",
@@ -243,6 +259,54 @@ fn a_device_waits_for_one_webhook_at_a_time_however_often_it_asks() {
     assert_eq!(line.poll(&operation)["status"], "assigned");
     assert_ne!(line.begin(""), operation, "the next one is another");
     assert!(line.service.next_webhook_call().is_some());
+}
+
+#[test]
+fn an_answer_to_an_operation_that_made_room_decides_nothing() {
+    let mut line = Line::new();
+    line.put(custom());
+    line.begin("");
+    let old = line.service.next_webhook_call().unwrap();
+    line.service.state().operations = Operations::default();
+    let operation = line.begin("");
+    let new = line.service.next_webhook_call().unwrap();
+    for (call, hub) in [(new, "two.test"), (old, "one.test")] {
+        let answer = answered(200, &json!({"iotHubHostName": hub}));
+        line.service.answer_webhook_call(&call.call_id, &answer, NOW);
+    }
+    assert_in(&line.poll(&operation), "two.test", "initialAssignment");
+    assert_eq!(line.service.registrations(NOW)[0].assigned_hub.as_deref(), Some("two.test"));
+    assert!(line.service.state().waiting.is_empty());
+}
+
+/// Many rounds of what would be decided by chance, if it were.
+#[test]
+fn nobody_gets_in_by_an_enrollment_whose_deletion_was_told() {
+    let service = service();
+    let with = token("sn-1", &derived(GROUP_1, "sn-1"));
+    let policy = service.connection_string("x.test");
+    let body = json!({"attestation": {"type": "symmetricKey",
+        "symmetricKey": {"primaryKey": GROUP_1, "secondaryKey": GROUP_2}}});
+    for _ in 0..300 {
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    while service.register(&device("sn-1"), &with, b"", NOW).status == 202 {}
+                });
+            }
+            let path = "/enrollmentGroups/line-2";
+            assert_eq!(call_as(&service, &policy, "DELETE", path, Some("*"), "").status, 204);
+            let etag = |state: MutexGuard<'_, State>| {
+                state.records.all().map(|record| record.etag.clone()).collect::<Vec<_>>()
+            };
+            let told = etag(service.state());
+            std::thread::sleep(Duration::from_micros(300));
+            assert_eq!(etag(service.state()), told);
+        });
+        let made =
+            call_as(&service, &policy, "PUT", "/enrollmentGroups/line-2", None, &body.to_string());
+        assert_eq!(made.status, 200, "{made:?}");
+    }
 }
 
 #[test]

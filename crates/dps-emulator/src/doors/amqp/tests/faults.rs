@@ -130,3 +130,13 @@ fn a_connection_with_a_certificate_is_struck_at_its_first_link() {
     assert!(client.send(&attach(1, false, DEVICE)).is_empty());
     assert!(!client.door.is_closed());
 }
+
+#[test]
+fn what_was_said_before_a_bad_attach_is_still_heard() {
+    let service = service(|_| ());
+    let mut client = Client::new(&service);
+    let stream = [wire::AMQP.to_vec(), open(), begin(), attach(u32::MAX, true, DEVICE)].concat();
+    client.door = client.door.with_peer_certificates(vec![b"a certificate".to_vec()]);
+    assert_eq!(codes(&client.send(&stream)), [0x100, OPEN, BEGIN, CLOSE]);
+    assert!(client.door.is_closed());
+}

@@ -41,6 +41,14 @@ async fn what_was_just_changed_is_shown_when_it_is_kept() {
         let early = tokio::time::timeout(Duration::from_millis(20), early).await;
         assert!(early.is_err(), "{line} waits for the disk");
     }
+    // Nor is it told that something is gone.
+    let gone = answer(&service, "DELETE /admin/hubs/new.test", "");
+    assert!(gone.status < 300, "{gone:?}");
+    let none = answer(&service, "GET /admin/hubs/new.test", "");
+    assert_eq!(none.status, 404);
+    let early = service.kept(none, NOW);
+    assert!(tokio::time::timeout(Duration::from_millis(20), early).await.is_err());
+    answer(&service, LINK.0, LINK.1);
     disk.write();
     let read = answer(&service, "GET /admin/hubs/new.test", "");
     assert_eq!(service.kept(read, NOW).await.status, 200);
