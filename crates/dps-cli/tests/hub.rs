@@ -224,6 +224,39 @@ fn a_device_gets_messages_and_desired_properties() {
 }
 
 #[test]
+fn a_device_is_deleted_from_its_hub_and_may_come_again() {
+    let service = Service::start(&folder("deletes"), &[]);
+    for id in ["line-1", "line-2"] {
+        service.simulated(id, &["--messages", "1"]);
+    }
+    let table = service.hub(&["devices"]).success().stdout;
+    assert!(table.lines().next().unwrap().contains("connected"), "{table}");
+    let columns = service.hub(&["devices", "--help"]).success().stdout;
+    assert!(columns.contains("whether it is connected"), "{columns}");
+
+    let gone = ["delete-device", "--device-id", "line-1"];
+    let text = service.hub(&gone).success().stdout;
+    assert_eq!(text, format!("The device line-1 is deleted from the hub {HOME}.\n"));
+    let devices = service.json(&["devices"]);
+    assert_eq!(devices.as_array().unwrap().len(), 1, "{devices}");
+    assert_eq!(devices[0]["deviceId"], "line-2");
+    let finished = service.hub(&gone);
+    assert_eq!((finished.code, finished.stdout.as_str()), (Some(7), ""));
+    assert!(finished.stderr.contains("no such device"), "{}", finished.stderr);
+    assert!(finished.stderr.contains("dps hub devices"), "{}", finished.stderr);
+    let elsewhere = ["--hub-name", "no.localhost"];
+    let finished = service.hub(&[&gone[..], &elsewhere].concat());
+    assert_eq!(finished.code, Some(7), "{}", finished.stderr);
+    assert!(finished.stderr.contains(HOME), "{}", finished.stderr);
+
+    let text = service.hub(&["delete-device", "--device-id", "line-2", "--json"]).success().stdout;
+    assert_eq!(text, "");
+    // What lets it register is still there.
+    service.simulated("line-1", &["--messages", "1"]);
+    assert_eq!(service.json(&["devices"])[0]["telemetryCount"], 1, "a new one to its hub");
+}
+
+#[test]
 fn messages_are_followed_until_there_are_enough_or_time_is_over() {
     let service = Service::start(&folder("follows"), &[]);
     service.simulated("dev-1", &["--messages", "1"]);

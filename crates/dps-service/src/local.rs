@@ -119,6 +119,17 @@ impl<'a> LocalService<'a> {
         self.get(&device_path(hub, device_id))
     }
 
+    /// Deletes a device from its hub with all that waits for it, and ends its connection. Its
+    /// registration and enrollment stay: when it registers again, it is a new device to the hub.
+    ///
+    /// # Errors
+    ///
+    /// As [`device`](Self::device).
+    pub fn delete_device(&self, hub: &str, device_id: &str) -> Result<(), Error> {
+        let path = device_path(hub, device_id);
+        self.client.ask(Method::DELETE, &path, &[], None::<&()>).map(drop)
+    }
+
     /// What a device has sent after the message of a number, as far as it is kept: up to 1000
     /// messages, and fewer if they are large. When there is none the service waits for one as long as
     /// `wait` says, up to 30 s, in whole seconds; the client's own timeout must be longer.

@@ -59,6 +59,16 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
             let devices = client.local().devices(&hub).map_err(|error| refused(&error))?;
             shown::table(&devices, &DEVICES, json)
         }
+        Command::DeleteDevice(HubDevice { hub, device_id }) => {
+            let (client, name) = find(hub)?;
+            client.local().delete_device(&name, device_id).map_err(|error| refused(&error))?;
+            if !hub.login.json {
+                output::line(format_args!(
+                    "The device {device_id} is deleted from the hub {name}."
+                ));
+            }
+            Ok(())
+        }
         Command::Messages(options) => messages::run(options),
         Command::Send(options) => send(options),
         Command::Twin(options) => twin(options),
