@@ -157,6 +157,10 @@ fn a_device_lands_in_a_hub_that_was_linked_a_moment_ago() {
     service.simulated("first", &["--messages", "1"]);
     let linked = service.json(&["link", "--hub-name", LATE, "--location", "westus2"]);
     assert_eq!((&linked["hostName"], &linked["region"]), (&json!(LATE), &json!("westus2")));
+    let linked = service.json(&["link", "--hub-name", LATE, "--no-region"]);
+    assert_eq!(linked.get("region"), None);
+    let linked = service.json(&["link", "--hub-name", LATE, "--region", "westus2"]);
+    assert_eq!(linked["region"], "westus2");
     // From now on everybody goes there; who is in the other hub stays in it.
     let text = service.hub(&["unlink", "--linked-hub", HOME]).success().stdout;
     assert_eq!(text, format!("The hub {HOME} is unlinked: it gets no more devices.\n"));

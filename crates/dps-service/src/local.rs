@@ -24,8 +24,8 @@ mod documents;
 mod faults;
 
 pub use documents::{
-    CloudMessage, Device, Event, Events, Hub, HubSettings, Telemetry, TelemetryMessage, Twin,
-    TwinPatch, TwinProperties,
+    CloudMessage, Device, Event, Events, Hub, HubSettings, RegionChange, Telemetry,
+    TelemetryMessage, Twin, TwinPatch, TwinProperties,
 };
 
 pub use faults::{Fault, Faults};

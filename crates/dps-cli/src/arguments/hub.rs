@@ -57,6 +57,10 @@ pub(crate) struct Link {
     /// Where it is, for the allocation policy geolatency
     #[arg(long, visible_alias = "region", value_name = "REGION")]
     pub(crate) location: Option<String>,
+
+    /// Take away where it is
+    #[arg(long, visible_alias = "no-region", conflicts_with = "location")]
+    pub(crate) no_location: bool,
 }
 
 #[derive(Args, Debug)]

@@ -9,7 +9,7 @@ use crate::arguments::hub::{Hub as Command, HubDevice, Link, OneHub, Send, SomeH
 use crate::exit;
 use crate::failure::Failure;
 use crate::output::{self, printable};
-use dps_service::local::{CloudMessage, HubSettings, TwinPatch};
+use dps_service::local::{CloudMessage, HubSettings, RegionChange, TwinPatch};
 use dps_service::{Error, ServiceClient};
 use serde_json::json;
 
@@ -80,7 +80,11 @@ fn link(options: &Link) -> Result<(), Failure> {
     let settings = HubSettings {
         allocation_weight: options.allocation_weight,
         apply_allocation_policy: options.apply_allocation_policy,
-        region: options.location.clone(),
+        region: match &options.location {
+            Some(region) => RegionChange::To(region.clone()),
+            None if options.no_location => RegionChange::Clear,
+            None => RegionChange::Keep,
+        },
     };
     let client = connect(login)?;
     let linked = client.local().link_hub(hub_name, &settings);
