@@ -31,6 +31,7 @@ pub(crate) enum Table {
     Registrations,
     HubDevices,
     LinkedHubs,
+    CertificateAuthorities,
     Settings,
 }
 
