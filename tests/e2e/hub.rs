@@ -154,6 +154,41 @@ fn a_device_works_at_its_hub_with_every_proof_and_transport() {
 }
 
 #[test]
+fn a_device_id_may_have_every_character_that_hubs_accept() {
+    let own = dps_tests::self_signed("certified", KeyKind::P256);
+    let ids = [("a%2F..(d)!$'*,=@:", "keyed"), ("?-.+%_#*?!(),:=@$'0aZ", "certified")];
+    for swapped in [false, true] {
+        let device = |name: &str| ids[usize::from((name == "keyed") == swapped)].0;
+        let key = SymmetricKey::from_bytes(&[7; 32]).unwrap();
+        let fleet = Fleet::start_with(|config| {
+            for (name, attestation) in [
+                ("keyed", AttestationConfig::with_keys(key.clone(), key.clone())),
+                ("certified", AttestationConfig::with_client_certificate(own.as_str())),
+            ] {
+                let mut one = IndividualEnrollmentConfig::new(RegistrationId::new(name).unwrap());
+                one.attestation = attestation;
+                one.device_id = Some(device(name).to_owned());
+                config.enrollments.push(one);
+            }
+        });
+        let hub = fleet.emulator.hub(HUB).unwrap();
+        let keyed = SymmetricKeyHsm::new(RegistrationId::new("keyed").unwrap(), key);
+        let certified = X509Hsm::from_pem(own.as_bytes(), KeyKind::P256.pem().as_bytes()).unwrap();
+        for transport in TRANSPORTS {
+            let registered = fleet.client(transport, keyed.clone()).build().unwrap().register();
+            let hub_client = client(&fleet, transport, &registered.unwrap(), keyed.clone());
+            works(&hub, device("keyed"), hub_client.build().unwrap());
+            let registered = fleet.client(transport, certified.clone()).build().unwrap().register();
+            let hub_client = client(&fleet, transport, &registered.unwrap(), certified.clone());
+            works(&hub, device("certified"), hub_client.build().unwrap());
+            for (id, _) in ids {
+                assert!(hub.remove(id));
+            }
+        }
+    }
+}
+
+#[test]
 fn a_device_with_a_tpm_works_at_its_hub_with_the_key_that_it_was_sent() {
     let tpm = SoftwareTpm::new(3);
     let fleet = Fleet::start_with(|config| {

@@ -193,6 +193,14 @@ async function linksHub(page) {
   await hears(page, 'status', 'west-hub.localhost linked.');
   await press(page, 'link', 'west-hub.localhost');
   await heading(page, 'west-hub.localhost');
+  await write(page, 'textbox', 'Region', '');
+  await press(page, 'button', 'Save changes');
+  await hears(page, 'status', 'west-hub.localhost changed.');
+  await goTo(page, '#/hubs', 'Linked hubs');
+  const shown = await page.$eval('table', (table) => table.textContent);
+  assert.ok(shown.includes('west-hub.localhost') && !shown.includes('westus2'), shown);
+  await press(page, 'link', 'west-hub.localhost');
+  await heading(page, 'west-hub.localhost');
   await press(page, 'button', 'Unlink this hub');
   await press(page, 'button', 'Unlink');
   await heading(page, 'Linked hubs');

@@ -157,6 +157,10 @@ fn a_device_lands_in_a_hub_that_was_linked_a_moment_ago() {
     service.simulated("first", &["--messages", "1"]);
     let linked = service.json(&["link", "--hub-name", LATE, "--location", "westus2"]);
     assert_eq!((&linked["hostName"], &linked["region"]), (&json!(LATE), &json!("westus2")));
+    let linked = service.json(&["link", "--hub-name", LATE, "--no-region"]);
+    assert_eq!(linked.get("region"), None);
+    let linked = service.json(&["link", "--hub-name", LATE, "--region", "westus2"]);
+    assert_eq!(linked["region"], "westus2");
     // From now on everybody goes there; who is in the other hub stays in it.
     let text = service.hub(&["unlink", "--linked-hub", HOME]).success().stdout;
     assert_eq!(text, format!("The hub {HOME} is unlinked: it gets no more devices.\n"));
@@ -221,6 +225,39 @@ fn a_device_gets_messages_and_desired_properties() {
     let text = service.hub(&[&["twin"], &to[..]].concat()).success().stdout;
     assert!(text.contains("waitingMessages     0\n"), "{text}");
     assert!(text.contains("desired: {\"$version\":2,\"interval\":5}\n"), "{text}");
+}
+
+#[test]
+fn a_device_is_deleted_from_its_hub_and_may_come_again() {
+    let service = Service::start(&folder("deletes"), &[]);
+    for id in ["line-1", "line-2"] {
+        service.simulated(id, &["--messages", "1"]);
+    }
+    let table = service.hub(&["devices"]).success().stdout;
+    assert!(table.lines().next().unwrap().contains("connected"), "{table}");
+    let columns = service.hub(&["devices", "--help"]).success().stdout;
+    assert!(columns.contains("whether it is connected"), "{columns}");
+
+    let gone = ["delete-device", "--device-id", "line-1"];
+    let text = service.hub(&gone).success().stdout;
+    assert_eq!(text, format!("The device line-1 is deleted from the hub {HOME}.\n"));
+    let devices = service.json(&["devices"]);
+    assert_eq!(devices.as_array().unwrap().len(), 1, "{devices}");
+    assert_eq!(devices[0]["deviceId"], "line-2");
+    let finished = service.hub(&gone);
+    assert_eq!((finished.code, finished.stdout.as_str()), (Some(7), ""));
+    assert!(finished.stderr.contains("no such device"), "{}", finished.stderr);
+    assert!(finished.stderr.contains("dps hub devices"), "{}", finished.stderr);
+    let elsewhere = ["--hub-name", "no.localhost"];
+    let finished = service.hub(&[&gone[..], &elsewhere].concat());
+    assert_eq!(finished.code, Some(7), "{}", finished.stderr);
+    assert!(finished.stderr.contains(HOME), "{}", finished.stderr);
+
+    let text = service.hub(&["delete-device", "--device-id", "line-2", "--json"]).success().stdout;
+    assert_eq!(text, "");
+    // What lets it register is still there.
+    service.simulated("line-1", &["--messages", "1"]);
+    assert_eq!(service.json(&["devices"])[0]["telemetryCount"], 1, "a new one to its hub");
 }
 
 #[test]

@@ -33,10 +33,6 @@ function linking(hub, done) {
         for (const one of Object.values(fields)) one.complain('');
         problem.replaceChildren();
         const host = hub?.hostName ?? fields.host.control.value.trim();
-        if (hub?.region && !fields.region.control.value.trim()) {
-          fields.region.complain('A region can be changed, but not taken away: unlink the hub and link it again.');
-          return fields.region.control.focus();
-        }
         if (!host) {
           fields.host.complain('A host name is needed.');
           return fields.host.control.focus();
@@ -45,7 +41,8 @@ function linking(hub, done) {
         try {
           await hubs.link(host, {
             allocationWeight: Number(fields.weight.control.value),
-            ...(region && { region }),
+            // Null takes it away.
+            region: region || null,
             applyAllocationPolicy: fields.apply.control.checked,
           });
           announce(hub ? `${host} changed.` : `${host} linked.`);

@@ -1,19 +1,19 @@
-//! The emulator's own certificate authority and its server certificate, made up at every start
-//! (`wire-protocol.md` section 9, checklist item 1).
+//! The emulator's own certificate authority and its server certificate (`wire-protocol.md` section 9,
+//! checklist item 1). Both are made up at every start, but for the authority that a state file keeps.
 
+mod authority;
 mod leaf;
 mod possession;
 
 use crate::config::EmulatorConfig;
 use crate::hub::Hubs;
+#[cfg(test)]
 use crate::random::Random;
+pub(crate) use authority::Authority;
 use core::time::Duration;
 use leaf::Leaf;
 use possession::ProofOfPossession;
-use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
-    KeyPair, KeyUsagePurpose,
-};
+use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyUsagePurpose};
 use rustls::ServerConfig;
 use std::sync::Arc;
 
@@ -40,6 +40,13 @@ pub struct CertificateError {
     message: String,
 }
 
+impl CertificateError {
+    /// For this configuration.
+    pub(crate) fn new(config: &EmulatorConfig, reason: impl core::fmt::Display) -> Self {
+        Self { names: config.server_names.clone(), message: reason.to_string() }
+    }
+}
+
 /// What TLS needs on both sides.
 pub(crate) struct Certificates {
     /// What clients must trust, in PEM.
@@ -50,20 +57,23 @@ pub(crate) struct Certificates {
 }
 
 impl Certificates {
-    /// Makes a certificate authority and a server certificate, both P-256, valid from an hour
-    /// before `now` (since 1970-01-01T00:00:00Z).
-    pub(crate) fn generate(
+    /// Whether the names of a configuration can be in a certificate.
+    pub(crate) fn check_names(config: &EmulatorConfig) -> Result<(), CertificateError> {
+        let names = own_names(config).into_iter().chain(hub_names(config)).collect();
+        let params = server_params(names, Duration::ZERO, Duration::ZERO);
+        params.map(drop).map_err(|error| CertificateError::new(config, error))
+    }
+
+    /// Makes a server certificate, P-256, valid from an hour before `now` (since
+    /// 1970-01-01T00:00:00Z), that `authority` signs.
+    pub(crate) fn new(
         config: &EmulatorConfig,
-        random: &mut Random,
+        authority: Authority,
         now: Duration,
     ) -> Result<Self, CertificateError> {
-        let failed =
-            |message: String| CertificateError { names: config.server_names.clone(), message };
-        let authority = authority(random, now).map_err(|error| failed(error.to_string()))?;
-        let ca_pem = authority.pem();
-        // Devices go on to their hub by its own name.
-        let hubs = config.hubs.iter().map(|hub| hub.host_name.clone());
-        let leaf = Leaf::new(authority, own_names(config), hubs.collect(), now)
+        let failed = |message: String| CertificateError::new(config, message);
+        let ca_pem = authority.pem().to_owned();
+        let leaf = Leaf::new(authority, own_names(config), hub_names(config), now)
             .map_err(|error| failed(error.to_string()))?;
         let leaf = Arc::new(leaf);
         // The provider is passed by hand: a process-wide one would be the program's to choose.
@@ -83,18 +93,9 @@ impl Certificates {
     }
 }
 
-fn authority(
-    random: &mut Random,
-    now: Duration,
-) -> Result<CertifiedIssuer<'static, KeyPair>, rcgen::Error> {
-    let mut params = CertificateParams::default();
-    // A name of its own: several emulators' authorities can be trusted side by side.
-    let name = format!("dps emulator CA {}", random.guid());
-    set_subject(&mut params, &name);
-    set_validity(&mut params, now);
-    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    CertifiedIssuer::self_signed(params, KeyPair::generate()?)
+/// Devices go on to their hub by its own name.
+fn hub_names(config: &EmulatorConfig) -> Vec<String> {
+    config.hubs.iter().map(|hub| hub.host_name.clone()).collect()
 }
 
 /// The names that the service itself is called by.
@@ -107,13 +108,17 @@ fn own_names(config: &EmulatorConfig) -> Vec<String> {
     names
 }
 
-fn server_params(mut names: Vec<String>, now: Duration) -> Result<CertificateParams, rcgen::Error> {
+fn server_params(
+    mut names: Vec<String>,
+    now: Duration,
+    until: Duration,
+) -> Result<CertificateParams, rcgen::Error> {
     let mut seen = std::collections::HashSet::new();
     names.retain(|name| seen.insert(name.to_ascii_lowercase()));
 
     let mut params = CertificateParams::new(names)?;
     set_subject(&mut params, "dps emulator");
-    set_validity(&mut params, now);
+    set_validity(&mut params, now, until);
     params.use_authority_key_identifier_extension = true;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
@@ -125,10 +130,15 @@ fn set_subject(params: &mut CertificateParams, name: &str) {
     params.distinguished_name.push(DnType::CommonName, name);
 }
 
-fn set_validity(params: &mut CertificateParams, now: Duration) {
+/// Until when what is made now is valid at most.
+fn valid_until(now: Duration) -> Duration {
+    Duration::from_secs((now + VALID_AFTER_START).as_secs())
+}
+
+fn set_validity(params: &mut CertificateParams, now: Duration, until: Duration) {
     let epoch = rcgen::date_time_ymd(1970, 1, 1);
     params.not_before = epoch + now.saturating_sub(VALID_BEFORE_START);
-    params.not_after = epoch + (now + VALID_AFTER_START);
+    params.not_after = epoch + until;
 }
 
 #[cfg(test)]
@@ -142,8 +152,13 @@ mod tests {
 
     const NOW: Duration = Duration::from_secs(1_790_000_000);
 
+    fn generate(config: &EmulatorConfig) -> Result<Certificates, CertificateError> {
+        let authority = Authority::generate(&mut Random::from_seed([1; 32]), NOW).unwrap();
+        Certificates::new(config, authority, NOW)
+    }
+
     fn verify(config: &EmulatorConfig, name: &'static str, at: Duration) -> bool {
-        let made = Certificates::generate(config, &mut Random::from_seed([1; 32]), NOW).unwrap();
+        let made = generate(config).unwrap();
         is_good_for(&made, name, at)
     }
 
@@ -183,7 +198,7 @@ mod tests {
     #[test]
     fn a_hub_that_is_linked_later_is_in_the_certificate_at_once() {
         let config = EmulatorConfig::default();
-        let made = Certificates::generate(&config, &mut Random::from_seed([1; 32]), NOW).unwrap();
+        let made = generate(&config).unwrap();
         let hubs = Arc::new(Hubs::new(Duration::ZERO, Arc::default()));
         hubs.add("contoso-hub.localhost");
         made.follow(&hubs);
@@ -194,6 +209,22 @@ mod tests {
         for name in ["late.test", "contoso-hub.localhost", "localhost"] {
             assert!(is_good_for(&made, name, NOW), "{name}");
         }
+    }
+
+    #[test]
+    fn a_kept_authority_signs_what_whoever_trusts_it_accepts_and_no_longer_than_it_is_valid() {
+        let config = EmulatorConfig::default();
+        let day = Duration::from_secs(86_400);
+        let first = Authority::generate(&mut Random::from_seed([1; 32]), NOW).unwrap();
+        let row = first.change().row.unwrap();
+        let first = Certificates::new(&config, first, NOW).unwrap();
+        let later = NOW + 300 * day;
+        let kept = Authority::read(&row, later).unwrap();
+        let second = Certificates::new(&config, kept, later).unwrap();
+        assert_eq!(first.ca_pem, second.ca_pem);
+        assert!(is_good_for(&second, "localhost", later));
+        assert!(is_good_for(&second, "localhost", NOW + 364 * day));
+        assert!(!is_good_for(&second, "localhost", NOW + 366 * day));
     }
 
     #[test]
@@ -210,15 +241,17 @@ mod tests {
     fn a_name_that_cannot_be_in_a_certificate_is_named_in_the_error() {
         let server_names = vec!["gerät.test".to_owned()];
         let config = EmulatorConfig { server_names, ..EmulatorConfig::default() };
-        let made = Certificates::generate(&config, &mut Random::from_seed([1; 32]), NOW);
-        let message = made.err().unwrap().to_string();
-        assert!(message.contains("gerät.test"), "{message}");
+        for error in [generate(&config).err(), Certificates::check_names(&config).err()] {
+            let message = error.unwrap().to_string();
+            assert!(message.contains("gerät.test"), "{message}");
+        }
+        assert_eq!(Certificates::check_names(&EmulatorConfig::default()), Ok(()));
     }
 
     #[test]
     fn no_process_wide_provider_is_installed() {
         let config = EmulatorConfig::default();
-        Certificates::generate(&config, &mut Random::from_seed([1; 32]), NOW).unwrap();
+        generate(&config).unwrap();
         assert!(rustls::crypto::CryptoProvider::get_default().is_none());
     }
 }

@@ -1,6 +1,6 @@
 //! The running service: everything put together, with a runtime of its own.
 
-use crate::certificates::{CertificateError, Certificates};
+use crate::certificates::{Authority, CertificateError, Certificates};
 use crate::config::{ConfigError, EmulatorConfig};
 use crate::doors::Door;
 use crate::faults::{Fault, FaultError, FaultStatus};
@@ -153,7 +153,10 @@ impl Emulator {
     /// [`EmulatorError`] says what to change.
     pub fn start(config: EmulatorConfig) -> Result<Self, EmulatorError> {
         let mut random = Random::from_os()?;
-        let certificates = Certificates::generate(&config, &mut random, server::now())?;
+        let now = server::now();
+        Certificates::check_names(&config)?;
+        let mut authority = Authority::generate(&mut random, now)
+            .map_err(|error| CertificateError::new(&config, error))?;
         let caller = webhook::Caller::new(&config)?;
 
         // Before the state: a start that fails here must not have used the configuration up.
@@ -164,7 +167,9 @@ impl Emulator {
         let https_address = https.address;
         let amqp = OpenDoor::open_at(Door::Amqp, &config, config.amqp_port, 5671)?;
         let amqp_address = amqp.address;
-        let service = Arc::new(Service::open(&config, random, server::now())?);
+        let service = Service::open_with(&config, random, now, Some(&mut authority))?;
+        let service = Arc::new(service);
+        let certificates = Certificates::new(&config, authority, now)?;
         let faults = service.faults().len();
         if faults > 0 {
             tracing::warn!(faults, "the service misbehaves on purpose, as its configuration says");

@@ -42,7 +42,7 @@
 //!   that a mistake in the client is not mirrored here
 //! * of IoT hubs, everything but what a device needs to be at work: telemetry, messages, twin and
 //!   methods over MQTT
-//! * being safe to expose to a network: the certificate authority is made up at every start
+//! * being safe to expose to a network: the certificate authority is made up at every start, or its key is in the state file
 #![forbid(unsafe_code)]
 
 mod certificates;

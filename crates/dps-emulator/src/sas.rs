@@ -156,17 +156,22 @@ impl SasToken {
     }
 
     /// Whether this token is for the device `device_id` of `hub` (`wire-protocol.md` section
-    /// 1.3). The case of the host name does not matter, that of the device id does.
+    /// 1.3). The case of the host name does not matter, that of the device id does. The C client
+    /// encodes nothing, so a `%` may be the device id's own.
     ///
     /// # Errors
     ///
     /// [`SasError::Audience`] when it is not.
     pub fn verify_hub_device(&self, hub: &str, device_id: &str) -> Result<(), SasError> {
-        let resource = percent_decode(&self.resource).and_then(|text| String::from_utf8(text).ok());
-        let named = resource.as_deref().and_then(|resource| resource.split_once("/devices/"));
-        match named {
-            Some((host, device)) if host.eq_ignore_ascii_case(hub) && device == device_id => Ok(()),
-            _ => Err(SasError::Audience),
+        let is_named = |resource: &str| {
+            resource
+                .split_once("/devices/")
+                .is_some_and(|(host, id)| host.eq_ignore_ascii_case(hub) && id == device_id)
+        };
+        let decoded = percent_decode(&self.resource).and_then(|text| String::from_utf8(text).ok());
+        match is_named(&self.resource) || decoded.as_deref().is_some_and(is_named) {
+            true => Ok(()),
+            false => Err(SasError::Audience),
         }
     }
 

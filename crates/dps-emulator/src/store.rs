@@ -32,6 +32,7 @@ pub(crate) enum Table {
     Registrations,
     HubDevices,
     LinkedHubs,
+    CertificateAuthorities,
     Settings,
 }
 

@@ -23,8 +23,12 @@ fn config() -> EmulatorConfig {
 }
 
 fn dial(emulator: &Emulator, name: &'static str) -> Stream {
+    dial_trusting(emulator, emulator.ca_pem(), name)
+}
+
+fn dial_trusting(emulator: &Emulator, trusted: &str, name: &'static str) -> Stream {
     let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_slice(emulator.ca_pem().as_bytes()).unwrap()).unwrap();
+    roots.add(CertificateDer::from_pem_slice(trusted.as_bytes()).unwrap()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let tls = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -154,6 +158,50 @@ fn many_devices_at_once() {
         }
     });
     assert_eq!(emulator.registrations().len(), 20);
+}
+
+fn with_state(file: Option<&std::path::Path>) -> Emulator {
+    let mut config = config();
+    config.state_file = file.map(Into::into);
+    Emulator::start(config).unwrap()
+}
+
+/// With whoever trusts this.
+fn shakes_hands(emulator: &Emulator, trusted: &str) {
+    let mut stream = dial_trusting(emulator, trusted, "localhost");
+    stream.conn.complete_io(&mut stream.sock).unwrap();
+    assert!(!stream.conn.is_handshaking());
+}
+
+#[test]
+fn a_state_file_keeps_the_certificate_authority() {
+    let folder = std::env::temp_dir().join(format!("dps-emulator-ca-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = folder.join("state.db");
+    let sql = |text: &str| rusqlite::Connection::open(&file).unwrap().execute_batch(text).unwrap();
+    let first = with_state(Some(&file));
+    let trusted = first.ca_pem().to_owned();
+    drop(first);
+    let second = with_state(Some(&file));
+    assert_eq!(second.ca_pem(), trusted);
+    shakes_hands(&second, &trusted);
+    drop(second);
+    assert_ne!(with_state(None).ca_pem(), with_state(None).ca_pem(), "nothing keeps it");
+
+    // As a former version has left it.
+    sql("DROP TABLE certificate_authorities; PRAGMA user_version = 2");
+    let upgraded = with_state(Some(&file)).ca_pem().to_owned();
+    assert_ne!(upgraded, trusted);
+    assert_eq!(with_state(Some(&file)).ca_pem(), upgraded);
+
+    sql("UPDATE certificate_authorities SET document = '{}'");
+    let renewed = with_state(Some(&file));
+    assert_ne!(renewed.ca_pem(), upgraded);
+    shakes_hands(&renewed, renewed.ca_pem());
+    let anew = renewed.ca_pem().to_owned();
+    drop(renewed);
+    assert_eq!(with_state(Some(&file)).ca_pem(), anew);
+    std::fs::remove_dir_all(folder).unwrap();
 }
 
 #[test]

@@ -74,7 +74,8 @@ pub(crate) fn read_bag(bag: &str) -> Properties {
         .collect()
 }
 
-fn decode(text: &str) -> String {
+/// Undoes the encoding; a text that is wrongly encoded is taken as it stands.
+pub(crate) fn decode(text: &str) -> String {
     let mut decoded = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {

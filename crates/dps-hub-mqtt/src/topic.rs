@@ -1,6 +1,8 @@
 //! Topic names (`wire-protocol.md` section 8.1).
 
-use crate::message::{Properties, read_bag, write_bag};
+use crate::message::{Properties, decode, read_bag, write_bag};
+use dps_core::sas::{HexCase, percent_encode};
+use std::borrow::Cow;
 
 /// The most bytes of a topic: MQTT gives its length in two bytes.
 pub(crate) const MAX_BYTES: usize = u16::MAX as usize;
@@ -9,13 +11,24 @@ pub(crate) const TWIN_RESPONSES: &str = "$iothub/twin/res/#";
 /// New desired properties.
 pub(crate) const DESIRED: &str = "$iothub/twin/PATCH/properties/desired/#";
 
+/// The id in a topic. Most clients write it as it stands, which no id with a wild card or an
+/// escape of its own bears.
+fn written(device_id: &str) -> Cow<'_, str> {
+    match device_id.contains(['+', '#', '%']) {
+        true => percent_encode(device_id, HexCase::Upper).into(),
+        false => device_id.into(),
+    }
+}
+
 /// Messages for the device.
 pub(crate) fn messages(device_id: &str) -> String {
+    let device_id = written(device_id);
     format!("devices/{device_id}/messages/devicebound/#")
 }
 
 /// The trailing slash before the bag is significant.
 pub(crate) fn telemetry(device_id: &str, properties: &Properties) -> String {
+    let device_id = written(device_id);
     format!("devices/{device_id}/messages/events/{}", write_bag(properties))
 }
 
@@ -48,9 +61,9 @@ pub(crate) fn parse(device_id: &str, topic: &str) -> Option<Incoming> {
     if let Some(query) = topic.strip_prefix("$iothub/twin/PATCH/properties/desired/?") {
         return Some(Incoming::Desired { version: number(query, "$version") });
     }
-    let rest = topic.strip_prefix("devices/")?.strip_prefix(device_id)?;
-    let bag = rest.strip_prefix("/messages/devicebound/")?;
-    Some(Incoming::Message(read_bag(bag)))
+    let (id, rest) = topic.strip_prefix("devices/")?.split_once('/')?;
+    let bag = rest.strip_prefix("messages/devicebound/")?;
+    (id == device_id || decode(id) == device_id).then(|| Incoming::Message(read_bag(bag)))
 }
 
 fn number(query: &str, name: &str) -> Option<u64> {
@@ -61,6 +74,13 @@ fn number(query: &str, name: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ids_are_encoded_where_they_must() {
+        assert_eq!(messages("d:1$"), "devices/d:1$/messages/devicebound/#");
+        assert_eq!(messages("a+b:"), "devices/a%2Bb%3A/messages/devicebound/#");
+        assert_eq!(telemetry("a%2F#", &Properties::new()), "devices/a%252F%23/messages/events/");
+    }
 
     #[test]
     fn topics_of_a_hub() {
@@ -80,6 +100,11 @@ mod tests {
             parse("d:1", "devices/d:1/messages/devicebound/%24.mid=1"),
             Some(Incoming::Message(bag))
         );
+        for id in ["a+b", "a%2Bb"] {
+            let topic = format!("devices/{id}/messages/devicebound/");
+            assert_eq!(parse("a+b", &topic), Some(Incoming::Message(Properties::new())));
+        }
+        assert_eq!(parse("a%2Bb", "devices/a+b/messages/devicebound/"), None);
         for other in ["", "devices/e/messages/devicebound/", "devices/d", "$iothub/methods/POST/x"]
         {
             assert_eq!(parse("d", other), None, "{other}");

@@ -24,8 +24,8 @@ mod documents;
 mod faults;
 
 pub use documents::{
-    CloudMessage, Device, Event, Events, Hub, HubSettings, Telemetry, TelemetryMessage, Twin,
-    TwinPatch, TwinProperties,
+    CloudMessage, Device, Event, Events, Hub, HubSettings, RegionChange, Telemetry,
+    TelemetryMessage, Twin, TwinPatch, TwinProperties,
 };
 
 pub use faults::{Fault, Faults};
@@ -117,6 +117,17 @@ impl<'a> LocalService<'a> {
     /// [`Error::Service`] with status 404 when there is no such hub or device.
     pub fn device(&self, hub: &str, device_id: &str) -> Result<Device, Error> {
         self.get(&device_path(hub, device_id))
+    }
+
+    /// Deletes a device from its hub with all that waits for it, and ends its connection. Its
+    /// registration and enrollment stay: when it registers again, it is a new device to the hub.
+    ///
+    /// # Errors
+    ///
+    /// As [`device`](Self::device).
+    pub fn delete_device(&self, hub: &str, device_id: &str) -> Result<(), Error> {
+        let path = device_path(hub, device_id);
+        self.client.ask(Method::DELETE, &path, &[], None::<&()>).map(drop)
     }
 
     /// What a device has sent after the message of a number, as far as it is kept: up to 1000

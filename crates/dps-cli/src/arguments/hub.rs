@@ -16,7 +16,12 @@ pub(crate) enum Hub {
     /// Show a hub
     Show(OneHub),
     /// List the devices of a hub
+    ///
+    /// Columns: its name in the hub and the registration id it was made for; whether it is connected
+    /// now; how many messages it has sent, and how many wait for it; how it proves itself.
     Devices(HubDevices),
+    /// Delete a device from a hub. What lets it register stays: it may come again, as a new one
+    DeleteDevice(HubDevice),
     /// Print what a device has sent, and with --follow what it sends
     Messages(Messages),
     /// Send a message to a device. It waits until the device is there
@@ -52,6 +57,10 @@ pub(crate) struct Link {
     /// Where it is, for the allocation policy geolatency
     #[arg(long, visible_alias = "region", value_name = "REGION")]
     pub(crate) location: Option<String>,
+
+    /// Take away where it is
+    #[arg(long, visible_alias = "no-region", conflicts_with = "location")]
+    pub(crate) no_location: bool,
 }
 
 #[derive(Args, Debug)]
@@ -161,6 +170,7 @@ impl Hub {
             Self::Devices(options) => &options.hub.login,
             Self::Messages(options) => &options.device.hub.login,
             Self::Send(options) => &options.device.hub.login,
+            Self::DeleteDevice(options) => &options.hub.login,
             Self::Twin(options) => &options.device.hub.login,
         };
         login.json

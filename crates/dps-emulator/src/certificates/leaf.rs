@@ -1,11 +1,11 @@
 //! The server certificate, which is made anew when there are more hubs: a device that is sent to a
 //! hub that was linked a moment ago finds it by its name.
 
-use super::server_params;
+use super::{Authority, server_params, valid_until};
 use crate::hub::Hubs;
 use core::fmt;
 use core::time::Duration;
-use rcgen::{CertifiedIssuer, KeyPair};
+use rcgen::KeyPair;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::{CertifiedKey, SigningKey};
@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// The certificate and all that it takes to make another.
 pub(super) struct Leaf {
-    authority: CertifiedIssuer<'static, KeyPair>,
+    authority: Authority,
     key: KeyPair,
     signer: Arc<dyn SigningKey>,
     own_names: Vec<String>,
@@ -31,7 +31,7 @@ struct Issued {
 impl Leaf {
     /// A certificate for the service and some hubs.
     pub(super) fn new(
-        authority: CertifiedIssuer<'static, KeyPair>,
+        authority: Authority,
         own_names: Vec<String>,
         hubs: Vec<String>,
         now: Duration,
@@ -40,7 +40,8 @@ impl Leaf {
         let der = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let signer = rustls::crypto::ring::sign::any_supported_type(&der)?;
         let names = own_names.iter().cloned().chain(hubs).collect();
-        let certificate = server_params(names, now)?.signed_by(&key, &authority)?;
+        let until = authority.expires().min(valid_until(now));
+        let certificate = server_params(names, now, until)?.signed_by(&key, authority.issuer())?;
         let certified = CertifiedKey::new(vec![certificate.der().clone()], signer.clone());
         let issued = Mutex::new(Issued { certified: Arc::new(certified), hubs: None });
         Ok(Self { authority, key, signer, own_names, now, hubs: OnceLock::new(), issued })
@@ -74,7 +75,9 @@ impl Leaf {
 
     fn issue(&self, hubs: &Hubs) -> Result<Arc<CertifiedKey>, rcgen::Error> {
         let names = self.own_names.iter().cloned().chain(hubs.names()).collect();
-        let certificate = server_params(names, self.now)?.signed_by(&self.key, &self.authority)?;
+        let until = self.authority.expires().min(valid_until(self.now));
+        let params = server_params(names, self.now, until)?;
+        let certificate = params.signed_by(&self.key, self.authority.issuer())?;
         let chain = vec![certificate.der().clone()];
         Ok(Arc::new(CertifiedKey::new(chain, self.signer.clone())))
     }

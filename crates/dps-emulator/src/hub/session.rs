@@ -46,7 +46,7 @@ impl HubSession {
         wake: Wake,
         now: Duration,
     ) -> Option<(Self, bool)> {
-        let place = match username::parse(name) {
+        let place = match username::parse(name, &connect.client_id) {
             Ok(place) => place,
             Err(reason) => {
                 tracing::warn!(reason, "hub connection refused: unusable MQTT user name");
@@ -219,17 +219,16 @@ impl HubSession {
     /// place, or the device is gone from the hub.
     pub(crate) fn pushes(&mut self) -> Option<Vec<Packet>> {
         let pushes = self.seat.with(|device| {
-            let subscriptions = device.subscriptions;
+            let subscriptions = device.subscriptions.clone();
             (device.take_pushes(), subscriptions)
         });
         let (pushes, subscriptions) = pushes?;
         let granted = |feed| subscriptions.get(feed).unwrap_or(QoS::AtMostOnce);
-        let id = self.seat.device().to_owned();
         let mut packets = Vec::with_capacity(pushes.len());
         for push in pushes {
             packets.push(match push {
                 Push::Message { number, qos, message } => {
-                    let topic = topic::message(&id, &message.properties);
+                    let topic = topic::message(subscriptions.message_topic(), &message.properties);
                     let packet = self.message(qos, topic, message.body);
                     if qos != QoS::AtMostOnce {
                         self.unacknowledged.insert(self.last_packet_id, number);

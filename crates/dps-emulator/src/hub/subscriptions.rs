@@ -18,9 +18,11 @@ pub(super) enum Feed {
 }
 
 /// The QoS of each that there is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Subscriptions {
     messages: Option<QoS>,
+    /// What stands before the bag in a message's topic, in the device's own way to write its id.
+    message_topic: String,
     twin_responses: Option<QoS>,
     desired: Option<QoS>,
     methods: Option<QoS>,
@@ -37,8 +39,18 @@ impl Subscriptions {
     }
 
     /// Its QoS, if there is one.
-    pub(super) fn get(mut self, feed: Feed) -> Option<QoS> {
-        *self.slot(feed)
+    pub(super) fn get(&self, feed: Feed) -> Option<QoS> {
+        match feed {
+            Feed::Messages => self.messages,
+            Feed::TwinResponses => self.twin_responses,
+            Feed::Desired => self.desired,
+            Feed::Methods => self.methods,
+        }
+    }
+
+    /// What the topic of a message begins with: it matches the filter that the device gave last.
+    pub(super) fn message_topic(&self) -> &str {
+        &self.message_topic
     }
 
     /// Grants a filter at QoS 0 or 1; `None` when there is no such one.
@@ -47,7 +59,11 @@ impl Subscriptions {
             QoS::AtMostOnce => QoS::AtMostOnce,
             QoS::AtLeastOnce | QoS::ExactlyOnce => QoS::AtLeastOnce,
         };
-        *self.slot(topic::feed(device, filter)?) = Some(granted);
+        let feed = topic::feed(device, filter)?;
+        if feed == Feed::Messages {
+            self.message_topic = topic::message_topic(device, filter);
+        }
+        *self.slot(feed) = Some(granted);
         Some(granted)
     }
 

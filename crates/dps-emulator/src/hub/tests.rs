@@ -163,6 +163,38 @@ fn an_assigned_device_comes_in_with_what_it_registered_with() {
 }
 
 #[test]
+fn a_device_id_may_have_any_of_its_characters_encoded_or_not() {
+    let (service, hub) = service();
+    let long = "%".repeat(128);
+    for device in ["a%2F..(d)!$'*,=@:", "?-.+%_#*?!(),:=@$'", "100%", "registrations", &long] {
+        service.iot_hubs().assign(HUB, device, keys(), None);
+        let encoded = percent::encode(device);
+        let resource = format!("{HUB}/devices/{device}");
+        for (written, resource) in [
+            (device, resource.clone()),
+            (&encoded, percent::encode(&resource)),
+            (device, percent::encode(&resource).replace("%2F", "%2f")),
+        ] {
+            let mut connection = MqttConnection::new(service.clone(), NOW);
+            let password = token(&resource, &key(), NOW.as_secs() + 60);
+            let answers = exchange(&mut connection, &connect(device, written, &password, true));
+            assert_eq!(answers, connack(ConnectReturnCode::Success, false), "{written} {resource}");
+            let topic = format!("devices/{encoded}/messages/events/");
+            assert_eq!(exchange(&mut connection, &publish(&topic, QoS::AtMostOnce, "x")), []);
+        }
+        assert_eq!(hub.telemetry_count(device), Ok(3));
+        // Decoded once more it would be another device's.
+        if let Some(other) = percent::decode(device).filter(|other| other != device) {
+            service.iot_hubs().assign(HUB, &other, keys(), None);
+            let mut connection = MqttConnection::new(service.clone(), NOW);
+            let password = token(&percent::encode(&resource), &key(), NOW.as_secs() + 60);
+            let answers = exchange(&mut connection, &connect(&other, &other, &password, true));
+            assert_eq!(answers, connack(ConnectReturnCode::NotAuthorized, false), "{other}");
+        }
+    }
+}
+
+#[test]
 fn everything_else_is_refused_with_5() {
     let (service, hub) = service();
     let resource = format!("{HUB}/devices/line-1");

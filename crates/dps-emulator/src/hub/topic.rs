@@ -88,9 +88,20 @@ pub(super) fn method(name: &str, request_id: u64) -> String {
     format!("$iothub/methods/POST/{}/?$rid={request_id:x}", percent::encode(name))
 }
 
-/// A message for the device.
-pub(super) fn message(device: &str, properties: &Properties) -> String {
-    format!("devices/{device}/messages/devicebound/{}", properties::write(properties))
+/// What stands before the bag in the topics of messages for `device`, which has asked for them by
+/// `filter`: the same, but for an id with wild cards that it did not encode, since a topic may have
+/// none.
+pub(super) fn message_topic(device: &str, filter: &str) -> String {
+    let topic = filter.strip_suffix('#').unwrap_or(filter);
+    match topic.contains(['+', '#']) {
+        true => format!("devices/{}/messages/devicebound/", percent::encode(device)),
+        false => topic.to_owned(),
+    }
+}
+
+/// The topic of a message for the device.
+pub(super) fn message(message_topic: &str, properties: &Properties) -> String {
+    format!("{message_topic}{}", properties::write(properties))
 }
 
 #[cfg(test)]
@@ -133,6 +144,22 @@ mod tests {
             "$dps/registrations/PUT/iotdps-register/?$rid=1",
         ] {
             assert_eq!(upward("d", topic), None, "{topic}");
+        }
+    }
+
+    #[test]
+    fn messages_come_in_the_way_in_which_the_device_writes_its_id() {
+        for (device, written, back) in [
+            ("d:1", "d:1", "d:1"),
+            ("d:1", "d%3a1", "d%3a1"),
+            ("a%2Fb", "a%2Fb", "a%2Fb"),
+            ("a%2Fb", "a%252Fb", "a%252Fb"),
+            ("a+b#", "a+b#", "a%2Bb%23"),
+        ] {
+            let filter = format!("devices/{written}/messages/devicebound/#");
+            assert_eq!(feed(device, &filter), Some(Feed::Messages));
+            let expected = format!("devices/{back}/messages/devicebound/");
+            assert_eq!(message_topic(device, &filter), expected);
         }
     }
 

@@ -20,30 +20,40 @@ impl Place {
     }
 }
 
-/// Whether the user name is meant for a hub at all: its version has a question mark before it,
-/// and its second part is not the provisioning service's.
-pub(crate) fn is_for_hub(username: &str) -> bool {
-    let mut segments = username.split('/');
-    let host = segments.next().unwrap_or_default();
-    let second = segments.next().unwrap_or_default();
-    host.contains('.') && second != "registrations" && username.contains("/?")
+/// Hub, device and query of a hub's user name. The device may begin with a question mark, too.
+fn split(username: &str) -> Option<(&str, &str, &str)> {
+    let (hub, rest) = username.split_once('/')?;
+    let (device, query) = rest.split_once("/?")?;
+    Some((hub, device, query))
 }
 
-/// Takes it apart. The error says what is wrong, for the log.
-pub(crate) fn parse(username: &str) -> Result<Place, &'static str> {
-    let (place, query) = username.split_once("/?").ok_or("it has no api-version")?;
+/// Whether the user name is meant for a hub at all: its version has a question mark before it,
+/// and its second and third parts are not the provisioning service's.
+pub(crate) fn is_for_hub(username: &str) -> bool {
+    split(username)
+        .is_some_and(|(hub, device, _)| hub.contains('.') && !device.starts_with("registrations/"))
+}
+
+/// Takes it apart. The device's id stands in it as in `client_id`, or percent-encoded: an id may
+/// have a `%` of its own, so the client id tells which. With another client id the place has the
+/// id as it stands. The error says what is wrong, for the log.
+pub(crate) fn parse(username: &str, client_id: &str) -> Result<Place, &'static str> {
+    let (hub, device, query) = split(username).ok_or("it has no device id or no api-version")?;
     let is_version = |parameter: &str| {
         parameter.strip_prefix("api-version=").is_some_and(|version| !version.is_empty())
     };
     if !query.split('&').any(is_version) {
         return Err("it has no api-version");
     }
-    let (hub, device) = place.split_once('/').ok_or("it has no device id")?;
+    if device.is_empty() {
+        return Err("its device id is empty");
+    }
     if device.contains('/') {
         return Err("modules are not known here");
     }
-    let device = percent::decode(device).filter(|device| !device.is_empty());
-    Ok(Place { hub: hub.to_owned(), device: device.ok_or("its device id cannot be read")? })
+    let is_encoded = percent::decode(device).as_deref() == Some(client_id);
+    let device = if is_encoded { client_id } else { device };
+    Ok(Place { hub: hub.to_owned(), device: device.to_owned() })
 }
 
 #[cfg(test)]
@@ -60,9 +70,28 @@ mod tests {
         ] {
             let username = format!("contoso-hub.localhost/Dev:1.a_b-c/?{rest}");
             assert!(is_for_hub(&username));
-            let place = parse(&username).unwrap();
+            let place = parse(&username, "Dev:1.a_b-c").unwrap();
             assert_eq!(place.hub, "contoso-hub.localhost");
             assert_eq!(place.device, "Dev:1.a_b-c");
+        }
+    }
+
+    #[test]
+    fn the_client_id_tells_how_the_device_id_is_written() {
+        for (written, client_id, device) in [
+            ("a%2Fb", "a%2Fb", "a%2Fb"),
+            ("a%252Fb", "a%2Fb", "a%2Fb"),
+            ("100%", "100%", "100%"),
+            ("?a", "?a", "?a"),
+            ("Dev%3a1", "Dev:1", "Dev:1"),
+            ("registrations", "registrations", "registrations"),
+            // Another device's: the caller compares.
+            ("Dev%3a1", "other", "Dev%3a1"),
+            ("%zz", "other", "%zz"),
+        ] {
+            let username = format!("hub.x/{written}/?api-version=1");
+            assert!(is_for_hub(&username));
+            assert_eq!(parse(&username, client_id).unwrap().device, device, "{written}");
         }
     }
 
@@ -88,9 +117,8 @@ mod tests {
             "hub.x/?api-version=1",
             "hub.x//?api-version=1",
             "hub.x/dev/module/?api-version=1",
-            "hub.x/%zz/?api-version=1",
         ] {
-            assert!(parse(username).is_err(), "{username}");
+            assert!(parse(username, "dev").is_err(), "{username}");
         }
     }
 }

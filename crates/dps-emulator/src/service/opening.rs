@@ -5,6 +5,7 @@ use super::page_token::PageToken;
 use super::policies::Policies;
 use super::tpm::Tpms;
 use super::{Service, Settings, State, identities};
+use crate::certificates::Authority;
 use crate::config::{ConfigError, EmulatorConfig};
 use crate::events::Events;
 use crate::faults::FaultList;
@@ -20,6 +21,7 @@ use std::collections::{HashMap, VecDeque};
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, RwLock};
 use tokio::sync::Notify;
+use zeroize::Zeroizing;
 
 /// Why a service cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +45,7 @@ struct Known {
     moved: Vec<Change>,
     links: Vec<LinkRow>,
     settings: HashMap<String, String>,
+    authority: Option<Zeroizing<String>>,
 }
 
 impl Service {
@@ -68,10 +71,17 @@ impl Service {
     /// # Errors
     ///
     /// [`OpenError`] says what is wrong with the configuration or the file.
-    pub fn open(
+    pub fn open(config: &EmulatorConfig, random: Random, now: Duration) -> Result<Self, OpenError> {
+        Self::open_with(config, random, now, None)
+    }
+
+    /// The same with a new certificate authority. The state file keeps it, or one that it has kept
+    /// takes its place.
+    pub(crate) fn open_with(
         config: &EmulatorConfig,
         mut random: Random,
         now: Duration,
+        authority: Option<&mut Authority>,
     ) -> Result<Self, OpenError> {
         let hubs = Hubs::new(config)?;
         // Before a new file takes the configuration in.
@@ -88,6 +98,7 @@ impl Service {
         let mut first = vec![policies.change()];
         first.extend(model.enrollments().map(|item| kept_as(item.as_ref())));
         first.extend(model.groups().map(|item| kept_as(item.as_ref())));
+        first.extend(authority.as_deref().map(Authority::change));
         let (mut file, saved) = File::open(path, &first)?;
         if saved.is_new {
             let known = Known { model, ..Known::default() };
@@ -99,6 +110,9 @@ impl Service {
         let policies = Policies::new(config, kept, &mut random)?;
         let mut changes = vec![policies.change()];
         changes.append(&mut known.moved);
+        if let Some(authority) = authority {
+            changes.extend(known.authority(authority, path, now));
+        }
         file.commit_at_once(path, &changes)?;
         let store = Store::in_file(file)?;
         tracing::info!(file = %path.display(),
@@ -188,6 +202,11 @@ impl Known {
                     known.devices.restore(&key, &text).map(|changes| known.moved.extend(changes))
                 }
                 Table::LinkedHubs => json::<LinkRow>(&text).map(|row| known.links.push(row)),
+                // One that cannot be read is no reason not to start: see below.
+                Table::CertificateAuthorities => {
+                    known.authority = Some(text.clone());
+                    Some(())
+                }
                 Table::Settings => {
                     known.settings.insert(key.clone(), text.to_string());
                     Some(())
@@ -199,6 +218,22 @@ impl Known {
             }
         }
         Ok(known)
+    }
+
+    /// Puts the authority that was kept in the place of a new one; or gives what is to be kept.
+    fn authority(&mut self, new: &mut Authority, path: &Path, now: Duration) -> Option<Change> {
+        let file = path.display();
+        match self.authority.take().map(|row| Authority::read(&row, now)) {
+            Some(Ok(kept)) => {
+                *new = kept;
+                return None;
+            }
+            Some(Err(reason)) => tracing::warn!(%file, %reason,
+                "the certificate authority of the state file is not used any more: clients must trust a new one"),
+            None => tracing::info!(%file,
+                "the state file keeps the certificate authority from now on"),
+        }
+        Some(new.change())
     }
 }
 

@@ -9,8 +9,9 @@ use zeroize::Zeroizing;
 
 /// "dps1" in ASCII: tells a state file from other SQLite files.
 const APPLICATION_ID: i64 = 0x6470_7331;
-/// The version of the tables below. Since 2 there is `linked_hubs`.
-const SCHEMA_VERSION: i64 = 2;
+/// The version of the tables below. Since 2 there is `linked_hubs`, since 3
+/// `certificate_authorities`.
+const SCHEMA_VERSION: i64 = 3;
 
 /// How long to wait for a file that another process has.
 const IN_USE_PATIENCE: Duration = Duration::from_millis(500);
@@ -73,12 +74,13 @@ pub enum StoreError {
 }
 
 impl Table {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Enrollments,
         Self::EnrollmentGroups,
         Self::Registrations,
         Self::HubDevices,
         Self::LinkedHubs,
+        Self::CertificateAuthorities,
         Self::Settings,
     ];
 
@@ -89,6 +91,7 @@ impl Table {
             Self::Registrations => "registrations",
             Self::HubDevices => "hub_devices",
             Self::LinkedHubs => "linked_hubs",
+            Self::CertificateAuthorities => "certificate_authorities",
             Self::Settings => "settings",
         }
     }

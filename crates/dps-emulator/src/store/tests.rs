@@ -68,11 +68,11 @@ fn a_file_that_is_in_use_foreign_or_newer_is_refused_and_left_alone() {
     drop(file);
 
     let connection = rusqlite::Connection::open(&path).unwrap();
-    connection.pragma_update(None, "user_version", 3).unwrap();
+    connection.pragma_update(None, "user_version", 4).unwrap();
     drop(connection);
     let error = File::open(&path, &[]).unwrap_err();
-    assert!(matches!(error, StoreError::Newer { found: 3, known: 2, .. }), "{error}");
-    assert!(error.to_string().contains("has version 3"), "{error}");
+    assert!(matches!(error, StoreError::Newer { found: 4, known: 3, .. }), "{error}");
+    assert!(error.to_string().contains("has version 4"), "{error}");
 
     let content = "not a database, and long enough to be sure of it".repeat(9);
     let other = path.with_file_name("text");
@@ -93,7 +93,8 @@ fn a_file_of_the_first_version_gets_what_it_lacks() {
     let path = path("first-version");
     drop(File::open(&path, &[put("a", "1")]).unwrap());
     let connection = rusqlite::Connection::open(&path).unwrap();
-    connection.execute_batch("DROP TABLE linked_hubs; PRAGMA user_version = 1").unwrap();
+    let lacking = "DROP TABLE linked_hubs; DROP TABLE certificate_authorities";
+    connection.execute_batch(&format!("{lacking}; PRAGMA user_version = 1")).unwrap();
     drop(connection);
     let (mut file, saved) = File::open(&path, &[put("b", "2")]).unwrap();
     assert!(!saved.is_new);

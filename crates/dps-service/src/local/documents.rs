@@ -42,9 +42,28 @@ pub struct HubSettings {
     /// Whether enrollments that name no hub may use it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub apply_allocation_policy: Option<bool>,
-    /// Where it is, for the policy `geoLatency`: 1 to 64 printable ASCII characters.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub region: Option<String>,
+    /// Where it is, for the policy `geoLatency`.
+    #[serde(skip_serializing_if = "RegionChange::is_keep")]
+    pub region: RegionChange,
+}
+
+/// What becomes of a hub's region.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum RegionChange {
+    /// It stays as it is; a new hub has none.
+    #[default]
+    Keep,
+    /// The hub has none.
+    Clear,
+    /// This one: 1 to 64 printable ASCII characters.
+    To(String),
+}
+
+impl RegionChange {
+    fn is_keep(&self) -> bool {
+        *self == Self::Keep
+    }
 }
 
 #[derive(Deserialize)]
@@ -245,6 +264,18 @@ mod tests {
         assert_eq!(shown, json!({"properties": {"desired": {"a": null}}}));
         let patch = TwinPatch { tags: object(json!({"t": 1})), desired: None };
         assert_eq!(serde_json::to_value(&patch).unwrap(), json!({"tags": {"t": 1}}));
+    }
+
+    #[test]
+    fn a_region_is_kept_cleared_or_set() {
+        for (region, shown) in [
+            (RegionChange::Keep, json!({})),
+            (RegionChange::Clear, json!({"region": null})),
+            (RegionChange::To("eastus".into()), json!({"region": "eastus"})),
+        ] {
+            let settings = HubSettings { region, ..HubSettings::default() };
+            assert_eq!(serde_json::to_value(&settings).unwrap(), shown);
+        }
     }
 
     #[test]

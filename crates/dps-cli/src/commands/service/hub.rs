@@ -9,7 +9,7 @@ use crate::arguments::hub::{Hub as Command, HubDevice, Link, OneHub, Send, SomeH
 use crate::exit;
 use crate::failure::Failure;
 use crate::output::{self, printable};
-use dps_service::local::{CloudMessage, HubSettings, TwinPatch};
+use dps_service::local::{CloudMessage, HubSettings, RegionChange, TwinPatch};
 use dps_service::{Error, ServiceClient};
 use serde_json::json;
 
@@ -59,6 +59,16 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
             let devices = client.local().devices(&hub).map_err(|error| refused(&error))?;
             shown::table(&devices, &DEVICES, json)
         }
+        Command::DeleteDevice(HubDevice { hub, device_id }) => {
+            let (client, name) = find(hub)?;
+            client.local().delete_device(&name, device_id).map_err(|error| refused(&error))?;
+            if !hub.login.json {
+                output::line(format_args!(
+                    "The device {device_id} is deleted from the hub {name}."
+                ));
+            }
+            Ok(())
+        }
         Command::Messages(options) => messages::run(options),
         Command::Send(options) => send(options),
         Command::Twin(options) => twin(options),
@@ -70,7 +80,11 @@ fn link(options: &Link) -> Result<(), Failure> {
     let settings = HubSettings {
         allocation_weight: options.allocation_weight,
         apply_allocation_policy: options.apply_allocation_policy,
-        region: options.location.clone(),
+        region: match &options.location {
+            Some(region) => RegionChange::To(region.clone()),
+            None if options.no_location => RegionChange::Clear,
+            None => RegionChange::Keep,
+        },
     };
     let client = connect(login)?;
     let linked = client.local().link_hub(hub_name, &settings);

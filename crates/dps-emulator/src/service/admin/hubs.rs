@@ -9,7 +9,7 @@ use crate::model::{Hubs, MOST_HUBS, is_hub_name};
 use crate::service::api::{ApiError, parse};
 use crate::service::{ApiAnswer, Service};
 use core::time::Duration;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// The longest name of a region.
 const LONGEST_REGION: usize = 64;
@@ -35,13 +35,28 @@ struct Document {
     connected_count: usize,
 }
 
-/// What a hub is linked with. What is missing stays as it is, or is as in a configuration.
+/// What a hub is linked with. What is missing stays as it is, or is as in a configuration; a region
+/// that is `null` is taken away.
 #[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 struct Settings {
     allocation_weight: Option<u32>,
     apply_allocation_policy: Option<bool>,
-    region: Option<String>,
+    #[serde(deserialize_with = "stated")]
+    region: RegionChange,
+}
+
+/// What becomes of a hub's region.
+#[derive(Default)]
+enum RegionChange {
+    #[default]
+    Keep,
+    Set(Option<String>),
+}
+
+/// A member that is there, be it `null`.
+fn stated<'a, D: Deserializer<'a>>(input: D) -> Result<RegionChange, D::Error> {
+    Option::deserialize(input).map(RegionChange::Set)
 }
 
 pub(super) fn answer(
@@ -143,7 +158,7 @@ fn link(
     if !is_hub_name(name) {
         return Err(AdminError::BadHubName { name: name.chars().take(253).collect() });
     }
-    if settings.region.as_deref().is_some_and(|region| !is_region(region)) {
+    if matches!(&settings.region, RegionChange::Set(Some(region)) if !is_region(region)) {
         return Err(AdminError::BadRegion);
     }
     let ticket = {
@@ -168,7 +183,9 @@ fn merged(hubs: &Hubs, name: &str, settings: Settings) -> Result<HubConfig, Admi
     let Settings { allocation_weight, apply_allocation_policy, region } = settings;
     hub.allocation_weight = allocation_weight.unwrap_or(hub.allocation_weight);
     hub.apply_allocation_policy = apply_allocation_policy.unwrap_or(hub.apply_allocation_policy);
-    hub.region = region.or(hub.region);
+    if let RegionChange::Set(region) = region {
+        hub.region = region;
+    }
     Ok(hub)
 }
 
