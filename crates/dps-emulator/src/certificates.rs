@@ -228,6 +228,26 @@ mod tests {
     }
 
     #[test]
+    fn a_hub_that_is_unlinked_is_in_it_until_its_last_device_has_gone() {
+        use crate::hub::{HubIdentity, Twin};
+        let config = EmulatorConfig::default();
+        let made = generate(&config).unwrap();
+        let hubs = Arc::new(Hubs::new(Duration::ZERO, Arc::default()));
+        made.follow(&hubs);
+        for name in ["a.test", "b.test"] {
+            hubs.add(name);
+            hubs.assign(name, "dev", HubIdentity::Certificates(Vec::new()), Twin::default());
+        }
+        hubs.unlink("A.test");
+        assert!(is_good_for(&made, "a.test", NOW));
+        assert!(hubs.remove("a.TEST", "dev") && hubs.remove("b.test", "dev"));
+        assert!(!is_good_for(&made, "a.test", NOW));
+        assert!(is_good_for(&made, "b.test", NOW), "it is linked");
+        hubs.unlink("b.test");
+        assert!(!is_good_for(&made, "b.test", NOW) && hubs.names().is_empty());
+    }
+
+    #[test]
     fn it_is_valid_for_clocks_an_hour_off_and_for_a_year() {
         let config = EmulatorConfig::default();
         let (hour, day) = (Duration::from_secs(3600), Duration::from_secs(86_400));

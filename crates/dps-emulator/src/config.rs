@@ -60,7 +60,8 @@ pub struct EmulatorConfig {
     /// More host names or IP addresses for the server certificate. `localhost`, the loopback
     /// addresses and the service's own names are always in it.
     pub server_names: Vec<String>,
-    /// The ID scope. Default `0ne00111111`.
+    /// The ID scope. Default `0ne00111111`. The first parts of the service's own paths are none:
+    /// `admin`, `enrollments`, `enrollmentgroups`, `registrations` and `page`, in any case.
     pub id_scope: IdScope,
     /// The hubs that devices are assigned to, each name with a dot. Without any, devices are
     /// refused until one is linked.

@@ -270,7 +270,7 @@ impl Emulator {
     }
 
     /// One of the hubs, with its devices; `None` when there is none of this name. One that was unlinked
-    /// is there if it had devices then.
+    /// is there as long as it has devices.
     pub fn hub(&self, name: &str) -> Option<Hub> {
         Hub::new(self.service.iot_hubs(), name)
     }

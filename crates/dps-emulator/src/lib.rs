@@ -53,6 +53,7 @@ mod events;
 mod faults;
 mod hub;
 mod model;
+mod nesting;
 mod random;
 pub mod sas;
 mod server;

@@ -58,14 +58,14 @@ impl Leaf {
         let mut issued = self.issued.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(hubs) = self.hubs.get() {
             // Read before the names: one that is added meanwhile leads to another certificate.
-            let added = hubs.added();
-            if issued.hubs != Some(added) {
+            let changes = hubs.changes();
+            if issued.hubs != Some(changes) {
                 match self.issue(hubs) {
-                    Ok(certified) => *issued = Issued { certified, hubs: Some(added) },
+                    Ok(certified) => *issued = Issued { certified, hubs: Some(changes) },
                     // The names of hubs were checked when they were linked.
                     Err(error) => {
                         tracing::error!(%error, "the new hubs are not in the server certificate");
-                        issued.hubs = Some(added);
+                        issued.hubs = Some(changes);
                     }
                 }
             }

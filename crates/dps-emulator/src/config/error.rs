@@ -13,6 +13,15 @@ pub enum ConfigError {
         /// What is wrong, with line and column.
         message: String,
     },
+    /// The ID scope stands where devices' paths over HTTPS have the first part of paths of the
+    /// service's own.
+    #[error(
+        "idScope: {id_scope:?} is the first part of the service's own paths, so no device with it could register over HTTPS; take another, for example 0ne00111111"
+    )]
+    ReservedIdScope {
+        /// The ID scope.
+        id_scope: String,
+    },
     /// A hub's name cannot be used as one.
     #[error(
         "hubs: {name:?} is not a hub's host name; it needs a dot and has no port, for example contoso-hub.localhost"

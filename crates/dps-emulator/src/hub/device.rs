@@ -175,15 +175,15 @@ impl Device {
         self.telemetry_count
     }
 
-    /// Lets a message wait for the device.
-    pub(super) fn enqueue(&mut self, message: Message) -> Result<(), HubError> {
+    /// Lets a message wait for the device. Gives how many wait now.
+    pub(super) fn enqueue(&mut self, message: Message) -> Result<usize, HubError> {
         if self.waiting.len() >= MAX_WAITING {
             return Err(HubError::QueueFull);
         }
         self.messages += 1;
         self.waiting.push_back(Waiting { number: self.messages, message, sent: false });
         self.wake();
-        Ok(())
+        Ok(self.waiting.len())
     }
 
     pub(super) fn waiting(&self) -> usize {

@@ -163,7 +163,12 @@ impl Hub {
     /// # Errors
     ///
     /// [`HubError::NoDevice`], [`HubError::QueueFull`], [`HubError::TooLarge`].
-    pub fn send(&self, device: &str, mut message: Message) -> Result<(), HubError> {
+    pub fn send(&self, device: &str, message: Message) -> Result<(), HubError> {
+        self.enqueue(device, message).map(drop)
+    }
+
+    /// The same; gives how many messages wait for the device then.
+    pub(crate) fn enqueue(&self, device: &str, mut message: Message) -> Result<usize, HubError> {
         let to = format!("/devices/{device}/messages/deviceBound");
         message.properties.entry("$.to".to_owned()).or_insert(Some(to));
         check_size(&topic::message(device, &message.properties), &message.body)?;

@@ -8,17 +8,17 @@ use crate::events::{Event, Events, Kind};
 use core::fmt;
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
-use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Every hub and its devices. A hub is there once it is [added](Self::add) or a device is
-/// assigned to it; its name's case does not matter, a device id's does.
+/// assigned to it, and until it is [unlinked](Self::unlink) and has no devices any more; its name's
+/// case does not matter, a device id's does.
 pub(crate) struct Hubs {
     state: Mutex<State>,
     pub(super) events: Arc<Events>,
-    /// Goes up by one with each hub.
-    added: AtomicU64,
+    /// Goes up by one with each hub that comes or goes.
+    changes: AtomicU64,
     /// How long after its expiry a token is still taken.
     pub(super) clock_skew: Duration,
 }
@@ -34,32 +34,35 @@ pub(super) struct State {
 pub(super) struct HubState {
     /// Host name as it was first given.
     pub(super) name: String,
+    /// It is there without devices, too.
+    is_linked: bool,
     pub(super) devices: BTreeMap<String, Device>,
 }
 
 impl Hubs {
     /// None yet.
     pub(crate) fn new(clock_skew: Duration, events: Arc<Events>) -> Self {
-        Self { state: Mutex::default(), events, added: AtomicU64::new(0), clock_skew }
+        Self { state: Mutex::default(), events, changes: AtomicU64::new(0), clock_skew }
     }
 
     /// Adds a hub without devices, unless there is one of this name.
     pub(crate) fn add(&self, name: &str) {
-        self.hub(&mut self.state(), name);
+        self.hub(&mut self.state(), name).is_linked = true;
     }
 
-    /// Forgets a hub unless it has devices: its name need not be in the certificate any more.
-    pub(crate) fn forget_empty(&self, name: &str) {
+    /// A hub gets no more devices. It is forgotten at once, or when its last device goes: then its
+    /// name need not be in the certificate any more.
+    pub(crate) fn unlink(&self, name: &str) {
         let mut state = self.state();
-        let key = name.to_ascii_lowercase();
-        if state.hubs.get(&key).is_some_and(|hub| hub.devices.is_empty()) {
-            state.hubs.remove(&key);
+        if let Some(hub) = state.hubs.get_mut(&name.to_ascii_lowercase()) {
+            hub.is_linked = false;
         }
+        self.forget_if_left(&mut state, name);
     }
 
-    /// How many hubs were added so far.
-    pub(crate) fn added(&self) -> u64 {
-        self.added.load(Ordering::Acquire)
+    /// How many hubs have come and gone so far.
+    pub(crate) fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Acquire)
     }
 
     /// The host names of all hubs, those that are not linked any more too, sorted.
@@ -69,9 +72,18 @@ impl Hubs {
 
     fn hub<'a>(&self, state: &'a mut State, name: &str) -> &'a mut HubState {
         state.hubs.entry(name.to_ascii_lowercase()).or_insert_with(|| {
-            self.added.fetch_add(1, Ordering::Release);
-            HubState { name: name.to_owned(), devices: BTreeMap::new() }
+            self.changes.fetch_add(1, Ordering::Release);
+            HubState { name: name.to_owned(), is_linked: false, devices: BTreeMap::new() }
         })
+    }
+
+    /// Forgets a hub that is not linked and has no devices.
+    fn forget_if_left(&self, state: &mut State, name: &str) {
+        let key = name.to_ascii_lowercase();
+        if state.hubs.get(&key).is_some_and(|hub| !hub.is_linked && hub.devices.is_empty()) {
+            state.hubs.remove(&key);
+            self.changes.fetch_add(1, Ordering::Release);
+        }
     }
 
     /// Ends a device's connection, if there is one.
@@ -83,19 +95,14 @@ impl Hubs {
         device.drop_connection();
     }
 
-    /// Makes the device's identity, with `initial_twin`
-    /// (`{"tags":{...},"properties":{"desired":{...}}}`); a device that is there keeps its twin
-    /// and gets the new identity;
-    /// if that is another, its connection ends.
-    pub(crate) fn assign(
-        &self,
-        hub: &str,
-        device: &str,
-        identity: HubIdentity,
-        initial_twin: Option<&Value>,
-    ) {
-        let mut state = self.state();
-        let devices = &mut self.hub(&mut state, hub).devices;
+    /// Makes the device's identity with a twin; a device that is there keeps its own and gets the
+    /// new identity; if that is another, its connection ends.
+    pub(crate) fn assign(&self, hub: &str, device: &str, identity: HubIdentity, twin: Twin) {
+        self.put(&mut self.state(), hub, device, identity, twin);
+    }
+
+    fn put(&self, state: &mut State, hub: &str, device: &str, identity: HubIdentity, twin: Twin) {
+        let devices = &mut self.hub(state, hub).devices;
         match devices.get_mut(device) {
             Some(known) if !known.identity.is_same(&identity) => {
                 // Who came in by the proof before has none now.
@@ -104,7 +111,6 @@ impl Hubs {
             }
             Some(_) => {}
             None => {
-                let twin = Twin::initial(initial_twin);
                 devices.insert(device.to_owned(), Device::new(identity, twin));
             }
         }
@@ -118,7 +124,7 @@ impl Hubs {
         to: &str,
         device: &str,
         identity: HubIdentity,
-        initial_twin: Option<&Value>,
+        twin: Twin,
     ) {
         let mut state = self.state();
         let twin = match state.remove(from, device) {
@@ -126,31 +132,40 @@ impl Hubs {
                 self.end(from, device, &mut moved, "the device was moved to another hub");
                 moved.twin
             }
-            None => Twin::initial(initial_twin),
+            None => twin,
         };
         let hub = &mut self.hub(&mut state, to).devices;
         if let Some(mut there) = hub.insert(device.to_owned(), Device::new(identity, twin)) {
             self.end(to, device, &mut there, "another device has taken its place");
         }
+        self.forget_if_left(&mut state, from);
     }
 
-    /// Makes the device anew in `to` with its initial twin, after taking it out of `from`.
+    /// Makes the device anew in `to` with this twin, after taking it out of `from`.
     pub(crate) fn reset(
         &self,
         from: &str,
         to: &str,
         device: &str,
         identity: HubIdentity,
-        initial_twin: Option<&Value>,
+        twin: Twin,
     ) {
-        self.remove(from, device);
-        self.remove(to, device);
-        self.assign(to, device, identity, initial_twin);
+        let mut state = self.state();
+        self.take_out(&mut state, from, device);
+        self.take_out(&mut state, to, device);
+        self.put(&mut state, to, device, identity, twin);
+        self.forget_if_left(&mut state, from);
     }
 
     /// Takes the device out of the hub; its connection ends. Whether it was there.
     pub(crate) fn remove(&self, hub: &str, device: &str) -> bool {
         let mut state = self.state();
+        let is_gone = self.take_out(&mut state, hub, device);
+        self.forget_if_left(&mut state, hub);
+        is_gone
+    }
+
+    fn take_out(&self, state: &mut State, hub: &str, device: &str) -> bool {
         let Some(mut gone) = state.remove(hub, device) else { return false };
         self.end(hub, device, &mut gone, "the device was removed from the hub");
         true

@@ -46,7 +46,7 @@ fn service() -> (Arc<Service>, Hub) {
     let config = EmulatorConfig::default();
     let service = Arc::new(Service::new(&config, Random::from_seed([4; 32])).unwrap());
     let twin = json!({"properties": {"desired": {"interval": 5}}});
-    service.iot_hubs().assign(HUB, "line-1", keys(), Some(&twin));
+    service.iot_hubs().assign(HUB, "line-1", keys(), Twin::initial(Some(&twin)));
     let hub = Hub::new(service.iot_hubs(), HUB).unwrap();
     (service, hub)
 }
@@ -167,7 +167,7 @@ fn a_device_id_may_have_any_of_its_characters_encoded_or_not() {
     let (service, hub) = service();
     let long = "%".repeat(128);
     for device in ["a%2F..(d)!$'*,=@:", "?-.+%_#*?!(),:=@$'", "100%", "registrations", &long] {
-        service.iot_hubs().assign(HUB, device, keys(), None);
+        service.iot_hubs().assign(HUB, device, keys(), Twin::default());
         let encoded = percent::encode(device);
         let resource = format!("{HUB}/devices/{device}");
         for (written, resource) in [
@@ -185,7 +185,7 @@ fn a_device_id_may_have_any_of_its_characters_encoded_or_not() {
         assert_eq!(hub.telemetry_count(device), Ok(3));
         // Decoded once more it would be another device's.
         if let Some(other) = percent::decode(device).filter(|other| other != device) {
-            service.iot_hubs().assign(HUB, &other, keys(), None);
+            service.iot_hubs().assign(HUB, &other, keys(), Twin::default());
             let mut connection = MqttConnection::new(service.clone(), NOW);
             let password = token(&percent::encode(&resource), &key(), NOW.as_secs() + 60);
             let answers = exchange(&mut connection, &connect(&other, &other, &password, true));
@@ -435,7 +435,7 @@ fn reprovisioning_moves_the_twin_or_makes_a_new_one() {
     let hubs = service.iot_hubs();
     hub.update_desired("line-1", &json!({"led": "on"})).unwrap();
     let mut connection = connected(&service);
-    hubs.migrate(HUB, "EAST.localhost", "line-1", keys(), None);
+    hubs.migrate(HUB, "EAST.localhost", "line-1", keys(), Twin::default());
     connection.transmit();
     assert!(connection.is_closed(), "the device is to go to its new hub");
     assert_eq!(hub.twin("line-1"), Err(HubError::NoDevice));
@@ -446,12 +446,12 @@ fn reprovisioning_moves_the_twin_or_makes_a_new_one() {
     );
 
     let initial = json!({"properties": {"desired": {"fresh": true}}});
-    hubs.reset("east.localhost", HUB, "line-1", keys(), Some(&initial));
+    hubs.reset("east.localhost", HUB, "line-1", keys(), Twin::initial(Some(&initial)));
     assert_eq!(east.devices(), Vec::<String>::new());
     assert_eq!(Value::Object(hub.twin("line-1").unwrap().desired), json!({"fresh": true}));
     // The same again keeps the twin.
     hub.update_desired("line-1", &json!({"fresh": null})).unwrap();
-    hubs.assign(HUB, "line-1", keys(), Some(&initial));
+    hubs.assign(HUB, "line-1", keys(), Twin::initial(Some(&initial)));
     assert!(hub.twin("line-1").unwrap().desired.is_empty());
 }
 
@@ -499,12 +499,12 @@ fn properties_count_towards_the_telemetry_that_is_kept() {
 fn an_identity_with_another_key_ends_the_connection_and_the_same_does_not() {
     let (service, hub) = service();
     let mut connection = connected(&service);
-    service.iot_hubs().assign(HUB, "line-1", keys(), None);
+    service.iot_hubs().assign(HUB, "line-1", keys(), Twin::default());
     connection.transmit();
     assert!(!connection.is_closed());
     let other = key().derive(&id("new"));
     let other = SymmetricKeys { primary: other.clone(), secondary: other };
-    service.iot_hubs().assign(HUB, "line-1", HubIdentity::Keys(other), None);
+    service.iot_hubs().assign(HUB, "line-1", HubIdentity::Keys(other), Twin::default());
     connection.transmit();
     assert!(connection.is_closed());
     assert!(!hub.is_connected("line-1").unwrap());

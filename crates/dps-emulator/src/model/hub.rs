@@ -5,6 +5,7 @@ use crate::config::{
     AllocationPolicy, Capabilities, DeviceNetworkConfig, EmulatorConfig, HubConfig, InitialTwin,
 };
 use crate::hub::{HubIdentity, ProofRow};
+use crate::nesting::read_row;
 use crate::store::{Change, Table};
 use core::net::IpAddr;
 use core::time::Duration;
@@ -180,10 +181,18 @@ pub struct HubDevice {
     pub registration_id: String,
     /// What its twin holds, but for what the device reported.
     pub twin: InitialTwin,
+    /// The version of the desired properties, from 1.
+    #[serde(default = "first_version")]
+    pub desired_version: u64,
     /// What it can do.
     pub capabilities: Capabilities,
     /// When the identity was made, since 1970-01-01T00:00:00Z.
     pub created: Duration,
+}
+
+/// Files of earlier versions do not say.
+fn first_version() -> u64 {
+    1
 }
 
 /// An identity with the proof that its hub asks for; unknown as long as it comes from a file that
@@ -228,15 +237,16 @@ impl HubDevices {
         change
     }
 
-    /// Gives an identity another twin. Gives what a state file is to keep, if the identity is there.
+    /// Gives an identity another twin, of this version. Gives what a state file is to keep, if the identity is there.
     pub(crate) fn set_twin(
         &mut self,
         hub: &str,
         device_id: &str,
         twin: InitialTwin,
+        desired_version: u64,
     ) -> Option<Change> {
         let (device, proof) = self.0.get(&Self::key(hub, device_id))?.clone();
-        Some(self.put(HubDevice { twin, ..device }, proof))
+        Some(self.put(HubDevice { twin, desired_version, ..device }, proof))
     }
 
     /// Removes an identity, and gives it, and what a state file is to forget.
@@ -249,7 +259,7 @@ impl HubDevices {
     /// Takes a row of a state file. `None` when it cannot be read; else what the file is to have in its
     /// place.
     pub(crate) fn restore(&mut self, key: &str, text: &str) -> Option<Vec<Change>> {
-        let row: IdentityRow = serde_json::from_str(text).ok()?;
+        let row: IdentityRow = read_row(text)?;
         let proof = row.proof.map(HubIdentity::try_from).transpose().ok()?;
         let is_in_place = key == Self::key(&row.device.hub, &row.device.device_id);
         let change = self.put(row.device, proof);

@@ -56,7 +56,8 @@ fn resource(name: &str) -> Option<Resource> {
 }
 
 impl Service {
-    /// Whether a path belongs to the admin API: no path of a device or of the service API does.
+    /// Whether a path belongs to the admin API. A device's does not: its ID scope, which no
+    /// configuration can have so, comes first.
     pub(crate) fn is_admin(path: &str) -> bool {
         path.trim_start_matches('/').split('/').next() == Some("admin")
     }

@@ -103,7 +103,8 @@ enum Operation {
 }
 
 impl Service {
-    /// Whether a path belongs to the service API: no path of a device does.
+    /// Whether a path belongs to the service API. A device's does not: its ID scope, which no
+    /// configuration can have so, comes first.
     pub(crate) fn is_api(path: &str) -> bool {
         let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
         ["enrollments", "enrollmentgroups", "registrations"]

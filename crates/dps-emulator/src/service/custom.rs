@@ -9,6 +9,7 @@ use super::reply::ascii_json;
 use crate::config::{InitialTwin, place_of};
 use crate::model::members::{self, lenient};
 use crate::model::{EnrollmentDocument, RegistrationRecord};
+use crate::nesting::{DEEPEST, nesting};
 use core::fmt;
 use core::time::Duration;
 use dps_core::wire::X509Result;
@@ -170,6 +171,12 @@ pub(super) fn verdict(
         WebhookAnswer::TimedOut => return failed(": the webhook did not answer in time."),
         WebhookAnswer::Unreachable => return failed(": the webhook could not be reached."),
     };
+    if nesting(body) > DEEPEST {
+        tracing::warn!(
+            "a webhook's answer is nested more than {DEEPEST} deep and is not taken: its initialTwin and payload need fewer levels"
+        );
+        return failed(&format!(": the webhook's answer is nested more than {DEEPEST} deep."));
+    }
     let Ok(decision) = serde_json::from_slice::<Decision>(body) else {
         return failed(": the webhook's answer is not JSON of the expected form.");
     };

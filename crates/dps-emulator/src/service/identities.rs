@@ -3,14 +3,13 @@
 
 use super::provision::{DEVICE_DATA_MIGRATED, DEVICE_DATA_RESET};
 use crate::events::Events;
-use crate::hub::{self, HubIdentity};
+use crate::hub::{self, HubIdentity, Twin};
 use crate::model::{
     EnrollmentRef, HubDevice, HubDevices, Hubs, Model, Records, RegistrationRecord,
 };
 use core::time::Duration;
 use dps_core::RegistrationId;
 use dps_core::wire::RegistrationStatus;
-use serde_json::Value;
 use std::sync::Arc;
 
 /// The linked hubs, without devices.
@@ -34,20 +33,20 @@ pub(super) fn move_in(
         return;
     }
     let (Some(to), Some(device)) = (&record.assigned_hub, &record.device_id) else { return };
-    let twin = devices.get(to, device).and_then(twin);
+    let twin = devices.get(to, device).map(twin).unwrap_or_default();
     let substatus = record.substatus.as_deref().unwrap_or_default();
     match left {
         Some((from, earlier)) if earlier == *device && substatus == DEVICE_DATA_MIGRATED => {
-            hubs.migrate(&from, to, device, identity, twin.as_ref());
+            hubs.migrate(&from, to, device, identity, twin);
         }
         Some((from, earlier)) => {
+            hubs.reset(&from, to, device, identity, twin);
             hubs.remove(&from, &earlier);
-            hubs.reset(&from, to, device, identity, twin.as_ref());
         }
         None if substatus == DEVICE_DATA_RESET => {
-            hubs.reset(to, to, device, identity, twin.as_ref());
+            hubs.reset(to, to, device, identity, twin);
         }
-        None => hubs.assign(to, device, identity, twin.as_ref()),
+        None => hubs.assign(to, device, identity, twin),
     }
 }
 
@@ -57,7 +56,7 @@ pub(super) fn move_back(hubs: &hub::Hubs, model: &Model, records: &Records, devi
     for (device, proof) in devices.all() {
         match proof.clone().or_else(|| proof_of(device, model, records)) {
             Some(identity) => {
-                hubs.assign(&device.hub, &device.device_id, identity, twin(device).as_ref());
+                hubs.assign(&device.hub, &device.device_id, identity, twin(device));
             }
             None => tracing::warn!(
                 hub = device.hub,
@@ -87,6 +86,7 @@ fn proof_of(device: &HubDevice, model: &Model, records: &Records) -> Option<HubI
     }
 }
 
-fn twin(device: &HubDevice) -> Option<Value> {
-    serde_json::to_value(&device.twin).ok()
+fn twin(device: &HubDevice) -> Twin {
+    let document = serde_json::to_value(&device.twin).ok();
+    Twin { desired_version: device.desired_version, ..Twin::initial(document.as_ref()) }
 }

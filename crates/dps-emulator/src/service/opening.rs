@@ -13,15 +13,18 @@ use crate::model::{
     EnrollmentGroup, Entity, HubDevices, Hubs, IndividualEnrollment, LinkRow, Model, RecordRow,
     Records, RegistrationRecord, Row, Secrets, Version,
 };
+use crate::nesting::read_row;
 use crate::random::Random;
 use crate::store::{Change, File, Saved, Store, StoreError, Table};
 use core::time::Duration;
-use serde::de::DeserializeOwned;
 use std::collections::{HashMap, VecDeque};
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, RwLock};
 use tokio::sync::Notify;
 use zeroize::Zeroizing;
+
+/// What paths begin with that are no device's: those of the admin API, the service API and the page.
+const OWN_PATHS: [&str; 5] = ["admin", "enrollments", "enrollmentgroups", "registrations", "page"];
 
 /// Why a service cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +60,7 @@ impl Service {
     ///
     /// [`ConfigError`] when parts of the configuration contradict each other.
     pub fn new(config: &EmulatorConfig, mut random: Random) -> Result<Self, ConfigError> {
+        check_scope(config)?;
         let hubs = Hubs::new(config)?;
         let model = Model::new(config, &hubs, &mut random, Duration::ZERO)?;
         let known = Known { model, ..Known::default() };
@@ -83,6 +87,7 @@ impl Service {
         now: Duration,
         authority: Option<&mut Authority>,
     ) -> Result<Self, OpenError> {
+        check_scope(config)?;
         let hubs = Hubs::new(config)?;
         // Before a new file takes the configuration in.
         FaultList::new(config)?;
@@ -159,6 +164,16 @@ impl Service {
     }
 }
 
+/// A device's path begins with its ID scope, which must not lead elsewhere.
+fn check_scope(config: &EmulatorConfig) -> Result<(), ConfigError> {
+    let id_scope = config.id_scope.as_str();
+    let is_own = OWN_PATHS.iter().any(|first| id_scope.eq_ignore_ascii_case(first));
+    if !is_own {
+        return Ok(());
+    }
+    Err(ConfigError::ReservedIdScope { id_scope: id_scope.to_owned() })
+}
+
 impl Settings {
     fn new(config: &EmulatorConfig) -> Self {
         Self {
@@ -195,13 +210,13 @@ impl Known {
                 Table::EnrollmentGroups => {
                     entity::<EnrollmentGroup>(&mut known.model, &text, random)
                 }
-                Table::Registrations => json::<RecordRow>(&text)
+                Table::Registrations => read_row::<RecordRow>(&text)
                     .and_then(|row| RegistrationRecord::try_from(row).ok())
                     .map(|record| known.records.put(record)),
                 Table::HubDevices => {
                     known.devices.restore(&key, &text).map(|changes| known.moved.extend(changes))
                 }
-                Table::LinkedHubs => json::<LinkRow>(&text).map(|row| known.links.push(row)),
+                Table::LinkedHubs => read_row::<LinkRow>(&text).map(|row| known.links.push(row)),
                 // One that cannot be read is no reason not to start: see below.
                 Table::CertificateAuthorities => {
                     known.authority = Some(text.clone());
@@ -237,12 +252,8 @@ impl Known {
     }
 }
 
-fn json<T: DeserializeOwned>(text: &str) -> Option<T> {
-    serde_json::from_str(text).ok()
-}
-
 fn entity<T: Entity>(model: &mut Model, text: &str, random: &mut Random) -> Option<()> {
-    let Row { document, created, last_updated } = json(text)?;
+    let Row { document, created, last_updated } = read_row(text)?;
     let etag = document.etag.clone()?;
     // Hubs that are not linked any more may stand in it: it was good when it was made, and its
     // devices are told that they have no hub.

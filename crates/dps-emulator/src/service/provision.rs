@@ -154,9 +154,9 @@ impl MoveIn<'_> {
         let Some(earlier) = earlier.filter(|_| !was_here) else {
             let (substatus, device) = match devices.get(&place.hub, &place.device_id) {
                 // Also one whose registration was forgotten, or another's: the hub keeps its twin.
-                Some(HubDevice { twin, capabilities, created, .. }) => {
-                    let (twin, capabilities, created) = (twin.clone(), *capabilities, *created);
-                    (INITIAL_ASSIGNMENT, HubDevice { twin, capabilities, created, ..fresh })
+                Some(known) => {
+                    let registration_id = fresh.registration_id;
+                    (INITIAL_ASSIGNMENT, HubDevice { registration_id, ..known.clone() })
                 }
                 None if !was_here => (INITIAL_ASSIGNMENT, fresh),
                 // Somebody has removed it from the hub.
@@ -168,14 +168,14 @@ impl MoveIn<'_> {
             device.registration_id.eq_ignore_ascii_case(self.registration_id)
         });
         let moved = if is_own { devices.remove(&earlier.hub, &earlier.device_id) } else { None };
-        let Some((HubDevice { twin, capabilities, .. }, change)) = moved else {
+        let Some((HubDevice { twin, desired_version, capabilities, .. }, change)) = moved else {
             return Settled { substatus: DEVICE_DATA_RESET, device: fresh, left: None };
         };
         changes.push(change);
         let policy = self.placement.reprovision_policy.unwrap_or_default();
         let left = Some(earlier);
         if policy.migrate_device_data && self.twin.is_none() {
-            let device = HubDevice { twin, capabilities, ..fresh };
+            let device = HubDevice { twin, desired_version, capabilities, ..fresh };
             Settled { substatus: DEVICE_DATA_MIGRATED, device, left }
         } else {
             Settled { substatus: DEVICE_DATA_RESET, device: fresh, left }
@@ -190,6 +190,7 @@ impl MoveIn<'_> {
             device_id: place.device_id.clone(),
             registration_id: self.registration_id.to_owned(),
             twin: twin.cloned().unwrap_or_default(),
+            desired_version: 1,
             capabilities: self.placement.capabilities,
             created: self.now,
         }

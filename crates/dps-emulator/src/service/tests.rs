@@ -413,3 +413,17 @@ fn debug_shows_no_key_and_no_token() {
     let text = format!("{service:?} {with:?}");
     assert!(!text.contains("AAECAwQF") && !text.contains("sig="), "{text}");
 }
+
+#[test]
+fn an_id_scope_that_leads_to_the_services_own_paths_is_refused() {
+    for name in ["admin", "Admin", "enrollments", "enrollmentGroups", "REGISTRATIONS", "page"] {
+        let config = EmulatorConfig::from_yaml(&format!("idScope: {name}")).unwrap();
+        let opened = Service::open(&config, Random::from_seed([9; 32]), NOW).map(drop);
+        let OpenError::Config(refused) = opened.unwrap_err() else { panic!("{name}") };
+        assert_eq!(refused, crate::ConfigError::ReservedIdScope { id_scope: name.to_owned() });
+        assert!(refused.to_string().contains("take another, for example"), "{refused}");
+        assert_eq!(Service::new(&config, Random::from_seed([9; 32])).map(drop), Err(refused));
+    }
+    let config = EmulatorConfig::from_yaml("idScope: administration").unwrap();
+    assert!(Service::new(&config, Random::from_seed([9; 32])).is_ok());
+}

@@ -138,7 +138,7 @@ fn patch(service: &Service, hub: &Hub, device: &str, body: &[u8]) -> Result<ApiA
     // Held meanwhile: the state file gets the changes in the order in which they were made.
     let mut state = service.state();
     let twin = hub.patch_twin(device, tags.as_ref(), desired.as_ref())?;
-    let change = state.devices.set_twin(hub.name(), device, kept(&twin));
+    let change = state.devices.set_twin(hub.name(), device, kept(&twin), twin.desired_version);
     let ticket = service.store.append(change);
     drop(state);
     Ok(ApiAnswer::ok(&shown(&twin)).after(ticket))

@@ -167,10 +167,13 @@ fn link(
         // Before a device can be sent there.
         service.iot_hubs().add(&hub.host_name);
         let change = state.hubs.link(hub);
-        service.store.append([change])
+        let ticket = service.store.append([change]);
+        // After the ticket, so that nobody is told of it before it is kept, and under the lock, so
+        // that it comes before what happens in the hub.
+        service.events().add(Event::new(Kind::HubLinked).hub(name), now);
+        ticket
     };
     tracing::info!(hub = name, "hub linked");
-    service.events().add(Event::new(Kind::HubLinked).hub(name), now);
     Ok(ApiAnswer::ok(&document(service, name)?).after(ticket))
 }
 
@@ -197,15 +200,15 @@ fn is_region(text: &str) -> bool {
 fn unlink(service: &Service, name: &str, now: Duration) -> Result<ApiAnswer, AdminError> {
     let ticket = {
         let mut state = service.state();
-        let change = state.hubs.unlink(name);
-        if change.is_some() {
+        state.hubs.unlink(name).map(|change| {
             // Under the lock under which devices are assigned: none is on its way there.
-            service.iot_hubs().forget_empty(name);
-        }
-        change.map(|change| service.store.append([change]))
+            service.iot_hubs().unlink(name);
+            let ticket = service.store.append([change]);
+            service.events().add(Event::new(Kind::HubUnlinked).hub(name), now);
+            ticket
+        })
     };
     let ticket = ticket.ok_or_else(|| unknown(service, name))?;
     tracing::info!(hub = name, "hub unlinked");
-    service.events().add(Event::new(Kind::HubUnlinked).hub(name), now);
     Ok(ApiAnswer::no_content(ticket))
 }

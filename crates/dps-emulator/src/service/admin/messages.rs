@@ -59,8 +59,8 @@ pub(super) fn answer(
     match asked.method() {
         "GET" => list(hub, device, asked.request.query),
         "POST" => {
-            hub.send(device, outgoing(parse(asked.request.body)?)?)?;
-            Ok(ApiAnswer::ok(&Sent { waiting_messages: hub.waiting(device)? }))
+            let waiting_messages = hub.enqueue(device, outgoing(parse(asked.request.body)?)?)?;
+            Ok(ApiAnswer::ok(&Sent { waiting_messages }))
         }
         _ => Err(ApiError::WrongMethod.into()),
     }

@@ -5,6 +5,7 @@ use super::{ApiAnswer, ApiError, ApiRequest, matches};
 use crate::config::ReprovisionPolicy;
 use crate::model::members;
 use crate::model::{AttestationDocument, EnrollmentDocument, Entity, RecordRow, Secrets, Version};
+use crate::nesting::{DEEPEST, nesting};
 use crate::service::opening::kept_as;
 use crate::service::{Service, Ticket, reply};
 use crate::store::{Change, Table};
@@ -193,28 +194,6 @@ pub(in crate::service) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, A
         return Err(ApiError::BadBody(format!("it is nested more than {DEEPEST} deep")));
     }
     serde_json::from_slice(body).map_err(|error| ApiError::BadBody(error.to_string()))
-}
-
-/// The deepest nesting of a body: a state file keeps it some levels deeper, and must be readable at
-/// the next start, where the reader goes no deeper than 127.
-const DEEPEST: usize = 100;
-
-/// How many lists and objects are open at most at once, in what may be JSON.
-fn nesting(text: &[u8]) -> usize {
-    let (mut depth, mut deepest) = (0_usize, 0);
-    let (mut in_string, mut is_escaped) = (false, false);
-    for byte in text {
-        match (in_string, byte) {
-            (true, _) if is_escaped => is_escaped = false,
-            (true, b'\\') => is_escaped = true,
-            (_, b'"') => in_string = !in_string,
-            (false, b'[' | b'{') => depth += 1,
-            (false, b']' | b'}') => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        deepest = deepest.max(depth);
-    }
-    deepest
 }
 
 #[cfg(test)]

@@ -170,7 +170,12 @@ const TWO_HUBS: &str = "{enrollments: [], hubs: [one.test, two.test], assignment
 fn assign(service: &Service, id: &str, with: &Credentials) -> Value {
     let reply = service.register(&device(id), with, b"", NOW);
     assert_eq!(reply.status, 202, "{}", reply.body);
-    let operation = json(&reply)["operationId"].as_str().unwrap().to_owned();
+    decided(service, id, with, &reply)
+}
+
+/// Waits until what was decided is kept.
+fn decided(service: &Service, id: &str, with: &Credentials, accepted: &Reply) -> Value {
+    let operation = json(accepted)["operationId"].as_str().unwrap().to_owned();
     loop {
         let reply = service.poll(&device(id), with, &operation, NOW + SECOND);
         if reply.status == 200 {
@@ -218,11 +223,13 @@ fn a_hub_knows_its_devices_again_whatever_became_of_their_enrollments() {
     check(&service, "assigned");
     // A change of the twin is one of the same row.
     let twin = serde_json::from_value(json!({"tags": {"a": 1}})).unwrap();
-    let change = service.state().devices.set_twin(&hub, "SN-1", twin);
+    let change = service.state().devices.set_twin(&hub, "SN-1", twin, 7);
     service.store.append(change);
     drop(service);
     let service = open(&path, TWO_HUBS).unwrap();
     check(&service, "started again");
+    let twin = crate::hub::Hub::new(service.iot_hubs(), &hub).unwrap().twin("SN-1").unwrap();
+    assert_eq!((&twin.tags["a"], twin.desired_version), (&json!(1), 7));
     // The group is another one now, spelt in another way.
     manage(&service, "DELETE", "/enrollmentGroups/line", &Value::Null);
     let mut other = group("LINE");
@@ -315,4 +322,75 @@ fn certificates_are_proofs_that_outlive_the_service_too() {
         let read: crate::hub::ProofRow = serde_json::from_str(&row).unwrap();
         assert!(crate::hub::HubIdentity::try_from(read).unwrap().is_same(&identity));
     }
+}
+
+/// So many lists in each other.
+fn lists(count: usize) -> Value {
+    (1..count).fold(json!([]), |inner, _| json!([inner]))
+}
+
+#[test]
+fn what_a_webhook_answers_is_readable_after_a_restart_however_deep_it_is() {
+    let path = path("deep");
+    let service = open(&path, TWO_HUBS).unwrap();
+    let mut group = group("line");
+    group["allocationPolicy"] = json!("custom");
+    group["customAllocationDefinition"] = json!({"webhookUrl": "https://x.y/", "apiVersion": "1"});
+    manage(&service, "PUT", "/enrollmentGroups/line", &group);
+    let answered = |id: &str, levels: usize| {
+        let with = token(id, &derived(GROUP_1, id));
+        let reply = service.register(&device(id), &with, b"", NOW);
+        assert_eq!(reply.status, 202, "{}", reply.body);
+        let call = service.next_webhook_call().unwrap();
+        let body = json!({"iotHubHostName": "one.test", "payload": lists(levels - 1),
+            "initialTwin": {"tags": {"a": lists(levels - 3)}}});
+        let body = body.to_string().into_bytes();
+        let answer = WebhookAnswer::Response { status: 200, body };
+        service.answer_webhook_call(&call.call_id, &answer, NOW);
+        decided(&service, id, &with, &reply)
+    };
+    for levels in [101, 120, 127, 128, 500] {
+        let state = answered("too-deep", levels);
+        assert_eq!((&state["status"], &state["errorCode"]), (&json!("failed"), &json!(400_207)));
+        let message = state["errorMessage"].as_str().unwrap();
+        assert!(message.contains("more than 100 deep"), "{message}");
+    }
+    assert_eq!(answered("deep", 100)["payload"], lists(99));
+    drop(service);
+    let service = open(&path, TWO_HUBS).unwrap();
+    let hub = crate::hub::Hub::new(service.iot_hubs(), "one.test").unwrap();
+    assert_eq!(hub.devices(), ["deep"]);
+    assert_eq!(hub.twin("deep").unwrap().tags["a"], lists(97));
+}
+
+#[test]
+fn rows_that_an_earlier_version_wrote_deeper_are_read() {
+    let path = path("deeper");
+    let service = open(&path, TWO_HUBS).unwrap();
+    manage(&service, "PUT", "/enrollmentGroups/line", &group("line"));
+    let state = assign(&service, "sn-1", &token("sn-1", &derived(GROUP_1, "sn-1")));
+    let hub = state["assignedHub"].as_str().unwrap();
+    drop(service);
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    for (table, place) in
+        [("hub_devices", "$.twin.tags"), ("enrollment_groups", "$.document.initialTwin.tags")]
+    {
+        let deep = json!({"a": lists(150)}).to_string();
+        // SQLite's own reader makes an object first, since the group has no twin yet.
+        let twin = "json_set(document, '$.document.initialTwin', json('{}'))";
+        let from = if table == "hub_devices" { "document" } else { twin };
+        let sql = format!("UPDATE {table} SET document = json_set({from}, '{place}', json(?1))");
+        assert_eq!(connection.execute(&sql, [&deep]).unwrap(), 1);
+    }
+    drop(connection);
+    let service = open(&path, TWO_HUBS).unwrap();
+    let found = crate::hub::Hub::new(service.iot_hubs(), hub).unwrap();
+    assert_eq!(found.twin("sn-1").unwrap().tags["a"], lists(150));
+    // Changes of such a row are written, too.
+    let other = token("sn-2", &derived(GROUP_1, "sn-2"));
+    let state = assign(&service, "sn-2", &other);
+    let found = service.hub_device(state["assignedHub"].as_str().unwrap(), "sn-2").unwrap();
+    assert_eq!(found.twin.tags.unwrap()["a"], lists(150));
+    drop(service);
+    open(&path, TWO_HUBS).unwrap();
 }

@@ -54,6 +54,31 @@ async fn what_was_just_changed_is_shown_when_it_is_kept() {
     assert_eq!(service.kept(read, NOW).await.status, 200);
 }
 
+#[tokio::test]
+async fn whoever_waits_for_events_is_told_of_a_hub_when_it_is_kept_and_never_if_it_is_not() {
+    for is_kept in [true, false] {
+        let (service, disk) = held();
+        let mut happenings = service.happenings();
+        answer(&service, LINK.0, LINK.1);
+        answer(&service, "DELETE /admin/hubs/new.test", "");
+        happenings.changed().await.unwrap();
+        let told = answer(&service, "GET /admin/events", "");
+        let kinds = told.body.clone().unwrap();
+        assert!(kinds.contains("hubLinked") && kinds.contains("hubUnlinked"), "{kinds}");
+        let waiting = service.kept(told, NOW);
+        tokio::pin!(waiting);
+        assert!(tokio::time::timeout(Duration::from_millis(20), &mut waiting).await.is_err());
+        if is_kept {
+            disk.write()
+        } else {
+            disk.fail()
+        }
+        let told = waiting.await;
+        assert_eq!(told.status, if is_kept { 200 } else { 500 });
+        assert_eq!(told.body.unwrap().contains("hubLinked"), is_kept);
+    }
+}
+
 #[test]
 fn what_was_never_kept_is_not_shown() {
     let (service, disk) = held();

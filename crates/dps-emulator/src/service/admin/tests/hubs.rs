@@ -173,6 +173,12 @@ fn devices_of_a_hub_that_is_unlinked_stay_there_until_they_register_again() {
     assert_eq!(moved["assignedHub"], "two.test");
     assert_eq!(moved["substatus"], "deviceDataMigrated");
     assert_eq!(ask(&service, "GET /admin/hubs/one.test", "").0, 404, "nothing is left of it");
+    assert_eq!(service.iot_hubs().names(), ["two.test"], "nor in the certificate");
+
+    assert_eq!(ask(&service, "DELETE /admin/hubs/two.test", "").0, 204);
+    assert_eq!(service.iot_hubs().names(), ["two.test"], "as long as it has a device");
+    assert_eq!(ask(&service, "DELETE /admin/hubs/two.test/devices/dev-1", "").0, 204);
+    assert!(service.iot_hubs().names().is_empty());
 }
 
 #[test]
