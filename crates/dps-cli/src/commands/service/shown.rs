@@ -2,7 +2,7 @@
 
 use crate::exit;
 use crate::failure::Failure;
-use crate::output;
+use crate::output::{self, printable};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -13,8 +13,10 @@ pub(super) fn one(document: &impl Serialize, json: bool) -> Result<(), Failure> 
         return pretty(&value);
     }
     let Some(members) = value.as_object() else { return Ok(()) };
-    let width = members.keys().map(String::len).max().unwrap_or_default();
-    for (name, member) in members {
+    // Any server may answer, and none must command the terminal.
+    let names: Vec<String> = members.keys().map(|name| printable(name)).collect();
+    let width = names.iter().map(String::len).max().unwrap_or_default();
+    for (name, member) in names.iter().zip(members.values()) {
         output::line(format_args!("{name:<width$}  {}", text(member)));
     }
     Ok(())
@@ -86,10 +88,23 @@ fn pretty(value: &Value) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A text as it is, everything else as JSON.
+/// A text as it is but for control characters, everything else as JSON.
 fn text(value: &Value) -> String {
     match value {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
+        Value::String(text) => printable(text),
+        other => printable(&other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_a_server_answers_cannot_command_the_terminal() {
+        assert_eq!(text(&json!("a\u{1b}[2J\n\u{9b}1m")), "a\\u{1b}[2J\\u{a}\\u{9b}1m");
+        assert_eq!(text(&json!({"\u{9b}": ["\u{7f}"]})), "{\"\\u{9b}\":[\"\\u{7f}\"]}");
+        assert_eq!(text(&json!("h\u{e4}ll")), "h\u{e4}ll");
     }
 }
