@@ -290,6 +290,52 @@ fn messages_are_followed_until_there_are_enough_or_time_is_over() {
     assert!(finished.stderr.contains("it has sent 5"), "{}", finished.stderr);
 }
 
+/// A device that sends without a pause until this is dropped.
+struct Chatter(Child);
+
+impl Drop for Chatter {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn messages_end_although_the_device_sends_without_a_pause() {
+    let service = Service::start(&folder("chatter"), &[]);
+    service.simulated("dev-1", &["--messages", "1"]);
+    let sent = || service.json(&["devices"])[0]["telemetryCount"].as_u64().unwrap();
+    let mut chatter = service.simulate("dev-1", &["--messages", "4000000", "--interval", "0"]);
+    let chatter = chatter.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let _chatter = Chatter(chatter);
+    let started = Instant::now();
+    while sent() < 50 {
+        assert!(started.elapsed() < Duration::from_secs(20), "the device is silent");
+    }
+    let prompt = |arguments: &[&str], limit: u64| {
+        let before = sent();
+        let begun = Instant::now();
+        let command = [&["messages", "--device-id", "dev-1"][..], arguments].concat();
+        let finished = run(&mut service.command(&command), Duration::from_secs(limit)).success();
+        assert!(sent() > before, "the device has sent on");
+        (finished.stdout, begun.elapsed())
+    };
+    // Only what there was when it looked.
+    let before = sent();
+    let (text, _) = prompt(&[], 20);
+    let last: u64 = text.lines().last().unwrap().split_once(' ').unwrap().0.parse().unwrap();
+    assert!((before..=sent()).contains(&last), "{before} {last}");
+
+    let (text, elapsed) = prompt(&["--follow", "--timeout", "2"], 20);
+    assert!(elapsed >= Duration::from_secs(2), "{elapsed:?}");
+    let last: u64 = text.lines().last().unwrap().split_once(' ').unwrap().0.parse().unwrap();
+    assert!(last > before, "it followed");
+    // More seconds than any clock has.
+    let longest = u64::MAX.to_string();
+    let (text, _) = prompt(&["--follow", "--timeout", &longest, "--count", "2"], 20);
+    assert_eq!(text.lines().count(), 2);
+}
+
 #[test]
 fn what_was_linked_and_unlinked_outlives_kill_9() {
     let folder = folder("outlives");
@@ -325,7 +371,7 @@ fn what_was_linked_and_unlinked_outlives_kill_9() {
     let service = Service::start(&folder, &state);
     assert_eq!(names(&service), [HOME, "hub-19.localhost"]);
     let device = service.json(&["twin", "--hub-name", "hub-19.localhost", "--device-id", "dev-1"]);
-    assert_eq!(device["twin"]["properties"]["desired"]["interval"], 5);
+    assert_eq!(device["twin"]["properties"]["desired"], json!({"interval": 5, "$version": 2}));
     let mut stays = Command::new("openssl");
     stays
         .args(["s_client", "-connect", &format!("127.0.0.1:{}", service.port("mqtt"))])

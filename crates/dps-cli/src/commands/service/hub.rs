@@ -167,7 +167,7 @@ fn find(options: &SomeHub) -> Result<(ServiceClient, String), Failure> {
         [] => Err(Failure::new(exit::REFUSED, "there is no hub")
             .remedy("link one: dps hub link --hub-name HOST")),
         several => Err(Failure::new(exit::CONFIG, "there is more than one hub")
-            .remedy(format!("name one by --hub-name: {}", several.join(", ")))),
+            .remedy(format!("name one by --hub-name: {}", printable(&several.join(", "))))),
     }
 }
 

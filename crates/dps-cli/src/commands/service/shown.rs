@@ -13,9 +13,10 @@ pub(super) fn one(document: &impl Serialize, json: bool) -> Result<(), Failure> 
         return pretty(&value);
     }
     let Some(members) = value.as_object() else { return Ok(()) };
-    let width = members.keys().map(String::len).max().unwrap_or_default();
-    for (name, member) in members {
-        let name = printable(name);
+    // Any server may answer, and none must command the terminal.
+    let names: Vec<String> = members.keys().map(|name| printable(name)).collect();
+    let width = names.iter().map(String::len).max().unwrap_or_default();
+    for (name, member) in names.iter().zip(members.values()) {
         output::line(format_args!("{name:<width$}  {}", text(member)));
     }
     Ok(())
@@ -93,5 +94,18 @@ fn text(value: &Value) -> String {
     match value {
         Value::String(text) => printable(text),
         other => plain_json(&other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_a_server_answers_cannot_command_the_terminal() {
+        assert_eq!(text(&json!("a\u{1b}[2J\n\u{9b}1m")), "a\\u{1b}[2J\\u{a}\\u{9b}1m");
+        assert_eq!(text(&json!({"\u{9b}": ["\u{7f}"]})), "{\"\\u009b\":[\"\\u007f\"]}");
+        assert_eq!(text(&json!("h\u{e4}ll")), "h\u{e4}ll");
     }
 }
