@@ -47,21 +47,18 @@ run(async () => {
   let judged = 0;
   for (const scheme of ['light', 'dark']) {
     for (const width of [1100, 320]) {
-      const page = await openPage(browser, settings.url, { scheme, width, height: 900 });
       for (const [name, hash, title, first] of VIEWS) {
         const label = `${name}-${scheme}-${width}`;
-        await page.goto(`${settings.url}${hash}`);
-        // The address alone loads nothing anew.
-        await page.reload();
+        const page = await openPage(browser, `${settings.url}${hash}`, { scheme, width, height: 900 });
         await heading(page, title);
         await first?.(page);
         await judge(page, label);
         await fits(page, label, width);
         await picture(page, settings.pictures, label);
         judged += 1;
+        assertNoFaults(page);
+        await page.close();
       }
-      assertNoFaults(page);
-      await page.close();
     }
   }
   assert.equal(judged, VIEWS.length * 4);
