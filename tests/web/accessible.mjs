@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { launch, openPage } from './browser.mjs';
-import { assertNoFaults, heading, press, reads } from './hands.mjs';
+import { assertNoFaults, heading, press, reads, renews } from './hands.mjs';
 import { fits, judge, picture } from './judge.mjs';
 import { ask, run, settings } from './talk.mjs';
 
@@ -35,6 +35,13 @@ const VIEWS = [
   ['hubs', '#/hubs', 'Linked hubs'],
   ['hub', `#/hubs/${HUB}`, HUB],
   ['device', `#/hubs/${HUB}/key-device`, 'key-device', (page) => reads(page, 'temperature')],
+  ['faults', '#/faults', 'Faults', async (page) => {
+    // No device registers any more.
+    await renews(page, () => press(page, 'button', 'Add fault'));
+    await (await page.waitForSelector('select[name=scope]')).select('registrationId');
+    await press(page, 'button', 'Add fault');
+    await reads(page, 'A name is needed.');
+  }],
   ['missing', '#/nothing', 'Not found'],
 ];
 

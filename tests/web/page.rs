@@ -290,6 +290,12 @@ fn an_operator_enrolls_devices_with_keys_certificates_and_a_tpm() {
 }
 
 #[test]
+fn an_operator_lets_the_service_misbehave() {
+    let fleet = Fleet::start();
+    Script::start("faults.mjs", &fleet, with_key(&fleet)).play(Device::of(&fleet));
+}
+
+#[test]
 fn nothing_gets_lost_neither_what_was_typed_nor_the_place_nor_what_comes_later() {
     let fleet = Fleet::start_with(|config| {
         let ids = (0..120).map(|number| RegistrationId::new(format!("sn-{number:03}")).unwrap());

@@ -165,3 +165,10 @@ export const hubs = {
   send: (host, id, message) => admin('POST', `${device(host, id)}/messages`, message),
   patchTwin: (host, id, patch) => admin('PATCH', `${device(host, id)}/twin`, patch),
 };
+
+export const faults = {
+  list: async (signal) => (await admin('GET', '/admin/faults', undefined, signal)).faults,
+  set: (name, fault) => admin('PUT', `/admin/faults/${part(name)}`, fault),
+  remove: (name) => admin('DELETE', `/admin/faults/${part(name)}`),
+  clear: () => admin('DELETE', '/admin/faults'),
+};

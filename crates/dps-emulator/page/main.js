@@ -11,6 +11,7 @@ import { addEnrollment, addGroup, oneEnrollment, oneGroup } from './enrollment.j
 import { registrationsView } from './registrations.js';
 import { hubList, hubView } from './hubs.js';
 import { deviceView } from './device.js';
+import { faultsView } from './faults.js';
 
 /** What an address shows: its first parts, and the view for the rest. */
 const ROUTES = [
@@ -25,6 +26,7 @@ const ROUTES = [
   [['hubs'], hubList],
   [['hubs', null], hubView],
   [['hubs', null, null], deviceView],
+  [['faults'], faultsView],
 ];
 
 const main = document.getElementById('main');
