@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { launch, openPage } from './browser.mjs';
-import { assertNoFaults, heading, press, reads } from './hands.mjs';
+import { assertNoFaults, heading, press, reads, renews } from './hands.mjs';
 import { fits, judge, picture } from './judge.mjs';
 import { ask, run, settings } from './talk.mjs';
 
@@ -35,6 +35,13 @@ const VIEWS = [
   ['hubs', '#/hubs', 'Linked hubs'],
   ['hub', `#/hubs/${HUB}`, HUB],
   ['device', `#/hubs/${HUB}/key-device`, 'key-device', (page) => reads(page, 'temperature')],
+  ['faults', '#/faults', 'Faults', async (page) => {
+    // No device registers any more.
+    await renews(page, () => press(page, 'button', 'Add fault'));
+    await (await page.waitForSelector('select[name=scope]')).select('registrationId');
+    await press(page, 'button', 'Add fault');
+    await reads(page, 'A name is needed.');
+  }],
   ['missing', '#/nothing', 'Not found'],
 ];
 
@@ -47,21 +54,18 @@ run(async () => {
   let judged = 0;
   for (const scheme of ['light', 'dark']) {
     for (const width of [1100, 320]) {
-      const page = await openPage(browser, settings.url, { scheme, width, height: 900 });
       for (const [name, hash, title, first] of VIEWS) {
         const label = `${name}-${scheme}-${width}`;
-        await page.goto(`${settings.url}${hash}`);
-        // The address alone loads nothing anew.
-        await page.reload();
+        const page = await openPage(browser, `${settings.url}${hash}`, { scheme, width, height: 900 });
         await heading(page, title);
         await first?.(page);
         await judge(page, label);
         await fits(page, label, width);
         await picture(page, settings.pictures, label);
         judged += 1;
+        assertNoFaults(page);
+        await page.close();
       }
-      assertNoFaults(page);
-      await page.close();
     }
   }
   assert.equal(judged, VIEWS.length * 4);

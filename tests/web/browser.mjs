@@ -86,6 +86,11 @@ export async function openPage(browser, url, { width = 1100, height = 900, schem
       console.error(`Content-Security-Policy: ${event.violatedDirective} ${event.blockedURI}`);
     });
   });
+  // Whoever leaves by the address or reloads is asked by the browser itself.
+  page.on('dialog', (dialog) => {
+    if (dialog.type() !== 'beforeunload') faults.push(`dialog: ${dialog.message()}`);
+    dialog.accept();
+  });
   page.faults = faults;
   open.add(page);
   /** Says that the service is about to refuse with this status. */

@@ -61,6 +61,9 @@ async function keyed(page) {
   await press(page, 'button', 'Save');
   await reads(page, 'Enrollment already exists.');
   assert.equal((await focused(page)).name, 'Registration ID');
+  // Whoever says so is not asked again.
+  await press(page, 'link', 'Cancel');
+  await heading(page, 'Individual enrollments');
 }
 
 async function certified(page) {

@@ -21,9 +21,9 @@ async function client(page) {
 }
 
 /** Presses Tab until what is called so has the focus. */
-export async function tabTo(page, role, name) {
+export async function tabTo(page, role, name, most = 80) {
   const seen = [];
-  for (let presses = 0; presses < 80; presses += 1) {
+  for (let presses = 0; presses < most; presses += 1) {
     await page.keyboard.press('Tab');
     const at = await focused(page);
     if (at.role === role && at.name === name) {

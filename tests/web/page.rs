@@ -257,6 +257,14 @@ fn hsm(asked: &Value) -> SymmetricKeyHsm {
     SymmetricKeyHsm::new(id, SymmetricKey::from_base64(asked["key"].as_str().unwrap()).unwrap())
 }
 
+/// The key of the device that every fleet has.
+fn with_key(fleet: &Fleet) -> Value {
+    let enrollments = fleet.emulator.enrollments();
+    let mut found = enrollments.iter();
+    let found = found.find(|one| one.registration_id.as_str() == "key-device").unwrap();
+    json!({"key": found.symmetric_keys().unwrap().primary.to_base64().as_str()})
+}
+
 #[test]
 fn an_operator_does_everything_with_the_page_and_sees_devices_arrive() {
     let fleet = Fleet::start();
@@ -282,6 +290,23 @@ fn an_operator_enrolls_devices_with_keys_certificates_and_a_tpm() {
 }
 
 #[test]
+fn an_operator_lets_the_service_misbehave() {
+    let fleet = Fleet::start();
+    Script::start("faults.mjs", &fleet, with_key(&fleet)).play(Device::of(&fleet));
+}
+
+#[test]
+fn nothing_gets_lost_neither_what_was_typed_nor_the_place_nor_what_comes_later() {
+    let fleet = Fleet::start_with(|config| {
+        let ids = (0..120).map(|number| RegistrationId::new(format!("sn-{number:03}")).unwrap());
+        config.enrollments.extend(ids.map(IndividualEnrollmentConfig::new));
+    });
+    let mut settings = with_key(&fleet);
+    settings["enrollments"] = json!(fleet.emulator.enrollments().len());
+    Script::start("patient.mjs", &fleet, settings).play(Device::of(&fleet));
+}
+
+#[test]
 fn a_page_that_others_can_open_wants_the_token() {
     let fleet = Fleet::start_with(|config| config.address = "0.0.0.0".parse().unwrap());
     let token = fleet.emulator.summary().page_token;
@@ -298,8 +323,7 @@ fn what_devices_send_stays_text() {
 #[test]
 fn every_view_is_accessible_in_light_and_dark_and_fits_a_narrow_screen() {
     let fleet = Fleet::start();
-    let enrollments = fleet.emulator.enrollments();
-    let key = enrollments.iter().find_map(|enrollment| enrollment.symmetric_keys()).unwrap();
-    let settings = json!({"pictures": pictures(), "key": key.primary.to_base64().as_str()});
+    let mut settings = with_key(&fleet);
+    settings["pictures"] = json!(pictures());
     Script::start("accessible.mjs", &fleet, settings).play(Device::of(&fleet));
 }

@@ -5,6 +5,10 @@ const KEPT = 'dps-page-token';
 
 let token = sessionStorage.getItem(KEPT);
 let loginNeeded = () => {};
+let sessions = 0;
+
+/** Changes when another token is used: the service may be another one, which counts anew. */
+export const session = () => sessions;
 
 /** What the service answered instead of what was asked for. */
 export class ServiceError extends Error {
@@ -27,6 +31,7 @@ export async function login(typed) {
   try {
     await send('GET', '/admin/service', {});
     sessionStorage.setItem(KEPT, typed);
+    sessions += 1;
   } catch (error) {
     token = before;
     throw error;
@@ -37,8 +42,9 @@ export async function login(typed) {
 async function openSession() {
   token = null;
   sessionStorage.removeItem(KEPT);
-  const session = await send('GET', '/admin/session', {});
-  token = session.body.token;
+  const { body } = await send('GET', '/admin/session', {});
+  token = body.token;
+  sessions += 1;
 }
 
 async function send(method, path, { body, headers = {}, signal }) {
@@ -92,9 +98,18 @@ export async function call(method, path, options = {}) {
 
 const versioned = (path) => `${path}?api-version=${API_VERSION}`;
 
+/**
+ * A name as a part of a path. Browsers take `.` and `..` for steps in the path, however they are
+ * written: the request would be about something else.
+ */
+function part(name) {
+  if (name === '.' || name === '..') throw new Error(`A browser cannot ask for what is called “${name}”; programs can, by the service’s APIs.`);
+  return encodeURIComponent(name);
+}
+
 /** The requests about enrollments of one kind. */
 function kind(base, name) {
-  const one = (id) => `/${base}/${encodeURIComponent(id)}`;
+  const one = (id) => `/${base}/${part(id)}`;
   return {
     name,
     base,
@@ -123,13 +138,13 @@ export const enrollments = kind('enrollments', 'registrationId');
 export const groups = kind('enrollmentGroups', 'enrollmentGroupId');
 
 export const registrations = {
-  get: async (id, signal) => (await call('GET', versioned(`/registrations/${encodeURIComponent(id)}`), { signal })).body,
-  remove: (id) => call('DELETE', versioned(`/registrations/${encodeURIComponent(id)}`)),
-  ofGroup: (id, continuation, signal) => page(`/registrations/${encodeURIComponent(id)}/query`, continuation, signal),
+  get: async (id, signal) => (await call('GET', versioned(`/registrations/${part(id)}`), { signal })).body,
+  remove: (id) => call('DELETE', versioned(`/registrations/${part(id)}`)),
+  ofGroup: (id, continuation, signal) => page(`/registrations/${part(id)}/query`, continuation, signal),
 };
 
-const hub = (host) => `/admin/hubs/${encodeURIComponent(host)}`;
-const device = (host, id) => `${hub(host)}/devices/${encodeURIComponent(id)}`;
+const hub = (host) => `/admin/hubs/${part(host)}`;
+const device = (host, id) => `${hub(host)}/devices/${part(id)}`;
 const admin = async (method, path, body, signal) => (await call(method, path, { body, signal })).body;
 
 export const service = {
@@ -149,4 +164,11 @@ export const hubs = {
   messages: (host, id, after, seconds, signal) => admin('GET', `${device(host, id)}/messages?after=${after}&waitSeconds=${seconds}`, undefined, signal),
   send: (host, id, message) => admin('POST', `${device(host, id)}/messages`, message),
   patchTwin: (host, id, patch) => admin('PATCH', `${device(host, id)}/twin`, patch),
+};
+
+export const faults = {
+  list: async (signal) => (await admin('GET', '/admin/faults', undefined, signal)).faults,
+  set: (name, fault) => admin('PUT', `/admin/faults/${part(name)}`, fault),
+  remove: (name) => admin('DELETE', `/admin/faults/${part(name)}`),
+  clear: () => admin('DELETE', '/admin/faults'),
 };

@@ -1,15 +1,20 @@
 // One device at its hub: its twin, what it sends, and what it is sent.
 
-import { hubs } from './api.js';
+import { hubs, session } from './api.js';
 import { button, el, facts, json, link, table, time } from './dom.js';
 import { field, line, lines, object, place } from './fields.js';
-import { seen } from './events.js';
-import { announce, complain, confirmed, tell, words } from './say.js';
+import { keepFresh, pause, whileSeen } from './events.js';
+import { announce, complain, confirmed, guard, mayLeave, tell, words } from './say.js';
 
 /** How many messages are shown. */
 const MOST = 200;
 /** How long the service may wait for the next message, in seconds. */
 const PATIENCE = 20;
+/** How long before the service is asked again, in milliseconds: for more, and when it failed. */
+const BREATH = 300;
+const RETRY = 2000;
+/** How often the number of messages is said, in milliseconds. */
+const SAID = 10_000;
 
 export async function deviceView({ names: [host, id], signal, again }) {
   const device = await hubs.device(host, id, signal);
@@ -17,19 +22,26 @@ export async function deviceView({ names: [host, id], signal, again }) {
     title: id,
     nodes: [
       el('p', {}, 'At ', link(['hubs', host], host)),
-      facts([
-        ['Connection', device.connected ? 'Connected' : 'Disconnected'],
-        ['IoT Edge', device.capabilities?.iotEdge ? 'yes' : 'no'],
-        ['Registration ID', device.registrationId],
-        ['Waiting messages', String(device.waitingMessages)],
-        ['Created', device.createdDateTimeUtc && time(device.createdDateTimeUtc)],
-      ]),
+      state(device, host, id, signal),
       telemetry(host, id, signal),
       twin(host, id, device.twin, again),
       sending(host, id),
       el('section', { 'aria-labelledby': 'delete' }, el('h2', { id: 'delete' }, 'Delete'), removal(host, id)),
     ],
   };
+}
+
+/** How it is, as it changes. */
+function state(first, host, id, signal) {
+  const part = (device) => facts([
+    ['Connection', device.connected ? 'Connected' : 'Disconnected'],
+    ['IoT Edge', device.capabilities?.iotEdge ? 'yes' : 'no'],
+    ['Registration ID', device.registrationId],
+    ['Waiting messages', String(device.waitingMessages)],
+    ['Created', device.createdDateTimeUtc && time(device.createdDateTimeUtc)],
+  ]);
+  const matters = (event) => event.deviceId === id && event.hub?.toLowerCase() === host.toLowerCase();
+  return keepFresh(part(first), matters, async () => part(await hubs.device(host, id, signal)), signal);
 }
 
 const removal = (host, id) => button('Delete this device', () => tell(async () => {
@@ -47,21 +59,44 @@ function telemetry(host, id, signal) {
     { title: 'Message', heads: true, cell: (message) => el('pre', {}, body(message)) },
     { title: 'Properties', cell: (message) => Object.entries(message.properties ?? {}).map(([name, value]) => `${name}: ${value ?? ''}`).join(', ') || '–' },
   ], [], 'No telemetry yet. It appears here as soon as the device sends some.');
-  const counted = el('p', { 'aria-live': 'polite' });
+  const counted = el('p');
+  // What is read aloud follows what is seen, but not at the pace of the device.
+  const said = el('p', { class: 'hidden', role: 'status' });
+  const say = setInterval(() => {
+    if (said.textContent !== counted.textContent) said.textContent = counted.textContent;
+  }, SAID);
+  signal.addEventListener('abort', () => clearInterval(say));
   let after = 0;
   let count = 0;
   const look = async () => {
+    const before = session();
+    const answer = await whileSeen((either) => hubs.messages(host, id, after, PATIENCE, either), signal);
+    if (!answer) return;
+    // Another service counts its messages anew.
+    if (after > 0 && session() !== before) {
+      after = 0;
+      return;
+    }
+    const { messages } = answer;
+    if (messages.length === 0) return;
+    after = messages.at(-1).sequence;
+    count += messages.length;
+    rows.prepend(messages.slice(-MOST).reverse(), MOST);
+    counted.textContent = `${count} message${count === 1 ? '' : 's'}`;
+    await pause(BREATH);
+  };
+  const listen = async () => {
     while (!signal.aborted) {
-      await seen();
-      const { messages } = await hubs.messages(host, id, after, PATIENCE, signal);
-      if (messages.length === 0) continue;
-      after = messages.at(-1).sequence;
-      count += messages.length;
-      rows.prepend(messages.toReversed(), MOST);
-      counted.textContent = `${count} message${count === 1 ? '' : 's'}`;
+      try {
+        await look();
+      } catch (error) {
+        // That the service is away is said elsewhere.
+        if (error.status !== 0 && !(error.status >= 500)) throw error;
+        await pause(RETRY);
+      }
     }
   };
-  look().catch(complain);
+  listen().catch(complain);
   return el('section', { 'aria-labelledby': 'telemetry' }, el('h2', { id: 'telemetry' }, 'Telemetry'), counted, rows);
 }
 
@@ -77,7 +112,7 @@ function twin(host, id, { tags, properties }, again) {
       'A JSON object. The device is told what changes.'),
   };
   const problem = el('div', { class: 'problem', role: 'alert' });
-  const form = el('form', {
+  const form = guard(el('form', {
     novalidate: true,
     on: {
       submit: async (event) => {
@@ -100,6 +135,7 @@ function twin(host, id, { tags, properties }, again) {
             ...(changed.tags && { tags: changed.tags }),
             ...(changed.desired && { properties: { desired: changed.desired } }),
           });
+          delete form.dataset.edited;
           announce('Twin saved.');
           await again();
         } catch (error) {
@@ -108,10 +144,10 @@ function twin(host, id, { tags, properties }, again) {
         return undefined;
       },
     },
-  }, fields.tags, fields.desired, problem, el('div', { class: 'actions' }, el('button', { type: 'submit' }, 'Save twin')));
+  }, fields.tags, fields.desired, problem, el('div', { class: 'actions' }, el('button', { type: 'submit' }, 'Save twin'))));
   return el('section', { 'aria-labelledby': 'twin' }, el('h2', { id: 'twin' }, 'Twin'),
     el('h3', {}, 'Reported properties'), json(properties?.reported),
-    el('div', { class: 'actions' }, button('Refresh', () => again())), form);
+    el('div', { class: 'actions' }, button('Refresh', async () => { if (await mayLeave()) await again(); })), form);
 }
 
 const isObject = (value) => value !== null && typeof value === 'object' && !Array.isArray(value);

@@ -78,9 +78,12 @@ export function table(caption, columns, rows, empty) {
     body.replaceChildren(...items.map(row));
     wrap.check();
   };
+  /** More at its end, at which the reader goes on: the button that was pressed may go away. */
   wrap.add = (items) => {
+    const before = body.rows.length;
     body.append(...items.map(row));
     wrap.check();
+    body.rows[before]?.querySelector('a, button')?.focus();
   };
   wrap.prepend = (items, most) => {
     body.prepend(...items.map(row));

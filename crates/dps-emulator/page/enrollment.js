@@ -6,7 +6,7 @@ import { follow, keepFresh } from './events.js';
 import { place } from './fields.js';
 import { enrollmentFields, RULES, Wrong } from './form.js';
 import { derivation, keysSection, newKey } from './keys.js';
-import { announce, confirmed, quietly, tell, words } from './say.js';
+import { announce, confirmed, guard, quietly, tell, words } from './say.js';
 
 export const addEnrollment = (view) => add(view, enrollments, 'enrollments', 'Add individual enrollment');
 export const addGroup = (view) => add(view, groups, 'groups', 'Add enrollment group');
@@ -22,7 +22,7 @@ async function surroundings(signal) {
 function editor({ parts, fields, read }, label, save, cancel) {
   const problem = el('div', { class: 'problem', role: 'alert' });
   const submit = el('button', { type: 'submit' }, label);
-  const form = el('form', {
+  const form = guard(el('form', {
     novalidate: true,
     on: {
       submit: async (event) => {
@@ -30,9 +30,13 @@ function editor({ parts, fields, read }, label, save, cancel) {
         if (submit.getAttribute('aria-disabled') === 'true') return;
         problem.replaceChildren();
         submit.setAttribute('aria-disabled', 'true');
+        const wasEdited = 'edited' in form.dataset;
         try {
-          await save(read(), problem);
+          const document = read();
+          delete form.dataset.edited;
+          await save(document, problem);
         } catch (error) {
+          if (wasEdited) form.dataset.edited = '';
           if (error instanceof Wrong) return;
           if (!place(error, fields, RULES)) problem.replaceChildren(el('p', {}, words(error)));
         } finally {
@@ -40,7 +44,7 @@ function editor({ parts, fields, read }, label, save, cancel) {
         }
       },
     },
-  }, parts, problem, el('div', { class: 'actions' }, submit, cancel));
+  }, parts, problem, el('div', { class: 'actions' }, submit, cancel)));
   return form;
 }
 
@@ -52,7 +56,7 @@ async function add({ signal }, kind, way, title) {
     const saved = await kind.put(id, document);
     announce(`${saved[kind.name]} added.`);
     location.hash = `#/${way}/of/${encodeURIComponent(saved[kind.name])}`;
-  }, el('a', { class: 'button plain', href: `#/${way}` }, 'Cancel'));
+  }, el('a', { class: 'button plain', href: `#/${way}`, on: { click: () => { delete form.dataset.edited; } } }, 'Cancel'));
   return { title, nodes: [form] };
 }
 
@@ -76,14 +80,17 @@ async function one({ names: [id], signal, again }, kind, way) {
     announce(`${id} saved.`);
     await again();
   });
-  const conflict = (problem, overwrite) => problem.replaceChildren(
-    el('p', {}, 'This was changed elsewhere since you opened it, and nothing was saved.'),
-    el('div', { class: 'actions' },
-      button('Show the present state', () => again()),
-      button('Save mine over it', () => tell(async () => {
-        const present = await kind.get(id);
-        await overwrite(present.etag);
-      }), { class: 'danger' })));
+  const conflict = (problem, overwrite) => {
+    problem.closest('form').dataset.edited = '';
+    problem.replaceChildren(
+      el('p', {}, 'This was changed elsewhere since you opened it, and nothing was saved.'),
+      el('div', { class: 'actions' },
+        button('Show the present state', () => again()),
+        button('Save mine over it', () => tell(async () => {
+          const present = await kind.get(id);
+          await overwrite(present.etag);
+        }), { class: 'danger' })));
+  };
   const renew = (member, name) => tell(async () => {
     const attestation = { type: 'symmetricKey', symmetricKey: { [member]: newKey() } };
     await kind.put(id, { ...document, attestation }, etag);

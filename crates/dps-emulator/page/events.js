@@ -1,7 +1,7 @@
 // What happens at the service, as it happens: one long poll for all views, and a say about what
 // arrives, together and not too often.
 
-import { service } from './api.js';
+import { service, session } from './api.js';
 import { announce, complain, quiet, quietly } from './say.js';
 
 /** How many events are remembered, as in the service. */
@@ -10,14 +10,16 @@ const MOST = 1000;
 const PATIENCE = 25;
 /** How long before the service is asked again when it cannot be reached, in milliseconds. */
 const RETRY = 2000;
-/** What is told at once, in milliseconds. */
+/** How long is waited for more to tell at once, in milliseconds; and how long after that. */
 const TOGETHER = 1500;
+const APART = 8000;
 
 const listeners = new Set();
 let known = [];
 let running = false;
 let untold = [];
 let teller;
+let told = -Infinity;
 
 /** Those that are known, the latest first. */
 export const latest = () => known;
@@ -60,21 +62,22 @@ function tell(events) {
   if (untold.length === 0 || teller) return;
   teller = setTimeout(() => {
     teller = undefined;
+    told = performance.now();
     const devices = new Set(untold.map((event) => event.registrationId ?? 'unknown'));
     const counts = Map.groupBy(untold, (event) => TOLD[event.kind]);
     const said = [...counts].map(([word, all]) => (all.length === 1 ? word : `${all.length} times ${word}`)).join(', ');
     const [device] = devices;
     announce(devices.size === 1 ? `Device ${device}: ${said}.` : `${devices.size} devices: ${said}.`);
     untold = [];
-  }, TOGETHER);
+  }, Math.max(TOGETHER, told + APART - performance.now()));
 }
 
-const pause = (milliseconds) => new Promise((resolve) => {
+export const pause = (milliseconds) => new Promise((resolve) => {
   setTimeout(resolve, milliseconds);
 });
 
 /** Waits until somebody sees the page: one that nobody does asks for nothing. */
-export const seen = () => new Promise((resolve) => {
+const seen = () => new Promise((resolve) => {
   if (!document.hidden) return resolve();
   document.addEventListener('visibilitychange', function look() {
     if (document.hidden) return;
@@ -82,6 +85,25 @@ export const seen = () => new Promise((resolve) => {
     resolve();
   });
 });
+
+/**
+ * Asks as long as somebody sees the page. A browser keeps few connections to one service: tabs that
+ * nobody sees must not wait on them. Gives nothing when the page is hidden meanwhile.
+ */
+export async function whileSeen(ask, signal) {
+  await seen();
+  const hidden = new AbortController();
+  const look = () => document.hidden && hidden.abort();
+  document.addEventListener('visibilitychange', look);
+  try {
+    return await ask(AbortSignal.any([hidden.signal, ...(signal ? [signal] : [])]));
+  } catch (error) {
+    if (error.name !== 'AbortError' || signal?.aborted) throw error;
+    return undefined;
+  } finally {
+    document.removeEventListener('visibilitychange', look);
+  }
+}
 
 /** Begins to listen; once is enough. */
 export async function start() {
@@ -92,11 +114,12 @@ export async function start() {
   let after = 0;
   let first = true;
   while (running) {
-    await seen();
     try {
-      const answer = await service.events(after, first ? 0 : PATIENCE);
+      const before = session();
+      const answer = await whileSeen((signal) => service.events(after, first ? 0 : PATIENCE, signal));
+      if (!answer) continue;
       // A service that was started anew counts from the beginning.
-      if (answer.last < after) {
+      if (after > 0 && (answer.last < after || session() !== before)) {
         after = 0;
         known = [];
         continue;

@@ -77,7 +77,8 @@ export const base64 = (bytes) => btoa(Array.from(bytes, (byte) => String.fromCha
 /** Writes an error of the service beside the field that it is about, which gets the focus. */
 export function place(error, fields, rules) {
   const [, name] = rules.find(([pattern, name]) => pattern.test(error.message) && fields[name]) ?? [];
-  if (!name) return false;
+  // What cannot be seen cannot be put right.
+  if (!name || !fields[name].control.checkVisibility()) return false;
   fields[name].complain(error.message);
   fields[name].control.focus();
   return true;

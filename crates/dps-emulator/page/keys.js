@@ -5,13 +5,15 @@ import { announce, complain, confirmed, tell } from './say.js';
 import { button, el, newId } from './dom.js';
 import { base64, field, line } from './fields.js';
 
-/** Copies a text, and says so. */
-export async function copy(text, name) {
+/** Copies a text, and says so. Where the browser does not let it, it selects what shows the text. */
+export async function copy(text, name, place) {
   try {
     await navigator.clipboard.writeText(text);
     announce(`${name} copied.`);
   } catch {
-    complain(new Error('The browser does not let this page copy: select the text and copy it by hand.'));
+    if (place.select) place.select();
+    else getSelection().selectAllChildren(place);
+    complain(new Error('The browser does not let this page copy. The text is selected: copy it with Ctrl+C, or ⌘C.'));
   }
 }
 
@@ -21,7 +23,7 @@ export function shown(name, value) {
   const text = el('input', { id, class: 'secret', readonly: true, type: 'text', value, autocomplete: 'off', spellcheck: 'false' });
   return el('div', { class: 'field secret' },
     el('label', { for: id }, name), text,
-    button('Copy', () => copy(value, name), { 'aria-label': `Copy ${name.toLowerCase()}` }));
+    button('Copy', () => copy(value, name, text), { 'aria-label': `Copy ${name.toLowerCase()}` }));
 }
 
 /** Secrets behind a button. `read` gives pairs of names and values. */
@@ -43,6 +45,7 @@ export function hidden(what, read) {
     first.focus();
     // Long ones are read from their beginning.
     first.setSelectionRange(0, 0);
+    first.scrollLeft = 0;
   }, { 'aria-expanded': 'false' });
   return el('div', {}, toggle, place);
 }

@@ -3,7 +3,7 @@
 import { login, onLoginNeeded, service } from './api.js';
 import { button, el, link } from './dom.js';
 import { field } from './fields.js';
-import { complain, quiet, words } from './say.js';
+import { complain, isEdited, mayLeave, quiet, words } from './say.js';
 import { start as startEvents } from './events.js';
 import { overview } from './overview.js';
 import { enrollmentList, groupList } from './enrollments.js';
@@ -11,6 +11,7 @@ import { addEnrollment, addGroup, oneEnrollment, oneGroup } from './enrollment.j
 import { registrationsView } from './registrations.js';
 import { hubList, hubView } from './hubs.js';
 import { deviceView } from './device.js';
+import { faultsView } from './faults.js';
 
 /** What an address shows: its first parts, and the view for the rest. */
 const ROUTES = [
@@ -25,6 +26,7 @@ const ROUTES = [
   [['hubs'], hubList],
   [['hubs', null], hubView],
   [['hubs', null, null], deviceView],
+  [['faults'], faultsView],
 ];
 
 const main = document.getElementById('main');
@@ -101,6 +103,8 @@ function showLogin() {
         event.preventDefault();
         const typed = token.control.value.trim();
         if (!typed) token.complain('A token is needed.');
+        // No header can carry anything else.
+        else if (!/^[\x21-\x7e]+$/.test(typed)) token.complain('This is not the token of the running service.');
         else {
           try {
             await login(typed);
@@ -129,9 +133,24 @@ async function begin() {
 }
 
 onLoginNeeded(showLogin);
-addEventListener('hashchange', () => {
-  // The hash of the skip link names no view.
-  if (!document.getElementById('token') && !document.getElementById('nav').hidden) show();
+let shown = location.hash;
+addEventListener('hashchange', async () => {
+  if (document.getElementById('token') || document.getElementById('nav').hidden) return;
+  // A question about the view that is left needs no answer any more.
+  document.getElementById('confirm').close();
+  const wanted = location.hash;
+  if (isEdited()) {
+    history.replaceState(null, '', shown || '#/');
+    // The dialog tells that it was closed a little later.
+    await new Promise((resolve) => { setTimeout(resolve); });
+    if (!await mayLeave()) return;
+    history.replaceState(null, '', wanted);
+  }
+  shown = location.hash;
+  await show();
+});
+addEventListener('beforeunload', (event) => {
+  if (isEdited()) event.preventDefault();
 });
 document.getElementById('skip').addEventListener('click', (event) => {
   event.preventDefault();

@@ -11,8 +11,11 @@ const POLICIES = {
 const at = (endpoint) => endpoint && `${endpoint.host.includes(':') ? `[${endpoint.host}]` : endpoint.host}:${endpoint.port}`;
 
 /** A value with a button that copies it. */
-const copied = (name, value) => value && el('span', { class: 'copied' }, el('code', {}, value), ' ',
-  button('Copy', () => copy(value, name), { 'aria-label': `Copy ${name}` }));
+function copied(name, value) {
+  if (!value) return undefined;
+  const text = el('code', {}, value);
+  return el('span', { class: 'copied' }, text, ' ', button('Copy', () => copy(value, name, text), { 'aria-label': `Copy ${name}` }));
+}
 
 export async function overview({ signal }) {
   const about = await service.about(signal);

@@ -45,7 +45,7 @@ export async function registrationsView({ signal }) {
   ], latest().slice(0, MOST), 'Nothing has happened yet. Devices appear here as soon as they ask.');
   let missed = null;
   follow((events) => {
-    if (missed) missed.unshift(...events);
+    if (missed) missed = [...events, ...missed].slice(0, MOST);
     else rows.prepend(events, MOST);
   }, signal);
   const pause = button('Pause', () => {

@@ -53,17 +53,36 @@ export async function quietly(action) {
   }
 }
 
-/** Asks; gives whether the answer was yes. The focus goes back to where it was. */
+/** Forms that hold what was typed and not saved. */
+const unsaved = () => [...document.querySelectorAll('form[data-edited]')];
+
+/** Whether something was typed into a form that wants to be saved. */
+export const isEdited = () => unsaved().length > 0;
+
+/** From now on what is typed into the form is not lost without a question. */
+export function guard(form) {
+  form.addEventListener('input', () => { form.dataset.edited = ''; });
+  return form;
+}
+
+/** Asks whether what was typed may be lost, if something was. */
+export const mayLeave = async () => !isEdited() || confirmed('Leave without saving?', '', 'Leave');
+
+/**
+ * Asks; gives whether the answer was yes. The focus goes back to where it was. What follows may make
+ * the view anew: whoever has typed something is told.
+ */
 export function confirmed(title, text, yes) {
   const dialog = byId('confirm');
   byId('confirm-title').textContent = title;
-  byId('confirm-text').textContent = text;
+  byId('confirm-text').textContent = isEdited() ? `${text} What you have changed here and not saved is lost.`.trim() : text;
   byId('confirm-yes').textContent = yes;
   return new Promise((resolve) => {
     let answer = false;
     byId('confirm-no').onclick = () => dialog.close();
     byId('confirm-yes').onclick = () => {
       answer = true;
+      for (const form of unsaved()) delete form.dataset.edited;
       dialog.close();
     };
     dialog.onclose = () => resolve(answer);

@@ -41,7 +41,7 @@ macro_rules! files {
 
 const INDEX: &str = include_str!("../../../page/index.html");
 
-const FILES: [File; 16] = files! {
+const FILES: [File; 17] = files! {
     "page.css": CSS,
     "icon.svg": ICON,
     "main.js": SCRIPT,
@@ -51,6 +51,7 @@ const FILES: [File; 16] = files! {
     "enrollment.js": SCRIPT,
     "enrollments.js": SCRIPT,
     "events.js": SCRIPT,
+    "faults.js": SCRIPT,
     "fields.js": SCRIPT,
     "form.js": SCRIPT,
     "hubs.js": SCRIPT,
