@@ -329,7 +329,7 @@ fn settings_that_make_no_sense_are_refused_before_anything_is_sent() {
         HubClient::builder("hub.example:8883", "d").hsm(hsm()),
         HubClient::builder(HUB, "").hsm(hsm()),
         HubClient::builder(HUB, "d/modules/m").hsm(hsm()),
-        HubClient::builder(HUB, "d#").hsm(hsm()),
+        HubClient::builder(HUB, "d&e").hsm(hsm()),
         HubClient::builder(HUB, "d").hsm(hsm()).transport(Transport::Http),
     ] {
         let shown = format!("{builder:?}");
