@@ -39,6 +39,15 @@ impl Asked<'_> {
     fn method(&self) -> &str {
         self.request.method.as_str()
     }
+
+    /// Refuses all but GET of a resource that has nothing below it.
+    fn only_get(&self) -> Result<(), ApiError> {
+        match (self.method(), self.rest.as_slice()) {
+            ("GET", []) => Ok(()),
+            (_, []) => Err(ApiError::WrongMethod),
+            _ => Err(ApiError::NoSuchPath),
+        }
+    }
 }
 
 /// Answers what is asked of one resource.

@@ -3,7 +3,6 @@
 use super::query::{self, Query};
 use super::{AdminError, Asked};
 use crate::events::Entry;
-use crate::service::api::ApiError;
 use crate::service::{ApiAnswer, Service};
 use core::time::Duration;
 use serde::Serialize;
@@ -20,11 +19,7 @@ pub(super) fn answer(
     asked: &Asked<'_>,
     _: Duration,
 ) -> Result<ApiAnswer, AdminError> {
-    match (asked.method(), asked.rest.as_slice()) {
-        ("GET", []) => {}
-        (_, []) => return Err(ApiError::WrongMethod.into()),
-        _ => return Err(ApiError::NoSuchPath.into()),
-    }
+    asked.only_get()?;
     let query = Query::read(asked.request.query)?;
     let after = query.number(query::AFTER, 0)?;
     let limit = query.limit()?;

@@ -2,7 +2,6 @@
 
 use super::{AdminError, Asked};
 use crate::config::Permission;
-use crate::service::api::ApiError;
 use crate::service::{ApiAnswer, Service};
 use crate::summary::Endpoints;
 use core::time::Duration;
@@ -44,11 +43,8 @@ pub(super) fn answer(
     asked: &Asked<'_>,
     _: Duration,
 ) -> Result<ApiAnswer, AdminError> {
-    match (asked.method(), asked.rest.as_slice()) {
-        ("GET", []) => Ok(info(service, asked)),
-        (_, []) => Err(ApiError::WrongMethod.into()),
-        _ => Err(ApiError::NoSuchPath.into()),
-    }
+    asked.only_get()?;
+    Ok(info(service, asked))
 }
 
 fn info(service: &Service, asked: &Asked<'_>) -> ApiAnswer {
