@@ -6,7 +6,7 @@
 use dps_client::{RegistrationId, SymmetricKey};
 use dps_service::ServiceClient;
 use dps_service::local::HubSettings;
-use dps_tests::{Finished, run};
+use dps_tests::{Finished, RunningService, run};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -38,44 +38,28 @@ fn folder(name: &str) -> PathBuf {
     path
 }
 
-/// A running `dps emulator`.
+/// A running `dps emulator`, and its folder, which goes with it.
 struct Service {
-    child: Child,
-    ready: Value,
+    running: RunningService,
     folder: PathBuf,
 }
 
 impl Service {
     fn start(folder: &Path, more: &[&str]) -> Self {
-        let (ca, ready) = (folder.join("ca.pem"), folder.join("ready.json"));
-        let _ = fs::remove_file(&ready);
-        let child = dps(&["emulator", "--mqtt-port", "0", "--ca-out", ca.to_str().unwrap()])
-            .args(["--ready-file", ready.to_str().unwrap()])
-            .args(more)
-            .arg("-vvv")
-            .stdout(Stdio::null())
-            .stderr(fs::File::create(folder.join("log.txt")).unwrap())
-            .spawn()
-            .unwrap();
-        let started = Instant::now();
-        while !ready.exists() {
-            assert!(started.elapsed() < Duration::from_secs(20), "the service is not ready");
-            thread::sleep(Duration::from_millis(10));
-        }
-        let ready = serde_json::from_str(&fs::read_to_string(&ready).unwrap()).unwrap();
-        Self { child, ready, folder: folder.to_owned() }
+        let running = RunningService::start(dps(&[]), folder, &[more, &["-vvv"]].concat());
+        Self { running, folder: folder.to_owned() }
     }
 
-    fn ca(&self) -> PathBuf {
-        self.folder.join("ca.pem")
+    fn ca(&self) -> &Path {
+        self.running.ca()
     }
 
     fn connection_string(&self) -> &str {
-        self.ready["connectionString"].as_str().unwrap()
+        self.running.connection_string()
     }
 
     fn port(&self, door: &str) -> u64 {
-        self.ready[door]["port"].as_u64().unwrap()
+        self.running.ready()[door]["port"].as_u64().unwrap()
     }
 
     /// `dps hub` with its arguments.
@@ -104,7 +88,7 @@ impl Service {
 
     /// `dps simulate` for a device of the built-in group.
     fn simulate(&self, id: &str, more: &[&str]) -> Command {
-        let key = self.ready["enrollmentGroups"][0]["primaryKey"].as_str().unwrap();
+        let key = self.running.ready()["enrollmentGroups"][0]["primaryKey"].as_str().unwrap();
         let id_of = RegistrationId::new(id).unwrap();
         let key = SymmetricKey::from_base64(key).unwrap().derive(&id_of);
         let file = self.folder.join(format!("{id}.key"));
@@ -113,7 +97,7 @@ impl Service {
         let mut command = dps(&["simulate", "--registration-id", id, "--timeout", "20"]);
         command
             .args(["--endpoint", &format!("127.0.0.1:{}", self.port("mqtt"))])
-            .args(["--id-scope", self.ready["idScope"].as_str().unwrap()])
+            .args(["--id-scope", self.running.ready()["idScope"].as_str().unwrap()])
             .args(["--key-file", file.to_str().unwrap()])
             .args(["--trusted-cert", self.ca().to_str().unwrap()])
             .args(more);
@@ -122,12 +106,6 @@ impl Service {
 
     fn simulated(&self, id: &str, more: &[&str]) -> Finished {
         run(&mut self.simulate(id, more), Duration::from_secs(60)).success()
-    }
-
-    /// SIGKILL: no farewell, no flush.
-    fn kill(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
     }
 
     /// A request as curl makes it; gives the status and the body.
@@ -145,8 +123,7 @@ impl Service {
 
 impl Drop for Service {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.running.kill();
         let _ = fs::remove_dir_all(&self.folder);
     }
 }
@@ -352,7 +329,7 @@ fn what_was_linked_and_unlinked_outlives_kill_9() {
         client.local().unlink_hub(&format!("hub-{number}.localhost")).unwrap();
     }
     client.local().unlink_hub(HOME).unwrap();
-    service.kill();
+    service.running.kill();
     let mut service = Service::start(&folder, &state);
     let names = |service: &Service| -> Vec<String> {
         let hubs = service.json(&["list"]).as_array().unwrap().clone();
@@ -365,7 +342,7 @@ fn what_was_linked_and_unlinked_outlives_kill_9() {
     service.json(&["twin", "--device-id", "dev-1", "--desired", r#"{"interval":5}"#]);
     service.json(&["link", "--hub-name", HOME]);
     service.hub(&["unlink", "--hub-name", "hub-19.localhost"]).success();
-    service.kill();
+    service.running.kill();
 
     // A hub that is only there for its device is in the certificate as well.
     let service = Service::start(&folder, &state);
@@ -429,9 +406,9 @@ fn a_mistake_is_answered_with_what_to_do() {
 #[test]
 fn the_page_gets_its_token_and_nobody_else_does() {
     let service = Service::start(&folder("token"), &[]);
-    let token = service.ready["pageToken"].as_str().unwrap();
+    let token = service.running.ready()["pageToken"].as_str().unwrap();
     let page = format!("https://127.0.0.1:{}/", service.port("https"));
-    assert_eq!(service.ready["pageUrl"], page.as_str());
+    assert_eq!(service.running.ready()["pageUrl"], page.as_str());
     let own = format!("Origin: https://localhost:{}", service.port("https"));
     for headers in [&[][..], &["-H", &own, "-H", "Sec-Fetch-Site: same-origin"]] {
         let (status, told) = service.curl("/admin/session", headers);
@@ -453,9 +430,12 @@ fn the_page_gets_its_token_and_nobody_else_does() {
 
     let bearer = format!("Authorization: Bearer {token}");
     let (status, told) = service.curl("/admin/service", &["-H", &bearer]);
-    assert_eq!((status.as_str(), &told["idScope"]), ("200", &service.ready["idScope"]));
-    assert_eq!(told["https"], service.ready["https"]);
-    assert_eq!(told["connectionStrings"][0]["connectionString"], service.ready["connectionString"]);
+    assert_eq!((status.as_str(), &told["idScope"]), ("200", &service.running.ready()["idScope"]));
+    assert_eq!(told["https"], service.running.ready()["https"]);
+    assert_eq!(
+        told["connectionStrings"][0]["connectionString"],
+        service.running.ready()["connectionString"]
+    );
     let query = "/enrollmentGroups/mylegacydevices?api-version=2021-10-01";
     assert_eq!(service.curl(query, &["-H", &bearer]).0, "200");
     for wrong in ["Authorization: Bearer x", "X-Nothing: x"] {
@@ -518,7 +498,7 @@ fn events_are_told_when_they_happen() {
     }
     let shown = format!("{:?}", local.events(0, Duration::ZERO).unwrap());
     for secret in ["pageToken", "connectionString"] {
-        let secret = service.ready[secret].as_str().unwrap();
+        let secret = service.running.ready()[secret].as_str().unwrap();
         assert!(!shown.contains(secret));
     }
     assert!(!shown.contains("temperature") && !shown.contains("sig="), "{shown}");

@@ -3,12 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use dps_service::{AttestationMechanism, IndividualEnrollment, ServiceClient};
-use dps_tests::{Finished, run};
+use dps_tests::{Finished, RunningService, run};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -31,42 +31,19 @@ fn folder(name: &str) -> PathBuf {
     path
 }
 
-/// A running `dps emulator`.
-struct Service {
-    child: Child,
-    ready: Value,
-    ca: PathBuf,
-}
+/// A running `dps emulator`, and the commands that manage it.
+struct Service(RunningService);
 
 impl Service {
     fn start(folder: &Path, more: &[&str]) -> Self {
-        let (ca, ready) = (folder.join("ca.pem"), folder.join("ready.json"));
-        let _ = fs::remove_file(&ready);
-        let child = dps(&["emulator", "--mqtt-port", "0", "--ca-out", ca.to_str().unwrap()])
-            .args(["--ready-file", ready.to_str().unwrap()])
-            .args(more)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let started = Instant::now();
-        while !ready.exists() {
-            assert!(started.elapsed() < Duration::from_secs(20), "the service is not ready");
-            thread::sleep(Duration::from_millis(10));
-        }
-        let ready = serde_json::from_str(&fs::read_to_string(&ready).unwrap()).unwrap();
-        Self { child, ready, ca }
-    }
-
-    fn connection_string(&self) -> &str {
-        self.ready["connectionString"].as_str().unwrap()
+        Self(RunningService::start(dps(&[]), folder, more))
     }
 
     /// Runs a command that manages it.
     fn manage(&self, arguments: &[&str]) -> Finished {
         let mut command = dps(arguments);
-        command.env("DPS_CONNECTION_STRING", self.connection_string());
-        run(command.arg("--trusted-cert").arg(&self.ca), Duration::from_secs(30))
+        command.env("DPS_CONNECTION_STRING", self.0.connection_string());
+        run(command.arg("--trusted-cert").arg(self.0.ca()), Duration::from_secs(30))
     }
 
     fn json(&self, arguments: &[&str]) -> Value {
@@ -75,24 +52,11 @@ impl Service {
     }
 
     fn client(&self) -> ServiceClient {
-        ServiceClient::builder(self.connection_string().parse().unwrap())
-            .trusted_certificates(fs::read_to_string(&self.ca).unwrap())
+        ServiceClient::builder(self.0.connection_string().parse().unwrap())
+            .trusted_certificates(fs::read_to_string(self.0.ca()).unwrap())
             .timeout(Duration::from_secs(5))
             .build()
             .unwrap()
-    }
-
-    /// SIGKILL: no farewell, no flush.
-    fn kill(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-}
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
@@ -197,13 +161,13 @@ fn a_group_s_device_registers_with_the_key_that_is_computed_for_it() {
     ]);
     let key_file = folder.join("key");
     fs::write(&key_file, key.success().stdout).unwrap();
-    let endpoint = format!("127.0.0.1:{}", service.ready["mqtt"]["port"]);
+    let endpoint = format!("127.0.0.1:{}", service.0.ready()["mqtt"]["port"]);
     let registered = run(
         dps(&["register", "--endpoint", &endpoint, "--registration-id", "sn-1"])
-            .args(["--id-scope", service.ready["idScope"].as_str().unwrap(), "--key-file"])
+            .args(["--id-scope", service.0.ready()["idScope"].as_str().unwrap(), "--key-file"])
             .arg(&key_file)
             .arg("--trusted-cert")
-            .arg(&service.ca),
+            .arg(service.0.ca()),
         Duration::from_secs(30),
     );
     registered.success();
@@ -288,10 +252,10 @@ fn every_acknowledged_write_survives_kill_9() {
                 thread::sleep(Duration::from_millis(1));
             }
             if round <= KILLS {
-                service.kill();
+                service.0.kill();
             }
         });
-        service.kill();
+        service.0.kill();
     }
     let acknowledged = acknowledged.into_inner().unwrap();
     assert!(acknowledged.len() > WRITES - 10 * KILLS, "{}", acknowledged.len());
