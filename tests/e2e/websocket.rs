@@ -12,15 +12,12 @@ use dps_client::{
 use dps_emulator::{AttestationConfig, Emulator, EmulatorConfig, EnrollmentGroupConfig};
 use dps_hsm_symm_key::SymmetricKeyHsm;
 use dps_hsm_x509::X509Hsm;
-use dps_tests::{Authority, KeyKind};
+use dps_tests::{Authority, KeyKind, dial};
 use rumqttc::mqttbytes::QoS;
 use rumqttc::mqttbytes::v4::{Connect, Packet, Publish, Subscribe};
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use rustls::{ClientConnection, StreamOwned};
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tungstenite::client::IntoClientRequest as _;
 use tungstenite::handshake::client::Response;
@@ -38,21 +35,6 @@ fn emulator() -> Emulator {
     Emulator::start(config).unwrap()
 }
 
-fn dial(emulator: &Emulator) -> Stream {
-    let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_slice(emulator.ca_pem().as_bytes()).unwrap()).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let tls = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let name = ServerName::try_from("localhost").unwrap();
-    let socket = TcpStream::connect(emulator.https_address()).unwrap();
-    socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-    StreamOwned::new(ClientConnection::new(Arc::new(tls), name).unwrap(), socket)
-}
-
 /// Opens a WebSocket; tungstenite checks the accept key and the subprotocol.
 fn open(
     emulator: &Emulator,
@@ -62,10 +44,12 @@ fn open(
     let mut request = format!("wss://localhost{path}").into_client_request().unwrap();
     let protocols = HeaderValue::from_str(protocols).unwrap();
     request.headers_mut().insert("Sec-WebSocket-Protocol", protocols);
-    tungstenite::client(request, dial(emulator)).map_err(|error| match error {
-        tungstenite::HandshakeError::Failure(error) => error,
-        tungstenite::HandshakeError::Interrupted(_) => panic!("interrupted"),
-    })
+    tungstenite::client(request, dial(emulator.ca_pem(), emulator.https_address())).map_err(
+        |error| match error {
+            tungstenite::HandshakeError::Failure(error) => error,
+            tungstenite::HandshakeError::Interrupted(_) => panic!("interrupted"),
+        },
+    )
 }
 
 /// CONNECT, SUBSCRIBE and the register PUBLISH of a device in the built-in group.

@@ -1,5 +1,6 @@
 //! A TPM in software: swtpm.
 
+use crate::command::run;
 use crate::folder::Folder;
 use std::fs;
 use std::net::TcpListener;
@@ -50,6 +51,18 @@ impl Swtpm {
     /// What `--tcti` and `Tcti` take.
     pub fn tcti(&self) -> String {
         format!("swtpm:host=127.0.0.1,port={}", self.port)
+    }
+
+    /// Runs a program of tpm2-tools with it, as an administrator does; gives what that prints.
+    ///
+    /// # Panics
+    ///
+    /// When it fails.
+    #[track_caller]
+    pub fn tool(&self, name: &str, arguments: &[&str]) -> String {
+        let mut command = Command::new(name);
+        command.args(["-T", &self.tcti()]).args(arguments);
+        run(&mut command, Duration::from_secs(30)).success().stdout
     }
 
     /// Where it takes bare commands.

@@ -70,9 +70,7 @@ fn authorization_values_come_from_files() {
     let folder = Folder::new("cli-tpm");
     let file = folder.path().join("auth");
     fs::write(&file, "own\n").unwrap();
-    let mut command = Command::new("tpm2_changeauth");
-    command.args(["-T", &swtpm.tcti(), "-c", "owner", "own"]);
-    run(&mut command, Duration::from_secs(30)).success();
+    swtpm.tool("tpm2_changeauth", &["-c", "owner", "own"]);
     let without = dps(&["tpm", "info", "--tcti", &swtpm.tcti()]);
     assert_eq!(without.code, Some(3));
     assert!(without.stderr.contains("TPM_RC_BAD_AUTH"), "{}", without.stderr);

@@ -7,9 +7,7 @@ use dps_core::{Hsm, HsmError};
 use dps_emulator::Random;
 use dps_emulator::tpm::{ActivationKey, PublicKey};
 use dps_hsm_tpm::{Tpm, TpmHsm};
-use dps_tests::{Swtpm, run};
-use std::process::Command;
-use std::time::Duration;
+use dps_tests::Swtpm;
 
 fn open(swtpm: &Swtpm) -> TpmHsm {
     TpmHsm::open(Tpm::new(swtpm.tcti().parse().unwrap())).unwrap()
@@ -29,16 +27,9 @@ fn assert_signs_with(hsm: &mut TpmHsm, key: &ActivationKey) {
     assert_eq!(*mac.as_bytes(), key.key().hmac_sha256(b"resource\n1"));
 }
 
-/// A program of tpm2-tools, as an administrator uses them.
-fn tool(swtpm: &Swtpm, name: &str, arguments: &[&str]) -> String {
-    let mut command = Command::new(name);
-    command.args(["-T", &swtpm.tcti()]).args(arguments);
-    run(&mut command, Duration::from_secs(30)).success().stdout
-}
-
 fn assert_nothing_is_loaded(swtpm: &Swtpm) {
     for kind in ["handles-transient", "handles-loaded-session", "handles-saved-session"] {
-        assert_eq!(tool(swtpm, "tpm2_getcap", &[kind]), "", "{kind}");
+        assert_eq!(swtpm.tool("tpm2_getcap", &[kind]), "", "{kind}");
     }
 }
 
@@ -147,7 +138,7 @@ fn a_cleared_tpm_refuses_older_blobs_and_takes_new_ones() {
     let mut hsm = open(&swtpm);
     let old = key_for(&mut hsm);
     hsm.activate(old.blob()).unwrap();
-    tool(&swtpm, "tpm2_clear", &[]);
+    swtpm.tool("tpm2_clear", &[]);
     assert!(!hsm.has_identity().unwrap());
     let text = hsm.activate(old.blob()).unwrap_err().to_string();
     assert!(text.contains("before it was cleared"), "{text}");
@@ -183,11 +174,11 @@ fn a_tpm_that_others_have_filled_up_is_told_with_what_to_do() {
     let new = key_for(&mut hsm);
     // Without a resource manager, these stay loaded.
     for _ in 0..3 {
-        tool(&swtpm, "tpm2_createprimary", &["-G", "ecc"]);
+        swtpm.tool("tpm2_createprimary", &["-G", "ecc"]);
     }
     let text = hsm.activate(new.blob()).unwrap_err().to_string();
     assert!(text.contains("TPM_RC_OBJECT_MEMORY") && text.contains("/dev/tpmrm0"), "{text}");
-    tool(&swtpm, "tpm2_flushcontext", &["-t"]);
+    swtpm.tool("tpm2_flushcontext", &["-t"]);
     assert_signs_with(&mut hsm, &old);
     hsm.activate(new.blob()).unwrap();
     assert_signs_with(&mut hsm, &new);
@@ -198,8 +189,8 @@ fn the_endorsement_hierarchys_authorization_value_is_needed_for_an_activation() 
     let swtpm = Swtpm::start();
     let mut without = open(&swtpm);
     let key = key_for(&mut without);
-    tool(&swtpm, "tpm2_changeauth", &["-c", "owner", "own"]);
-    tool(&swtpm, "tpm2_changeauth", &["-c", "endorsement", "end"]);
+    swtpm.tool("tpm2_changeauth", &["-c", "owner", "own"]);
+    swtpm.tool("tpm2_changeauth", &["-c", "endorsement", "end"]);
     let text = without.activate(key.blob()).unwrap_err().to_string();
     assert!(text.contains("TPM2_PolicySecret") && text.contains("authorization values"), "{text}");
     let tpm = || Tpm::new(swtpm.tcti().parse().unwrap()).with_endorsement_auth(b"end").unwrap();

@@ -4,33 +4,21 @@
 
 use dps_core::{Attestation, Hsm, HsmError};
 use dps_hsm_tpm::{Tcti, Tpm, TpmError, TpmHsm, TpmSigningKey};
-use dps_tests::{Swtpm, run};
-use std::process::Command;
-use std::time::Duration;
+use dps_tests::Swtpm;
 
 fn tpm(swtpm: &Swtpm) -> Tpm {
     Tpm::new(swtpm.tcti().parse().unwrap())
 }
 
-/// A program of tpm2-tools, as an administrator uses them.
-fn tool(swtpm: &Swtpm, name: &str, arguments: &[&str]) -> String {
-    let mut command = Command::new(name);
-    command.args(["-T", &swtpm.tcti()]).args(arguments);
-    run(&mut command, Duration::from_secs(30)).success().stdout
-}
-
 #[test]
 fn keys_are_made_once_and_outlive_a_restart() {
     let mut swtpm = Swtpm::start();
-    assert_eq!(tool(&swtpm, "tpm2_getcap", &["handles-persistent"]), "");
+    assert_eq!(swtpm.tool("tpm2_getcap", &["handles-persistent"]), "");
     let mut hsm = TpmHsm::open(tpm(&swtpm)).unwrap();
     let keys = hsm.keys().unwrap();
     assert_eq!(keys.endorsement_key().len(), 316);
     assert_eq!(keys.storage_root_key().len(), 284);
-    assert_eq!(
-        tool(&swtpm, "tpm2_getcap", &["handles-persistent"]),
-        "- 0x81000001\n- 0x81010001\n"
-    );
+    assert_eq!(swtpm.tool("tpm2_getcap", &["handles-persistent"]), "- 0x81000001\n- 0x81010001\n");
     let id = hsm.registration_id().unwrap().unwrap();
     assert_eq!((hsm.attestation(), id.as_str().len()), (Attestation::Tpm, 52));
     assert_eq!(id, keys.registration_id());
@@ -45,7 +33,7 @@ fn clearing_the_tpm_changes_the_storage_root_key_and_not_the_identity() {
     let swtpm = Swtpm::start();
     let mut hsm = TpmHsm::open(tpm(&swtpm)).unwrap();
     let before = hsm.keys().unwrap();
-    tool(&swtpm, "tpm2_clear", &[]);
+    swtpm.tool("tpm2_clear", &[]);
     let after = hsm.keys().unwrap();
     assert_eq!(after.registration_id(), before.registration_id());
     assert_ne!(after.storage_root_key(), before.storage_root_key());
@@ -55,10 +43,10 @@ fn clearing_the_tpm_changes_the_storage_root_key_and_not_the_identity() {
 fn keys_are_the_ones_that_other_programs_derive_from_the_templates() {
     // tpm2-tools know the standard endorsement key's template by themselves.
     let swtpm = Swtpm::start();
-    tool(&swtpm, "tpm2_createek", &["-c", "0x81010001", "-G", "rsa"]);
+    swtpm.tool("tpm2_createek", &["-c", "0x81010001", "-G", "rsa"]);
     let read = |name: &str, handle: &str| {
         let file = std::env::temp_dir().join(format!("dps-{name}-{}", std::process::id()));
-        tool(&swtpm, "tpm2_readpublic", &["-c", handle, "-o", file.to_str().unwrap()]);
+        swtpm.tool("tpm2_readpublic", &["-c", handle, "-o", file.to_str().unwrap()]);
         let bytes = std::fs::read(&file).unwrap();
         std::fs::remove_file(&file).unwrap();
         bytes
@@ -75,18 +63,18 @@ fn each_key_can_be_had_without_the_other() {
     let mut hsm = TpmHsm::open(tpm(&swtpm)).unwrap();
     let keys = hsm.keys().unwrap();
     // The storage root key is gone, and making it anew wants the owner's authorization value.
-    tool(&swtpm, "tpm2_evictcontrol", &["-C", "o", "-c", "0x81000001"]);
-    tool(&swtpm, "tpm2_changeauth", &["-c", "owner", "own"]);
+    swtpm.tool("tpm2_evictcontrol", &["-C", "o", "-c", "0x81000001"]);
+    swtpm.tool("tpm2_changeauth", &["-c", "owner", "own"]);
     assert!(hsm.tpm_keys().is_err());
     assert_eq!(hsm.endorsement_key().unwrap(), keys.endorsement_key());
     assert_eq!(hsm.registration_id().unwrap().unwrap(), keys.registration_id());
     let text = hsm.storage_root_key().unwrap_err().to_string();
     assert!(text.contains("storage root key") && text.contains("TPM2_CreatePrimary"), "{text}");
     // The other way round.
-    tool(&swtpm, "tpm2_changeauth", &["-c", "owner", "-p", "own"]);
+    swtpm.tool("tpm2_changeauth", &["-c", "owner", "-p", "own"]);
     assert_eq!(hsm.storage_root_key().unwrap(), keys.storage_root_key());
-    tool(&swtpm, "tpm2_evictcontrol", &["-C", "o", "-c", "0x81010001"]);
-    tool(&swtpm, "tpm2_changeauth", &["-c", "endorsement", "end"]);
+    swtpm.tool("tpm2_evictcontrol", &["-C", "o", "-c", "0x81010001"]);
+    swtpm.tool("tpm2_changeauth", &["-c", "endorsement", "end"]);
     assert_eq!(hsm.storage_root_key().unwrap(), keys.storage_root_key());
     assert!(hsm.endorsement_key().is_err() && hsm.registration_id().is_err());
 }
@@ -102,7 +90,7 @@ fn a_simulator_that_nobody_has_started_up_is_started_up() {
 #[test]
 fn other_programs_keys_are_named_and_left_alone() {
     let swtpm = Swtpm::start();
-    tool(&swtpm, "tpm2_createek", &["-c", "0x81010001", "-G", "ecc"]);
+    swtpm.tool("tpm2_createek", &["-c", "0x81010001", "-G", "ecc"]);
     let error = TpmHsm::open(tpm(&swtpm)).unwrap_err();
     assert!(matches!(error, TpmError::OtherKey { handle: 0x8101_0001, .. }), "{error}");
     assert!(error.to_string().contains("an EC key"), "{error}");
@@ -114,14 +102,14 @@ fn other_programs_keys_are_named_and_left_alone() {
     let error = hsm.clear_identity().unwrap_err();
     assert!(matches!(error, TpmError::OtherKey { handle: 0x8100_0100, .. }), "{error}");
     assert!(hsm.sign(b"text").unwrap_err().to_string().contains("an EC key"));
-    assert!(tool(&swtpm, "tpm2_getcap", &["handles-persistent"]).contains("0x81000100"));
+    assert!(swtpm.tool("tpm2_getcap", &["handles-persistent"]).contains("0x81000100"));
 }
 
 #[test]
 fn authorization_values_of_the_hierarchies_are_asked_for_and_used() {
     let swtpm = Swtpm::start();
-    tool(&swtpm, "tpm2_changeauth", &["-c", "owner", "own"]);
-    tool(&swtpm, "tpm2_changeauth", &["-c", "endorsement", "end"]);
+    swtpm.tool("tpm2_changeauth", &["-c", "owner", "own"]);
+    swtpm.tool("tpm2_changeauth", &["-c", "endorsement", "end"]);
     let refused = |tpm: Tpm, command: &str| {
         let error = TpmHsm::open(tpm).unwrap_err();
         let text = error.to_string();

@@ -7,10 +7,8 @@ use base64::engine::general_purpose::STANDARD;
 use dps_client::{Hsm as _, Transport};
 use dps_emulator::{AttestationConfig, IndividualEnrollmentConfig};
 use dps_hsm_tpm::{Tpm, TpmHsm};
-use dps_tests::{Finished, Fleet, NodeTpm, run};
+use dps_tests::{Finished, Fleet, NodeTpm};
 use serde_json::{Value, json};
-use std::process::Command;
-use std::time::Duration;
 
 fn hsm(node: &NodeTpm) -> TpmHsm {
     TpmHsm::open(Tpm::new(node.swtpm().tcti().parse().unwrap())).unwrap()
@@ -34,9 +32,7 @@ fn whichever_client_comes_first_both_have_the_same_keys() {
             "registrationId": keys.registration_id().as_str(),
         });
         assert_eq!(theirs, expected, "{is_ours_first}");
-        let mut handles = Command::new("tpm2_getcap");
-        handles.args(["-T", &node.swtpm().tcti(), "handles-persistent"]);
-        let stored = run(&mut handles, Duration::from_secs(30)).success().stdout;
+        let stored = node.swtpm().tool("tpm2_getcap", &["handles-persistent"]);
         assert_eq!(stored, "- 0x81000001\n- 0x81010001\n", "neither stores keys of its own");
     }
 }

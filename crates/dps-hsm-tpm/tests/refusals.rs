@@ -7,19 +7,10 @@ use dps_core::{ClientKey as _, Hsm as _, SignatureScheme};
 use dps_emulator::Random;
 use dps_emulator::tpm::{ActivationKey, PublicKey};
 use dps_hsm_tpm::{Tpm, TpmHsm, TpmSigningKey};
-use dps_tests::{Swtpm, run};
-use std::process::Command;
-use std::time::Duration;
+use dps_tests::Swtpm;
 
 fn tpm(swtpm: &Swtpm) -> Tpm {
     Tpm::new(swtpm.tcti().parse().unwrap())
-}
-
-/// A program of tpm2-tools, as an administrator uses them.
-fn tool(swtpm: &Swtpm, name: &str, arguments: &[&str]) {
-    let mut command = Command::new(name);
-    command.args(["-T", &swtpm.tcti()]).args(arguments);
-    run(&mut command, Duration::from_secs(30)).success();
 }
 
 /// A TPM with an identity key, as after a registration, and another such key that is sent to it.
@@ -52,8 +43,7 @@ fn a_tpm_that_is_locked_after_wrong_guesses_still_registers() {
     let swtpm = Swtpm::start();
     let (mut hsm, next) = registered(&swtpm);
     // One wrong guess is one too many; the lock lasts.
-    tool(
-        &swtpm,
+    swtpm.tool(
         "tpm2_dictionarylockout",
         &[
             "--setup-parameters",
@@ -67,11 +57,11 @@ fn a_tpm_that_is_locked_after_wrong_guesses_still_registers() {
     let file = |name: &str| folder.join(name).to_str().unwrap().to_owned();
     let (public, private, context) = (file("pub"), file("priv"), file("ctx"));
     let create = ["-C", "0x81000001", "-G", "ecc256:ecdsa-sha256", "-p", "secret", "-u", &public];
-    tool(&swtpm, "tpm2_create", &[&create[..], &["-r", &private]].concat());
+    swtpm.tool("tpm2_create", &[&create[..], &["-r", &private]].concat());
     let load = ["-C", "0x81000001", "-u", &public, "-r", &private, "-c", &context];
-    tool(&swtpm, "tpm2_load", &load);
-    tool(&swtpm, "tpm2_evictcontrol", &["-C", "o", "-c", &context, "0x81000200"]);
-    tool(&swtpm, "tpm2_flushcontext", &["-t"]);
+    swtpm.tool("tpm2_load", &load);
+    swtpm.tool("tpm2_evictcontrol", &["-C", "o", "-c", &context, "0x81000200"]);
+    swtpm.tool("tpm2_flushcontext", &["-t"]);
     std::fs::remove_dir_all(&folder).unwrap();
     let key = TpmSigningKey::at(tpm(&swtpm), 0x8100_0200).unwrap();
     let sign = || key.sign(SignatureScheme::EcdsaP256Sha256, b"text").unwrap_err().to_string();
@@ -90,7 +80,7 @@ fn a_tpm_that_was_cleared_after_the_registration_says_that_the_key_is_gone() {
     let swtpm = Swtpm::start();
     let (mut hsm, next) = registered(&swtpm);
     let key = TpmSigningKey::create(tpm(&swtpm), 0x8100_0200).unwrap();
-    tool(&swtpm, "tpm2_clear", &[]);
+    swtpm.tool("tpm2_clear", &[]);
     let text = hsm.sign(b"text").unwrap_err().to_string();
     assert_says(
         &text,
@@ -114,7 +104,7 @@ fn a_hierarchy_that_is_switched_off_is_named_with_where_to_switch_it_on() {
     for hierarchy in ["shEnable", "ehEnable"] {
         let swtpm = Swtpm::start();
         let (mut hsm, next) = registered(&swtpm);
-        tool(&swtpm, "tpm2_hierarchycontrol", &["-C", "p", hierarchy, "clear"]);
+        swtpm.tool("tpm2_hierarchycontrol", &["-C", "p", hierarchy, "clear"]);
         for text in [
             hsm.tpm_keys().map(drop).unwrap_err().to_string(),
             hsm.activate(next.blob()).unwrap_err().to_string(),
@@ -132,7 +122,7 @@ fn a_hierarchy_that_is_switched_off_is_named_with_where_to_switch_it_on() {
 fn an_endorsement_hierarchy_with_a_secret_is_told_from_a_wrong_one_by_what_to_give() {
     let swtpm = Swtpm::start();
     let (mut hsm, next) = registered(&swtpm);
-    tool(&swtpm, "tpm2_changeauth", &["-c", "endorsement", "end"]);
+    swtpm.tool("tpm2_changeauth", &["-c", "endorsement", "end"]);
     // The keys are there already, and can be read.
     assert!(hsm.tpm_keys().is_ok());
     let wrong = tpm(&swtpm).with_endorsement_auth(b"other").unwrap();

@@ -6,12 +6,10 @@ use dps_core::conformance::{Expectations, check};
 use dps_core::{ClientKey, HsmError, RegistrationId, SignatureScheme};
 use dps_hsm_tpm::{Tpm, TpmError, TpmSigningKey};
 use dps_hsm_x509::X509Hsm;
-use dps_tests::{Authority, Folder, Swtpm, run};
+use dps_tests::{Authority, Folder, Swtpm};
 use ring::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
-use std::process::Command;
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
 
 const HANDLE: u32 = 0x8100_0200;
 const SCHEME: SignatureScheme = SignatureScheme::EcdsaP256Sha256;
@@ -75,12 +73,7 @@ fn a_keys_own_authorization_value_is_used_and_guessing_locks_the_tpm() {
     let swtpm = Swtpm::start();
     let folder = Folder::new("tpm-key");
     let file = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-    let tool = |name: &str, arguments: &[&str]| {
-        let mut command = Command::new(name);
-        command.args(["-T", &swtpm.tcti()]).args(arguments);
-        let finished = run(&mut command, Duration::from_secs(30));
-        assert_eq!(finished.code, Some(0), "{command:?}: {finished:?}");
-    };
+    let tool = |name: &str, arguments: &[&str]| drop(swtpm.tool(name, arguments));
     let flush = || tool("tpm2_flushcontext", &["-t"]);
     tool("tpm2_dictionarylockout", &["-s", "-n", "3", "-t", "1000", "-l", "1000"]);
     tool("tpm2_createprimary", &["-C", "o", "-G", "ecc", "-c", &file("parent")]);
@@ -126,12 +119,7 @@ fn a_key_that_is_bound_to_another_hash_than_its_curves_is_refused() {
     let swtpm = Swtpm::start();
     let folder = Folder::new("tpm-hash");
     let file = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-    let tool = |name: &str, arguments: &[&str]| {
-        let mut command = Command::new(name);
-        command.args(["-T", &swtpm.tcti()]).args(arguments);
-        let finished = run(&mut command, Duration::from_secs(30));
-        assert_eq!(finished.code, Some(0), "{command:?}: {finished:?}");
-    };
+    let tool = |name: &str, arguments: &[&str]| drop(swtpm.tool(name, arguments));
     let flush = || tool("tpm2_flushcontext", &["-t"]);
     tool("tpm2_createprimary", &["-C", "o", "-G", "ecc", "-c", &file("parent")]);
     flush();

@@ -2,15 +2,12 @@
 //! not ours: so many bytes inside, and no farewell of any layer.
 
 use dps_emulator::{DeviceTransport, Emulator, EmulatorConfig, Fault, FaultKind, FaultOperation};
+use dps_tests::dial;
 use rumqttc::mqttbytes::QoS;
 use rumqttc::mqttbytes::v4::{Connect, Packet, Publish, Subscribe};
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use rustls::{ClientConnection, StreamOwned};
 use std::io::{ErrorKind, Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
-use std::sync::Arc;
-use std::time::Duration;
+use std::net::TcpStream;
 use tungstenite::client::IntoClientRequest as _;
 use tungstenite::http::HeaderValue;
 use tungstenite::{Error, Message};
@@ -27,21 +24,6 @@ fn emulator(after_bytes: u32, operation: FaultOperation, transport: DeviceTransp
     let fault = Fault::new(FaultKind::Drop { after_bytes }).at(operation).over(transport);
     emulator.set_fault("drop", fault).unwrap();
     emulator
-}
-
-fn dial(emulator: &Emulator, address: SocketAddr) -> Stream {
-    let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_slice(emulator.ca_pem().as_bytes()).unwrap()).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let tls = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let name = ServerName::try_from("localhost").unwrap();
-    let socket = TcpStream::connect(address).unwrap();
-    socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-    StreamOwned::new(ClientConnection::new(Arc::new(tls), name).unwrap(), socket)
 }
 
 /// All that comes. TLS must end without its farewell.
@@ -83,12 +65,12 @@ fn flight() -> Vec<u8> {
 fn mqtt_ends_after_exactly_so_many_bytes() {
     for after in [0, 1, 3, 64] {
         let emulator = emulator(after, FaultOperation::Register, DeviceTransport::Mqtt);
-        let mut stream = dial(&emulator, emulator.mqtt_address());
+        let mut stream = dial(emulator.ca_pem(), emulator.mqtt_address());
         stream.write_all(&flight()).unwrap();
         assert_eq!(rest(stream).len(), GREETING + after as usize);
     }
     let emulator = emulator(3, FaultOperation::Connect, DeviceTransport::Mqtt);
-    let mut stream = dial(&emulator, emulator.mqtt_address());
+    let mut stream = dial(emulator.ca_pem(), emulator.mqtt_address());
     stream.write_all(&flight()).unwrap();
     assert_eq!(rest(stream), [0x20, 2, 0]);
 }
@@ -97,7 +79,7 @@ fn mqtt_ends_after_exactly_so_many_bytes() {
 fn https_ends_after_exactly_so_many_bytes() {
     for after in [0, 1, 17, 200] {
         let emulator = emulator(after, FaultOperation::Register, DeviceTransport::Https);
-        let mut stream = dial(&emulator, emulator.https_address());
+        let mut stream = dial(emulator.ca_pem(), emulator.https_address());
         let head = "PUT /0ne00111111/registrations/dev1/register?api-version=2021-06-01 HTTP/1.1";
         write!(stream, "{head}\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n").unwrap();
         let got = rest(stream);
@@ -111,7 +93,7 @@ fn https_ends_after_exactly_so_many_bytes() {
 fn amqp_ends_after_exactly_so_many_bytes() {
     for after in [0, 1, 12] {
         let emulator = emulator(after, FaultOperation::Connect, DeviceTransport::Amqp);
-        let mut stream = dial(&emulator, emulator.amqp_address());
+        let mut stream = dial(emulator.ca_pem(), emulator.amqp_address());
         stream.write_all(b"AMQP\x03\x01\x00\x00").unwrap();
         let mut head = [0; 12];
         stream.read_exact(&mut head).unwrap();
@@ -133,7 +115,7 @@ fn amqp_ends_after_exactly_so_many_bytes() {
 fn a_web_socket_ends_without_a_farewell_and_its_messages_hold_exactly_so_many_bytes() {
     for after in [0, 1, 64] {
         let emulator = emulator(after, FaultOperation::Register, DeviceTransport::MqttWs);
-        let stream = dial(&emulator, emulator.https_address());
+        let stream = dial(emulator.ca_pem(), emulator.https_address());
         let mut request = "wss://localhost/$iothub/websocket".into_client_request().unwrap();
         let protocol = HeaderValue::from_static("mqtt");
         request.headers_mut().insert("Sec-WebSocket-Protocol", protocol);
