@@ -13,13 +13,18 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// The certificate and all that it takes to make another.
 pub(super) struct Leaf {
+    issuer: LeafIssuer,
+    hubs: OnceLock<Arc<Hubs>>,
+    issued: Mutex<Issued>,
+}
+
+/// Makes the certificate for any hubs, always with the same key.
+struct LeafIssuer {
     authority: Authority,
     key: KeyPair,
     signer: Arc<dyn SigningKey>,
     own_names: Vec<String>,
     now: Duration,
-    hubs: OnceLock<Arc<Hubs>>,
-    issued: Mutex<Issued>,
 }
 
 struct Issued {
@@ -39,12 +44,9 @@ impl Leaf {
         let key = KeyPair::generate()?;
         let der = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let signer = rustls::crypto::ring::sign::any_supported_type(&der)?;
-        let names = own_names.iter().cloned().chain(hubs).collect();
-        let until = authority.expires().min(valid_until(now));
-        let certificate = server_params(names, now, until)?.signed_by(&key, authority.issuer())?;
-        let certified = CertifiedKey::new(vec![certificate.der().clone()], signer.clone());
-        let issued = Mutex::new(Issued { certified: Arc::new(certified), hubs: None });
-        Ok(Self { authority, key, signer, own_names, now, hubs: OnceLock::new(), issued })
+        let issuer = LeafIssuer { authority, key, signer, own_names, now };
+        let issued = Mutex::new(Issued { certified: issuer.issue(hubs)?, hubs: None });
+        Ok(Self { issuer, hubs: OnceLock::new(), issued })
     }
 
     /// Says whose names are to be in it, once.
@@ -60,7 +62,7 @@ impl Leaf {
             // Read before the names: one that is added meanwhile leads to another certificate.
             let changes = hubs.changes();
             if issued.hubs != Some(changes) {
-                match self.issue(hubs) {
+                match self.issuer.issue(hubs.names()) {
                     Ok(certified) => *issued = Issued { certified, hubs: Some(changes) },
                     // The names of hubs were checked when they were linked.
                     Err(error) => {
@@ -72,9 +74,11 @@ impl Leaf {
         }
         issued.certified.clone()
     }
+}
 
-    fn issue(&self, hubs: &Hubs) -> Result<Arc<CertifiedKey>, rcgen::Error> {
-        let names = self.own_names.iter().cloned().chain(hubs.names()).collect();
+impl LeafIssuer {
+    fn issue(&self, hubs: Vec<String>) -> Result<Arc<CertifiedKey>, rcgen::Error> {
+        let names = self.own_names.iter().cloned().chain(hubs).collect();
         let until = self.authority.expires().min(valid_until(self.now));
         let params = server_params(names, self.now, until)?;
         let certificate = params.signed_by(&self.key, self.authority.issuer())?;
@@ -91,6 +95,6 @@ impl ResolvesServerCert for Leaf {
 
 impl fmt::Debug for Leaf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Leaf").field("own_names", &self.own_names).finish_non_exhaustive()
+        f.debug_struct("Leaf").field("own_names", &self.issuer.own_names).finish_non_exhaustive()
     }
 }
