@@ -45,12 +45,13 @@ impl ClientKey for SlowKey {
     }
 }
 
-struct SlowX509 {
+/// A certificate with a key of the test's around its own.
+struct KeyedCertificate<F> {
     hsm: X509Hsm,
-    takes_ms: Arc<AtomicU64>,
+    around: F,
 }
 
-impl Hsm for SlowX509 {
+impl<F: Fn(Arc<dyn ClientKey>) -> Arc<dyn ClientKey> + Send> Hsm for KeyedCertificate<F> {
     fn attestation(&self) -> Attestation {
         Attestation::X509
     }
@@ -61,8 +62,8 @@ impl Hsm for SlowX509 {
 
     fn client_identity(&mut self, now: Now) -> Result<ClientIdentity, HsmError> {
         let identity = self.hsm.client_identity(now)?;
-        let (key, takes_ms) = (identity.key().clone(), self.takes_ms.clone());
-        Ok(ClientIdentity::new(identity.chain().to_vec(), Arc::new(SlowKey { key, takes_ms })))
+        let key = (self.around)(identity.key().clone());
+        Ok(ClientIdentity::new(identity.chain().to_vec(), key))
     }
 }
 
@@ -75,12 +76,16 @@ fn with_tpm(fleet: &Fleet, transport: Transport, takes: Duration) -> Slowed {
     (client, Box::new(move |takes| drop(tpm.clone().slow(takes))))
 }
 
-fn slow_certificate(fleet: &Fleet, takes_ms: &Arc<AtomicU64>) -> SlowX509 {
-    let hsm = X509Hsm::from_pem(
-        fleet.chain("slow-device", KeyKind::P256).as_bytes(),
-        KeyKind::P256.pem().as_bytes(),
-    );
-    SlowX509 { hsm: hsm.unwrap(), takes_ms: takes_ms.clone() }
+fn certificate(fleet: &Fleet) -> X509Hsm {
+    let chain = fleet.chain("slow-device", KeyKind::P256);
+    X509Hsm::from_pem(chain.as_bytes(), KeyKind::P256.pem().as_bytes()).unwrap()
+}
+
+fn slow_certificate(fleet: &Fleet, takes_ms: &Arc<AtomicU64>) -> impl Hsm + 'static {
+    let takes_ms = takes_ms.clone();
+    let around =
+        move |key| -> Arc<dyn ClientKey> { Arc::new(SlowKey { key, takes_ms: takes_ms.clone() }) };
+    KeyedCertificate { hsm: certificate(fleet), around }
 }
 
 fn with_certificate(fleet: &Fleet, transport: Transport, takes: Duration) -> Slowed {
@@ -323,13 +328,6 @@ fn a_limit_that_is_set_while_a_key_hangs_ends_the_registration() {
     assert_ended_in_time("a late limit", began, result);
 }
 
-struct WatchedCertificate {
-    hsm: X509Hsm,
-    in_place: bool,
-    elsewhere: Arc<AtomicU32>,
-    here: thread::ThreadId,
-}
-
 #[derive(Debug)]
 struct WatchedKey {
     key: Arc<dyn ClientKey>,
@@ -353,40 +351,18 @@ impl ClientKey for WatchedKey {
     }
 }
 
-impl Hsm for WatchedCertificate {
-    fn attestation(&self) -> Attestation {
-        Attestation::X509
-    }
-
-    fn registration_id(&mut self) -> Result<Option<RegistrationId>, HsmError> {
-        self.hsm.registration_id()
-    }
-
-    fn client_identity(&mut self, now: Now) -> Result<ClientIdentity, HsmError> {
-        let identity = self.hsm.client_identity(now)?;
-        assert!(identity.key().works_in_place(), "keys in memory need no thread");
-        let key = WatchedKey {
-            key: identity.key().clone(),
-            in_place: self.in_place,
-            elsewhere: self.elsewhere.clone(),
-            here: self.here,
-        };
-        Ok(ClientIdentity::new(identity.chain().to_vec(), Arc::new(key)))
-    }
-}
-
 #[test]
 fn a_key_that_works_in_place_signs_on_the_thread_that_registers() {
     let fleet = Fleet::start();
     assert!(fleet.key_device().works_in_place(), "keys in memory need no thread");
     for (in_place, expected) in [(true, 0), (false, 2)] {
         let elsewhere = Arc::new(AtomicU32::new(0));
-        let hsm = WatchedCertificate {
-            hsm: slow_certificate(&fleet, &Arc::default()).hsm,
-            in_place,
-            elsewhere: elsewhere.clone(),
-            here: thread::current().id(),
+        let (counted, here) = (elsewhere.clone(), thread::current().id());
+        let around = move |key: Arc<dyn ClientKey>| -> Arc<dyn ClientKey> {
+            assert!(key.works_in_place(), "keys in memory need no thread");
+            Arc::new(WatchedKey { key, in_place, elsewhere: counted.clone(), here })
         };
+        let hsm = KeyedCertificate { hsm: certificate(&fleet), around };
         let mut client = fleet.client(Transport::Mqtt, hsm).build().unwrap();
         client.register().unwrap();
         runtime().block_on(client.register_async()).unwrap();
