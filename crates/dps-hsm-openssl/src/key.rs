@@ -1,6 +1,6 @@
 //! A private key of a provider as a TLS signer.
 
-use crate::{signing, store};
+use crate::{providers, signing, store};
 use core::fmt;
 use dps_core::{ClientKey, HsmError, SignatureScheme};
 use dps_hsm_x509::{CertifiedKey, X509Error, X509Hsm, pem_chain};
@@ -82,6 +82,8 @@ impl ProviderKey {
     fn find(uri: &str, properties: &str, certified: &CertifiedKey) -> Result<Self, OpensslError> {
         let text = |text: &str| CString::new(text).map_err(|_| OpensslError::Nul);
         let properties = if properties.is_empty() { None } else { Some(text(properties)?) };
+        // Each key's algorithms are tried before it is found, so they are known when it signs.
+        let _alone = providers::alone();
         let keys = store::private_keys(&text(uri)?, properties.as_ref())
             .map_err(|error| OpensslError::NoKey { reason: reason(&error) })?;
         let count = keys.len();
@@ -163,6 +165,7 @@ impl ClientKey for ProviderKey {
         if !self.schemes.contains(&scheme) {
             return Err(HsmError::NotSupported { operation: "sign under this scheme" });
         }
+        let _shared = providers::shared();
         sign(&self.key, self.properties.as_deref(), scheme, message)
             .map_err(|error| HsmError::Failed { operation: OPERATION, reason: reason(&error) })
     }

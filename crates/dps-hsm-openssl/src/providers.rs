@@ -5,10 +5,22 @@ use crate::key::reason;
 use openssl::md::Md;
 use openssl::provider::Provider;
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-/// All that were loaded here, each once.
-static LOADED: Mutex<BTreeMap<String, Provider>> = Mutex::new(BTreeMap::new());
+/// All that were loaded here, each once. Whoever uses OpenSSL in a way that may be new to it has this
+/// alone, and whoever does what has worked before shares it: while OpenSSL 3.0 makes itself acquainted
+/// with a provider or an algorithm, it tells other threads that there is none.
+static LOADED: RwLock<BTreeMap<String, Provider>> = RwLock::new(BTreeMap::new());
+
+/// Has OpenSSL alone.
+pub(crate) fn alone() -> RwLockWriteGuard<'static, BTreeMap<String, Provider>> {
+    LOADED.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Has OpenSSL as it is, with others.
+pub(crate) fn shared() -> RwLockReadGuard<'static, BTreeMap<String, Provider>> {
+    LOADED.read().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Providers that are loaded. They stay so for the rest of the process, whatever becomes of this:
 /// OpenSSL 3.0 may crash when one is unloaded while another thread is at work.
@@ -23,7 +35,7 @@ impl Providers {
     ///
     /// [`OpensslError::Provider`].
     pub fn load(names: &[&str]) -> Result<Self, OpensslError> {
-        let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut loaded = alone();
         // OpenSSL's own come into use when something is looked for the first time. Now, so that
         // they are not the ones that are loaded below.
         let _ = Md::fetch(None, "SHA2-256", None);
