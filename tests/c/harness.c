@@ -4,13 +4,11 @@
 #include "harness.h"
 
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "azure_c_shared_utility/shared_util_options.h"
@@ -307,42 +305,7 @@ void expect_success(const RECORD* record)
     CHECK(strlen(record->device_id) > 0);
 }
 
-/* ---- threads ---- */
-
-int thread_count(void)
-{
-#ifdef __linux__
-    DIR* folder = opendir("/proc/self/task");
-    struct dirent* entry;
-    int threads = 0;
-    CHECK(folder != NULL);
-    while ((entry = readdir(folder)) != NULL)
-    {
-        threads += entry->d_name[0] != '.';
-    }
-    closedir(folder);
-    return threads;
-#else
-    return 1;
-#endif
-}
-
-/* ---- time and ports ---- */
-
-void sleep_ms(unsigned int milliseconds)
-{
-    struct timespec pause;
-    pause.tv_sec = (time_t)(milliseconds / 1000u);
-    pause.tv_nsec = (long)(milliseconds % 1000u) * 1000000L;
-    nanosleep(&pause, NULL);
-}
-
-uint64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;
-}
+/* ---- ports ---- */
 
 static int local_socket(unsigned short* port)
 {

@@ -15,6 +15,8 @@
 #include "azure_prov_client/prov_device_ll_client.h"
 #include "dps/dps.h"
 
+#include "threads.h"
+
 /* Ends the program with a message unless the condition holds. */
 #define CHECK(condition) check((condition), #condition, __FILE__, __LINE__)
 /* The same for two numbers, which the message names. */
@@ -111,8 +113,6 @@ void expect_success(const RECORD* record);
 void record_init(RECORD* record);
 /* Works until the record has its outcome, for 60 s at most. */
 void finish(RECORD* record);
-/* Threads of this process; 1 where that cannot be told. */
-int thread_count(void);
 /* A policy in words: get, change, set. */
 DPS_POLICY client_policy(CLIENT client);
 void client_set_policy(CLIENT client, const DPS_POLICY* policy);
@@ -120,10 +120,6 @@ void client_set_policy(CLIENT client, const DPS_POLICY* policy);
 void work_for(CLIENT client, unsigned int milliseconds);
 bool is_finished(RECORD* record);
 void take_record(RECORD* record, RECORD* copy);
-
-void sleep_ms(unsigned int milliseconds);
-/* A clock that only goes forward. */
-uint64_t now_ms(void);
 
 /* A local TCP port that nobody listens on. */
 unsigned short closed_port(void);

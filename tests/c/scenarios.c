@@ -219,18 +219,6 @@ static const char** place_of(const char* option)
     return NULL;
 }
 
-/* Every thread of the library has ended, or does so now: look-ups and workers whose handle was
- * destroyed from their own callback end by themselves. */
-static void no_thread_is_left(int allowed)
-{
-    uint64_t began = now_ms();
-    while (thread_count() > allowed && now_ms() - began < 30000)
-    {
-        sleep_ms(5);
-    }
-    CHECK(thread_count() <= allowed);
-}
-
 int main(int argc, char** argv)
 {
     size_t index;
@@ -285,15 +273,9 @@ int main(int argc, char** argv)
                 printf("%s lacks arguments, or has too many\n", argv[2]);
                 return 2;
             }
-            /* The thread sanitizer has one of its own from the first pthread_create on. */
-#ifdef __SANITIZE_THREAD__
-            const int threads = 2;
-#else
-            const int threads = 1;
-#endif
             SCENARIOS[index].run();
             prov_dev_security_deinit();
-            no_thread_is_left(threads);
+            no_thread_is_left();
             free(arguments.ca);
             free(arguments.certificate);
             free(arguments.certificate_key);

@@ -17,7 +17,7 @@ use dps_emulator::{
 };
 use dps_tests::{
     Authority, Fault, FaultyService, Finished, KeyKind, RunningProxy, Swtpm, c_build, root, run,
-    self_signed,
+    self_signed, valgrind,
 };
 use std::fs;
 use std::net::SocketAddr;
@@ -582,22 +582,6 @@ fn a_module_of_ones_own_registers_and_its_failures_are_named() {
         let told = &finished.stderr;
         assert!(told.starts_with("hsm: ") && told.contains(words), "{finished:?}");
     }
-}
-
-/// valgrind's command, which has programs fail that err or leak.
-fn valgrind() -> Vec<String> {
-    let suppressions = root().join("tests/c/valgrind.supp");
-    [
-        "valgrind",
-        &format!("--suppressions={}", suppressions.display()),
-        "--quiet",
-        "--error-exitcode=99",
-        "--leak-check=full",
-        "--show-leak-kinds=definite,indirect,possible",
-        "--errors-for-leak-kinds=definite,indirect,possible",
-    ]
-    .map(str::to_owned)
-    .to_vec()
 }
 
 #[test]

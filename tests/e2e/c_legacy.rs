@@ -5,7 +5,7 @@
 
 use dps_client::{RegistrationId, Transport};
 use dps_emulator::{AttestationConfig, EnrollmentGroupConfig, IndividualEnrollmentConfig};
-use dps_tests::{Authority, Finished, Fleet, KeyKind, Swtpm, c_build, root, run};
+use dps_tests::{Authority, Finished, Fleet, KeyKind, Swtpm, c_build, root, run, valgrind};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -268,12 +268,12 @@ fn options_without_a_meaning_here_are_accepted_and_explained() {
     assert!(told.contains("DPS_PROTOCOL_FEATURE is accepted and changes nothing"), "{told}");
 }
 
-fn scenarios(through: &[&str]) {
+fn scenarios(through: &[String]) {
     let rig = Rig::new(if through.is_empty() { "native" } else { "valgrind" }, "line-7");
     let start = |program: &str| {
         let program = c_build().join("tests/c").join(program);
-        let line: Vec<&str> = through.iter().copied().chain([program.to_str().unwrap()]).collect();
-        let mut command = Command::new(line[0]);
+        let line = [through, &[program.to_str().unwrap().to_owned()]].concat();
+        let mut command = Command::new(&line[0]);
         command.args(&line[1..]);
         command
     };
@@ -301,16 +301,7 @@ fn every_scenario_of_2017_goes_as_expected() {
 
 #[test]
 fn no_scenario_of_2017_leaks_or_errs_under_valgrind() {
-    let suppressions = format!("--suppressions={}", root().join("tests/c/valgrind.supp").display());
-    scenarios(&[
-        "valgrind",
-        &suppressions,
-        "--quiet",
-        "--error-exitcode=99",
-        "--leak-check=full",
-        "--show-leak-kinds=definite,indirect,possible",
-        "--errors-for-leak-kinds=definite,indirect,possible",
-    ]);
+    scenarios(&valgrind());
 }
 
 /// What the example module for TPMs reads. tpm2-tss would say of each key that is not there yet that it

@@ -23,6 +23,7 @@
 //! * [`c_build`]: the C library, built by CMake
 //! * [`Sanitized`]: its C test programs with a sanitizer
 //! * [`run`]: other programs, with a time limit
+//! * [`valgrind`]: them under memcheck
 //!
 //! # Out of scope
 //!
@@ -52,6 +53,7 @@ mod software_tpm;
 mod swtpm;
 mod tampering;
 mod tpm_simulator;
+mod valgrind;
 mod world;
 
 pub use access_broker::AccessBroker;
@@ -75,4 +77,5 @@ pub use software_tpm::SoftwareTpm;
 pub use swtpm::Swtpm;
 pub use tampering::{Answer, Fate, TamperingRelay};
 pub use tpm_simulator::TpmSimulator;
+pub use valgrind::valgrind;
 pub use world::{Cut, Engine, Layers, Outcome, World};

@@ -122,7 +122,7 @@ impl Sanitized {
             .map(|entry| entry.unwrap().path())
             .filter(|path| {
                 let name = path.file_name().unwrap().to_string_lossy();
-                name.ends_with("scenarios.c") || name == "harness.c"
+                name.ends_with("scenarios.c") || name == "harness.c" || name == "threads.c"
             })
             .collect();
         let beside = root().join("crates/dps-ffi");

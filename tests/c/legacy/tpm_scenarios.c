@@ -14,6 +14,7 @@
 #include "custom_hsm_tpm_impl.h"
 #include "hsm_client_data.h"
 
+#include "../threads.h"
 #include "legacy.h"
 
 static int alive = 0;
@@ -119,5 +120,6 @@ int main(void)
     dps_sec_destroy(auth);
     CHECK_EQ(alive, 0);
     dps_secure_device_deinit();
+    no_thread_is_left();
     return 0;
 }

@@ -23,6 +23,7 @@
 #include "dps/dps.h"
 
 #include "../certificates.h"
+#include "../threads.h"
 #include "legacy.h"
 
 DEFINE_ENUM_STRINGS(DPS_RESULT, DPS_RESULT_VALUES)
@@ -527,6 +528,7 @@ int main(int argc, char** argv)
         if (argc > 1 && strcmp(argv[1], SCENARIOS[index].name) == 0 && SCENARIOS[index].wants_service == (argc == 8))
         {
             SCENARIOS[index].run();
+            no_thread_is_left();
             free(service.ca);
             free(certificate);
             free(key);

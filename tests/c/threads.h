@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* Time, and the threads of the process. */
+#ifndef DPS_TEST_THREADS_H
+#define DPS_TEST_THREADS_H
+
+#include <stdint.h>
+
+void sleep_ms(unsigned int milliseconds);
+/* A clock that only goes forward. */
+uint64_t now_ms(void);
+
+/* How many threads the process has, by /proc. Elsewhere than on Linux always 1. */
+int thread_count(void);
+
+/* Ends the program with a failure unless every thread but the calling one has ended, or does so within
+ * 30 seconds: look-ups and workers whose handle was destroyed from their own callback end by themselves.
+ * Also keeps valgrind from taking what they hold for lost. */
+void no_thread_is_left(void);
+
+#endif /* DPS_TEST_THREADS_H */
