@@ -4,22 +4,36 @@ use crate::OpensslError;
 use crate::key::reason;
 use openssl::md::Md;
 use openssl::provider::Provider;
+use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::collections::BTreeMap;
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
-/// All that were loaded here, each once. Whoever uses OpenSSL in a way that may be new to it has this
-/// alone, and whoever does what has worked before shares it: while OpenSSL 3.0 makes itself acquainted
-/// with a provider or an algorithm, it tells other threads that there is none.
-static LOADED: RwLock<BTreeMap<String, Provider>> = RwLock::new(BTreeMap::new());
+/// Whoever uses OpenSSL in a way that may be new to it has this alone, and whoever does what has worked
+/// before shares it: while OpenSSL 3.0 makes itself acquainted with a provider or an algorithm, it tells
+/// other threads that there is none.
+static TURN: RwLock<()> = RwLock::new(());
 
-/// Has OpenSSL alone.
-pub(crate) fn alone() -> RwLockWriteGuard<'static, BTreeMap<String, Provider>> {
-    LOADED.write().unwrap_or_else(PoisonError::into_inner)
+/// How long others are waited for. A provider that hangs keeps its turn for ever, which must not keep
+/// the keys of the others from being used.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// All that were loaded here, each once.
+static LOADED: Mutex<BTreeMap<String, Provider>> = Mutex::new(BTreeMap::new());
+
+/// Has OpenSSL alone until this is dropped, unless others take too long.
+pub(crate) fn alone() -> Option<RwLockWriteGuard<'static, ()>> {
+    TURN.try_write_for(PATIENCE)
 }
 
-/// Has OpenSSL as it is, with others.
-pub(crate) fn shared() -> RwLockReadGuard<'static, BTreeMap<String, Provider>> {
-    LOADED.read().unwrap_or_else(PoisonError::into_inner)
+/// Has OpenSSL as it is until this is dropped, with others.
+pub(crate) fn shared() -> Option<RwLockReadGuard<'static, ()>> {
+    TURN.try_read_for(PATIENCE)
+}
+
+/// Without the providers' code being run meanwhile.
+fn with_loaded<T>(what: impl FnOnce(&mut BTreeMap<String, Provider>) -> T) -> T {
+    what(&mut LOADED.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
 /// Providers that are loaded. They stay so for the rest of the process, whatever becomes of this:
@@ -35,18 +49,21 @@ impl Providers {
     ///
     /// [`OpensslError::Provider`].
     pub fn load(names: &[&str]) -> Result<Self, OpensslError> {
-        let mut loaded = alone();
+        let _alone = alone();
         // OpenSSL's own come into use when something is looked for the first time. Now, so that
         // they are not the ones that are loaded below.
         let _ = Md::fetch(None, "SHA2-256", None);
         for name in names {
-            if loaded.contains_key(*name) {
+            if with_loaded(|loaded| loaded.contains_key(*name)) {
                 continue;
             }
             let provider = Provider::try_load(None, name, true).map_err(|error| {
                 OpensslError::Provider { name: (*name).to_owned(), reason: reason(&error) }
             })?;
-            loaded.insert((*name).to_owned(), provider);
+            // Another thread's, when nobody waited for the other.
+            if let Some(twice) = with_loaded(|loaded| loaded.insert((*name).to_owned(), provider)) {
+                core::mem::forget(twice);
+            }
         }
         Ok(Self(()))
     }

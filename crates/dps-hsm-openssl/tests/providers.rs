@@ -7,6 +7,8 @@ use dps_hsm_openssl::{Providers, x509};
 use rcgen::{CertificateParams, KeyPair};
 use std::env;
 use std::process::Command;
+use std::thread;
+use std::time::Duration;
 
 const KEY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../dps-hsm-x509/test-keys/p256.pkcs8.pem");
 const CHILD: &str = "DPS_TEST_OPENSSL_CHILD";
@@ -25,10 +27,14 @@ fn and_then_keys_can_be_used(test: &str, body: impl FnOnce()) {
     use_key();
 }
 
-fn use_key() {
+fn chain() -> String {
     let key = KeyPair::from_pem(&std::fs::read_to_string(KEY).unwrap()).unwrap();
     let params = CertificateParams::new(vec!["device".to_owned()]).unwrap();
-    let chain = params.self_signed(&key).unwrap().pem();
+    params.self_signed(&key).unwrap().pem()
+}
+
+fn use_key() {
+    let chain = chain();
     x509(chain.as_bytes(), &format!("file:{KEY}"), "").unwrap();
     x509(chain.as_bytes(), &format!("file:{KEY}"), "provider=default").unwrap();
 }
@@ -80,5 +86,20 @@ fn others_use_keys_while_providers_come_and_fail() {
                 });
             }
         });
+    });
+}
+
+/// The file store opens what it is asked for, and a pipe into which nobody writes is not opened.
+#[test]
+fn one_that_hangs_does_not_keep_other_keys_from_being_used() {
+    let pipe = env::temp_dir().join(format!("dps-hsm-openssl-{}.pipe", std::process::id()));
+    and_then_keys_can_be_used("one_that_hangs_does_not_keep_other_keys_from_being_used", || {
+        assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let (uri, chain) = (format!("file:{}", pipe.display()), chain());
+        let hangs = thread::spawn(move || x509(chain.as_bytes(), &uri, ""));
+        thread::sleep(Duration::from_millis(500));
+        assert!(!hangs.is_finished());
+        Providers::load(&["base"]).unwrap();
+        std::fs::remove_file(&pipe).unwrap();
     });
 }
