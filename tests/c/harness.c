@@ -195,7 +195,12 @@ PROV_DEVICE_RESULT client_register(CLIENT client, RECORD* record)
 
 void begin(CLIENT client, RECORD* record)
 {
-    CHECK_EQ(client_register(client, record), PROV_DEVICE_RESULT_OK);
+    const PROV_DEVICE_RESULT result = client_register(client, record);
+    if (result != PROV_DEVICE_RESULT_OK)
+    {
+        printf("%s\n", client_error(client));
+    }
+    CHECK_EQ(result, PROV_DEVICE_RESULT_OK);
 }
 
 void record_init(RECORD* record)
