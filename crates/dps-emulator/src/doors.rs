@@ -17,8 +17,8 @@ pub type Wake = Arc<dyn Fn() + Send + Sync>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Door {
     Mqtt,
-    /// The device API and WebSockets.
     Amqp,
+    /// The device API, WebSockets, and what operators use.
     Https,
 }
 

@@ -18,8 +18,39 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
-/// The most connections of one door at a time; more are closed at once.
-const MAX_CONNECTIONS: usize = 1024;
+/// How many connections a door takes at a time; more are closed at once.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Places {
+    /// Of anybody.
+    open: usize,
+    /// More at the door that operators come through, for them alone: whatever devices do, and faults have
+    /// done to them, an operator can look, and clear the faults.
+    reserve: usize,
+}
+
+impl Places {
+    pub(crate) const USUAL: Self = Self { open: 1024, reserve: 32 };
+
+    /// The next one's, where so many are taken.
+    fn after(self, door: Door, taken: usize) -> Option<Place> {
+        let reserve = if door == Door::Https { self.reserve } else { 0 };
+        match taken {
+            _ if taken < self.open => Some(Place::Open),
+            _ if taken < self.open + reserve => Some(Place::Reserve),
+            _ => None,
+        }
+    }
+}
+
+/// For whom a connection is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// For anybody.
+    Open,
+    /// For operators; devices are told to come again.
+    Reserve,
+}
+
 /// How long a TLS handshake may take.
 const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(10);
 /// How long a client may leave replies unread.
@@ -38,6 +69,7 @@ pub(crate) async fn serve(
     listener: TcpListener,
     tls: Arc<ServerConfig>,
     service: Arc<Service>,
+    places: Places,
     mut stop: watch::Receiver<()>,
 ) {
     let tls = TlsAcceptor::from(tls);
@@ -52,13 +84,15 @@ pub(crate) async fn serve(
                 }
             }
             accepted = listener.accept() => match accepted {
-                Ok((_, peer)) if connections.len() >= MAX_CONNECTIONS => {
-                    tracing::warn!(%peer, ?door, "connection closed: there are {MAX_CONNECTIONS} already");
-                }
                 Ok((socket, peer)) => {
+                    let taken = connections.len();
+                    let Some(place) = places.after(door, taken) else {
+                        tracing::warn!(%peer, ?door, "connection closed: there are {taken} already");
+                        continue;
+                    };
                     let (tls, service) = (tls.clone(), service.clone());
                     connections.spawn(async move {
-                        match serve_connection(door, socket, tls, service).await {
+                        match serve_connection(door, place, socket, tls, service).await {
                             Ok(()) => tracing::debug!(%peer, "connection ended"),
                             Err(error) => tracing::debug!(%peer, %error, "connection lost"),
                         }
@@ -77,6 +111,7 @@ pub(crate) async fn serve(
 
 async fn serve_connection(
     door: Door,
+    place: Place,
     socket: TcpStream,
     tls: TlsAcceptor,
     service: Arc<Service>,
@@ -97,7 +132,7 @@ async fn serve_connection(
                 .with_peer_address(peer);
             converse(stream, connection).await
         }
-        Door::Https => serve_https_to(stream, service, certificates, peer).await,
+        Door::Https => serve_https_to(stream, service, certificates, peer, place).await,
         Door::Amqp => {
             let connection = AmqpConnection::new(service, now())
                 .with_peer_certificates(certificates)
@@ -165,6 +200,137 @@ async fn exchange(
             },
             () = pushed.notified() => {}
             () = silence => connection.handle_timeout(now()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::certificates::{Authority, Certificates};
+    use crate::config::EmulatorConfig;
+    use crate::random::Random;
+    use rustls::RootCertStore;
+    use rustls::pki_types::CertificateDer;
+    use rustls::pki_types::pem::PemObject as _;
+    use std::net::SocketAddr;
+    use tokio_rustls::TlsConnector;
+    use tokio_rustls::client::TlsStream;
+
+    struct Rig {
+        address: SocketAddr,
+        tls: TlsConnector,
+        _stop: watch::Sender<()>,
+    }
+
+    impl Rig {
+        async fn new(places: Places) -> Self {
+            let config = EmulatorConfig::default();
+            let mut random = Random::from_seed([7; 32]);
+            let authority = Authority::generate(&mut random, now()).unwrap();
+            let certificates = Certificates::new(&config, authority, now()).unwrap();
+            let service = Arc::new(Service::new(&config, random).unwrap());
+            certificates.follow(service.iot_hubs());
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let (stop, stopping) = watch::channel(());
+            let server = certificates.server.clone();
+            tokio::spawn(serve(Door::Https, listener, server, service, places, stopping));
+            let mut roots = RootCertStore::empty();
+            roots
+                .add(CertificateDer::from_pem_slice(certificates.ca_pem.as_bytes()).unwrap())
+                .unwrap();
+            let provider = Arc::new(rustls::crypto::ring::default_provider());
+            let tls = rustls::ClientConfig::builder_with_provider(provider)
+                .with_safe_default_protocol_versions()
+                .unwrap()
+                .with_root_certificates(roots)
+                .with_no_client_auth();
+            Self { address, tls: TlsConnector::from(Arc::new(tls)), _stop: stop }
+        }
+
+        async fn connect(&self) -> TcpStream {
+            TcpStream::connect(self.address).await.unwrap()
+        }
+
+        /// A connection with TLS, as soon as there is a place: those that are being closed have one, too.
+        async fn admitted(&self) -> TlsStream<TcpStream> {
+            let connected = async {
+                loop {
+                    let name = "localhost".try_into().unwrap();
+                    match self.tls.connect(name, self.connect().await).await {
+                        Ok(stream) => break stream,
+                        Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+                    }
+                }
+            };
+            timeout(PATIENCE, connected).await.unwrap()
+        }
+
+        /// A connection that has asked for something, and may be idle for minutes.
+        async fn idle(&self) -> TlsStream<TcpStream> {
+            let mut stream = self.admitted().await;
+            stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+            let mut begin = [0; 15];
+            timeout(PATIENCE, stream.read_exact(&mut begin)).await.unwrap().unwrap();
+            assert_eq!(&begin, b"HTTP/1.1 200 OK");
+            stream
+        }
+
+        /// The first line of the answer, on a connection of its own.
+        async fn ask(&self, method: &str, path: &str) -> String {
+            let mut stream = self.admitted().await;
+            let request = format!(
+                "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+            );
+            stream.write_all(request.as_bytes()).await.unwrap();
+            let mut answer = Vec::new();
+            timeout(PATIENCE, stream.read_to_end(&mut answer)).await.unwrap().unwrap();
+            String::from_utf8_lossy(&answer).lines().next().unwrap_or_default().to_owned()
+        }
+    }
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+    const REGISTER: &str = "/0ne00000000/registrations/one/register?api-version=2021-06-01";
+    const FULL: &str = "HTTP/1.1 503 Service Unavailable";
+
+    #[tokio::test]
+    async fn operators_get_through_when_devices_have_taken_every_place() {
+        let rig = Rig::new(Places { open: 2, reserve: 1 }).await;
+        let (device, _other) = (rig.idle().await, rig.idle().await);
+        for _ in 0..3 {
+            assert_eq!(rig.ask("GET", "/").await, "HTTP/1.1 200 OK");
+            assert_eq!(rig.ask("PUT", REGISTER).await, FULL);
+        }
+        // No more than that.
+        let operator = rig.idle().await;
+        let mut late = rig.connect().await;
+        let read = timeout(PATIENCE / 4, late.read(&mut [0])).await.unwrap();
+        assert!(matches!(read, Ok(0) | Err(_)), "{read:?}");
+        // A device that goes makes room for another.
+        drop((device, operator));
+        let served = async {
+            loop {
+                let line = rig.ask("PUT", REGISTER).await;
+                if line != FULL {
+                    break line;
+                }
+            }
+        };
+        let line = timeout(PATIENCE, served).await.unwrap();
+        // The ID scope is another's, which only who serves it finds out.
+        assert_eq!(line, "HTTP/1.1 404 Not Found");
+    }
+
+    #[test]
+    fn doors_without_operators_have_no_reserve() {
+        let places = Places { open: 2, reserve: 1 };
+        for (door, expected) in
+            [(Door::Mqtt, None), (Door::Amqp, None), (Door::Https, Some(Place::Reserve))]
+        {
+            assert_eq!(places.after(door, 1), Some(Place::Open));
+            assert_eq!(places.after(door, 2), expected);
+            assert_eq!(places.after(door, 3), None);
         }
     }
 }

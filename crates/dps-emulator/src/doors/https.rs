@@ -9,6 +9,7 @@ mod host;
 mod management;
 mod page;
 mod patience;
+mod reserve;
 mod shears;
 #[cfg(test)]
 mod tests;
@@ -16,7 +17,7 @@ mod tunnel;
 
 use crate::doors::amqp::AmqpConnection;
 use crate::doors::mqtt::MqttConnection;
-use crate::server::{converse, now};
+use crate::server::{Place, converse, now};
 use crate::service::{Refusal, Service};
 use axum::Router;
 use axum::extract::{Request, State};
@@ -47,6 +48,7 @@ struct Caller {
     service: Arc<Service>,
     peer_certificates: Vec<Vec<u8>>,
     peer: Option<IpAddr>,
+    place: Place,
     patience: Patience,
     /// Where faults cut answers off.
     shears: Shears,
@@ -68,21 +70,23 @@ pub async fn serve_https(
     service: Arc<Service>,
     peer_certificates: Vec<Vec<u8>>,
 ) -> io::Result<()> {
-    serve_https_to(stream, service, peer_certificates, None).await
+    serve_https_to(stream, service, peer_certificates, None, Place::Open).await
 }
 
-/// As [`serve_https`], for a client at an address.
+/// As [`serve_https`], for a client at an address, who may have come when the door was full.
 pub(crate) async fn serve_https_to(
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     service: Arc<Service>,
     peer_certificates: Vec<Vec<u8>>,
     peer: Option<IpAddr>,
+    place: Place,
 ) -> io::Result<()> {
     let (patience, shears) = (Patience::new(), Shears::default());
     let caller = Arc::new(Caller {
         service,
         peer_certificates,
         peer,
+        place,
         patience: patience.clone(),
         shears: shears.clone(),
         upgrade: Mutex::new(None),
@@ -140,6 +144,7 @@ fn router(caller: Arc<Caller>) -> Router {
     router
         .fallback(no_such_path)
         .method_not_allowed_fallback(wrong_method)
+        .layer(middleware::from_fn_with_state(caller.clone(), reserve::keep))
         .layer(middleware::from_fn_with_state(caller.clone(), management::divert))
         .layer(middleware::from_fn_with_state(caller.clone(), host::check))
         .with_state(caller)

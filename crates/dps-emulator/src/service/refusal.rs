@@ -50,6 +50,8 @@ pub(crate) enum Refusal {
     TooLarge,
     #[error("too many devices wait for their webhooks")]
     Busy,
+    #[error("the port has as many connections as it takes at a time")]
+    Full,
     #[error("the state file cannot be written")]
     Storage,
     #[error("the path is for WebSockets only: {0}")]
@@ -82,6 +84,7 @@ impl Refusal {
             Self::UpgradeRequired(_) => 426,
             Self::Busy => 429,
             Self::Storage => 500,
+            Self::Full => 503,
         }
     }
 
@@ -107,6 +110,7 @@ impl Refusal {
             | Self::TooSlow
             | Self::TooLarge
             | Self::Busy
+            | Self::Full
             | Self::Storage
             | Self::UpgradeRequired(_) => u32::from(self.status()) * 1000,
         }
@@ -137,6 +141,7 @@ impl Refusal {
             Self::WrongMethod => "Method not allowed.",
             Self::TooSlow => "The request body did not come in time.",
             Self::Busy => "Too many requests.",
+            Self::Full => "Too many connections.",
             Self::Storage => "Internal server error.",
             Self::TooLarge => "The request body is larger than 96 KB.",
         }

@@ -1,6 +1,7 @@
 //! The door over a stream in memory, with the clock of the runtime under control.
 
 mod faults;
+mod reserve;
 
 use super::*;
 use crate::config::{EmulatorConfig, IndividualEnrollmentConfig};
@@ -58,6 +59,10 @@ impl Answer {
 
 impl Client {
     fn new() -> Self {
+        Self::at(Place::Open)
+    }
+
+    fn at(place: Place) -> Self {
         let id = RegistrationId::new("dev1").unwrap();
         let key = SymmetricKey::from_base64(KEY).unwrap();
         let config = EmulatorConfig {
@@ -68,7 +73,8 @@ impl Client {
         };
         let service = Arc::new(Service::new(&config, Random::from_seed([4; 32])).unwrap());
         let (stream, other) = duplex(1 << 20);
-        let door = tokio::spawn(serve_https(other, service.clone(), Vec::new()));
+        let serving = serve_https_to(other, service.clone(), Vec::new(), None, place);
+        let door = tokio::spawn(serving);
         Self { stream, service, door }
     }
 
