@@ -306,7 +306,7 @@ void silent_server(void)
     CHECK(!is_finished(&record));
     began = now_ms();
     client_destroy(client);
-    CHECK(now_ms() - began < 1000);
+    CHECK(is_within(began, 3000));
     sleep_ms(50);
     CHECK(!is_finished(&record));
 }

@@ -214,12 +214,12 @@ void pkcs11_slow_token(void)
         CHECK(round < 10000);
         began = now_ms();
         client_work(client);
-        CHECK(now_ms() - began < 1000);
+        CHECK(is_within(began, 3000));
         sleep_ms(1);
     }
     began = now_ms();
     client_destroy(client);
-    CHECK(now_ms() - began < 1000);
+    CHECK(is_within(began, 3000));
     CHECK(!is_finished(&record));
     flag(&is_typed, true);
     while (!flag(&is_given, false))

@@ -30,6 +30,12 @@ uint64_t now_ms(void)
     return (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;
 }
 
+bool is_within(uint64_t began, uint64_t milliseconds)
+{
+    const char* limit = getenv("DPS_TEST_LIMIT_MS");
+    return now_ms() - began < (limit != NULL ? strtoull(limit, NULL, 10) : milliseconds);
+}
+
 int thread_count(void)
 {
 #ifdef __linux__

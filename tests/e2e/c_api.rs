@@ -23,12 +23,14 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-/// How long DoWork may take under valgrind or a sanitizer, on a machine with too much to do.
+/// How long DoWork and Destroy may take under valgrind or a sanitizer, on a machine with too much to do.
 const SLOW_WORK: &str = "60000";
+/// Had by a test that keeps the machine busy by itself.
+static BUSY: Mutex<()> = Mutex::new(());
 const CONFIG: &str = "
 mqttPort: 0
 httpsPort: 0
@@ -156,7 +158,7 @@ impl Rig {
         let mut command = Command::new(line[0]);
         command.args(&line[1..]);
         if !through.is_empty() {
-            command.env("DPS_TEST_WORK_LIMIT_MS", SLOW_WORK);
+            command.env("DPS_TEST_LIMIT_MS", SLOW_WORK);
         }
         self.scenario_with(command, kind, scenario, transport, proof)
     }
@@ -206,7 +208,7 @@ impl Rig {
         let line = [through, &[program.display().to_string()]].concat();
         let mut command = Command::new(&line[0]);
         if !through.is_empty() {
-            command.env("DPS_TEST_WORK_LIMIT_MS", SLOW_WORK);
+            command.env("DPS_TEST_LIMIT_MS", SLOW_WORK);
         }
         command
             .args(&line[1..])
@@ -282,6 +284,7 @@ fn in_parallel<T: Sync>(
     at_once: usize,
     check: impl Fn(&T) -> Result<(), String> + Sync,
 ) {
+    let _alone = BUSY.lock().unwrap_or_else(PoisonError::into_inner);
     let next = AtomicUsize::new(0);
     let wrong = Mutex::new(Vec::new());
     std::thread::scope(|scope| {

@@ -37,7 +37,7 @@ fn every_scenario(sanitizer: Sanitizer) {
     let cells: Vec<_> = of_mqtt.chain(of_others).collect();
     in_parallel(&cells, 6, |(kind, name, transport, proof)| {
         let mut command = sanitized.scenarios();
-        command.env("DPS_TEST_WORK_LIMIT_MS", SLOW_WORK);
+        command.env("DPS_TEST_LIMIT_MS", SLOW_WORK);
         let finished = rig.scenario_with(command, kind, name, transport, *proof);
         expect_success(finished)
             .map_err(|told| format!("{kind} {name} {transport} {proof:?}: {told}"))
