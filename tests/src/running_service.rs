@@ -43,7 +43,11 @@ impl RunningService {
         let mut service = Self { child, ready: Value::Null, ca };
         let started = Instant::now();
         while !ready.exists() {
-            assert!(started.elapsed() < READY, "the service is not ready");
+            let ended = service.child.try_wait().unwrap();
+            if ended.is_some() || started.elapsed() > READY {
+                let log = fs::read_to_string(folder.join("log.txt")).unwrap();
+                panic!("the service is not ready ({ended:?}): {log}");
+            }
             thread::sleep(Duration::from_millis(10));
         }
         service.ready = serde_json::from_str(&fs::read_to_string(&ready).unwrap()).unwrap();
@@ -53,6 +57,11 @@ impl RunningService {
     /// What it says of itself.
     pub fn ready(&self) -> &Value {
         &self.ready
+    }
+
+    /// The number of its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// The file of its certificate authority.

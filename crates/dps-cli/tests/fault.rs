@@ -4,7 +4,7 @@
 
 use dps_client::Transport;
 use dps_emulator::FaultScope;
-use dps_tests::{Finished, Fleet, Folder, Proof, run};
+use dps_tests::{Finished, Fleet, Folder, Proof, RunningService, run};
 use serde_json::{Value, json};
 use std::fs;
 use std::process::Command;
@@ -131,4 +131,41 @@ fn what_makes_no_sense_is_said_before_or_by_the_service() {
         assert!(refused.stderr.contains(words), "{}", refused.stderr);
     }
     assert!(stage.fleet.emulator.faults().is_empty());
+}
+
+/// Starts `dps emulator` where a shell has said how many files may be open.
+fn started_with(limit: &str, folder: &Folder) -> RunningService {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!("ulimit {limit} && exec \"$0\" \"$@\"")]);
+    shell.arg(env!("CARGO_BIN_EXE_dps"));
+    RunningService::start(shell, folder.path(), &[])
+}
+
+/// The soft limit and the hard one.
+fn open_files(service: &RunningService) -> (u64, u64) {
+    let limits = fs::read_to_string(format!("/proc/{}/limits", service.id())).unwrap();
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files")).unwrap();
+    let mut limits = line.split_whitespace();
+    let mut next = || match limits.next().unwrap() {
+        "unlimited" => u64::MAX,
+        number => number.parse().unwrap(),
+    };
+    (next(), next())
+}
+
+#[test]
+fn as_many_files_may_be_open_as_there_can_be_connections() {
+    let folder = Folder::new("files");
+    let service = started_with("-S -n 100", &folder);
+    let (soft, hard) = open_files(&service);
+    assert_eq!(soft, hard.min(3168));
+    drop(service);
+    // Where the system does not allow it, the operator is told what would.
+    let service = started_with("-n 100", &folder);
+    assert_eq!(open_files(&service), (100, 100));
+    let told = fs::read_to_string(folder.path().join("log.txt")).unwrap();
+    assert!(
+        told.contains("may have 100 files open") && told.contains("ulimit -Hn to 3168"),
+        "{told}"
+    );
 }

@@ -200,7 +200,7 @@ impl Emulator {
             let (tls, service) = (certificates.server.clone(), service.clone());
             let (stopping, alive) = (stopping.clone(), alive.clone());
             doors.push(runtime.spawn(async move {
-                server::serve(door, listener, tls, service, server::Places::USUAL, stopping).await;
+                server::serve(door, listener, tls, service, stopping).await;
                 drop(alive);
             }));
             tracing::info!(?door, %address, "listening");

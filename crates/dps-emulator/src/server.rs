@@ -1,12 +1,16 @@
 //! The sockets: accepts TCP connections, does TLS, and moves bytes between a socket and a
 //! door's state machine.
 
+mod places;
+
 use crate::doors::amqp::AmqpConnection;
 use crate::doors::https::serve_https_to;
 use crate::doors::mqtt::MqttConnection;
 use crate::doors::{Connection, Door};
 use crate::service::Service;
 use core::time::Duration;
+pub(crate) use places::Place;
+use places::Places;
 use rustls::ServerConfig;
 use std::io;
 use std::sync::Arc;
@@ -17,39 +21,6 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
-
-/// How many connections a door takes at a time; more are closed at once.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Places {
-    /// Of anybody.
-    open: usize,
-    /// More at the door that operators come through, for them alone: whatever devices do, and faults have
-    /// done to them, an operator can look, and clear the faults.
-    reserve: usize,
-}
-
-impl Places {
-    pub(crate) const USUAL: Self = Self { open: 1024, reserve: 32 };
-
-    /// The next one's, where so many are taken.
-    fn after(self, door: Door, taken: usize) -> Option<Place> {
-        let reserve = if door == Door::Https { self.reserve } else { 0 };
-        match taken {
-            _ if taken < self.open => Some(Place::Open),
-            _ if taken < self.open + reserve => Some(Place::Reserve),
-            _ => None,
-        }
-    }
-}
-
-/// For whom a connection is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
-    /// For anybody.
-    Open,
-    /// For operators; devices are told to come again.
-    Reserve,
-}
 
 /// How long a TLS handshake may take.
 const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(10);
@@ -65,6 +36,16 @@ pub(crate) fn now() -> Duration {
 
 /// Serves one door over TLS until the sender of `stop` is dropped, then closes everything.
 pub(crate) async fn serve(
+    door: Door,
+    listener: TcpListener,
+    tls: Arc<ServerConfig>,
+    service: Arc<Service>,
+    stop: watch::Receiver<()>,
+) {
+    serve_at(door, listener, tls, service, Places::of(door), stop).await;
+}
+
+async fn serve_at(
     door: Door,
     listener: TcpListener,
     tls: Arc<ServerConfig>,
@@ -85,13 +66,21 @@ pub(crate) async fn serve(
             }
             accepted = listener.accept() => match accepted {
                 Ok((socket, peer)) => {
-                    let taken = connections.len();
-                    let Some(place) = places.after(door, taken) else {
-                        tracing::warn!(%peer, ?door, "connection closed: there are {taken} already");
+                    let place = tokio::select! {
+                        biased;
+                        _ = stop.changed() => break,
+                        place = places.take() => place,
+                    };
+                    let Some((place, permit)) = place else {
+                        tracing::warn!(%peer, ?door, "connection closed: every place is taken");
                         continue;
                     };
+                    if place == Place::Reserve {
+                        tracing::warn!(%peer, ?door, "every place but the operators' is taken");
+                    }
                     let (tls, service) = (tls.clone(), service.clone());
                     connections.spawn(async move {
+                        let _place = permit;
                         match serve_connection(door, place, socket, tls, service).await {
                             Ok(()) => tracing::debug!(%peer, "connection ended"),
                             Err(error) => tracing::debug!(%peer, %error, "connection lost"),
@@ -235,7 +224,7 @@ mod tests {
             let address = listener.local_addr().unwrap();
             let (stop, stopping) = watch::channel(());
             let server = certificates.server.clone();
-            tokio::spawn(serve(Door::Https, listener, server, service, places, stopping));
+            tokio::spawn(serve_at(Door::Https, listener, server, service, places, stopping));
             let mut roots = RootCertStore::empty();
             roots
                 .add(CertificateDer::from_pem_slice(certificates.ca_pem.as_bytes()).unwrap())
@@ -253,18 +242,11 @@ mod tests {
             TcpStream::connect(self.address).await.unwrap()
         }
 
-        /// A connection with TLS, as soon as there is a place: those that are being closed have one, too.
+        /// A connection with TLS, as soon as there is a place.
         async fn admitted(&self) -> TlsStream<TcpStream> {
-            let connected = async {
-                loop {
-                    let name = "localhost".try_into().unwrap();
-                    match self.tls.connect(name, self.connect().await).await {
-                        Ok(stream) => break stream,
-                        Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
-                    }
-                }
-            };
-            timeout(PATIENCE, connected).await.unwrap()
+            let name = "localhost".try_into().unwrap();
+            let connected = self.tls.connect(name, self.connect().await);
+            timeout(PATIENCE, connected).await.unwrap().unwrap()
         }
 
         /// A connection that has asked for something, and may be idle for minutes.
@@ -296,41 +278,37 @@ mod tests {
 
     #[tokio::test]
     async fn operators_get_through_when_devices_have_taken_every_place() {
-        let rig = Rig::new(Places { open: 2, reserve: 1 }).await;
+        let rig = Rig::new(Places::new(2, Some(1))).await;
         let (device, _other) = (rig.idle().await, rig.idle().await);
         for _ in 0..3 {
             assert_eq!(rig.ask("GET", "/").await, "HTTP/1.1 200 OK");
             assert_eq!(rig.ask("PUT", REGISTER).await, FULL);
         }
-        // No more than that.
-        let operator = rig.idle().await;
-        let mut late = rig.connect().await;
-        let read = timeout(PATIENCE / 4, late.read(&mut [0])).await.unwrap();
-        assert!(matches!(read, Ok(0) | Err(_)), "{read:?}");
-        // A device that goes makes room for another.
-        drop((device, operator));
-        let served = async {
-            loop {
-                let line = rig.ask("PUT", REGISTER).await;
-                if line != FULL {
-                    break line;
-                }
-            }
-        };
-        let line = timeout(PATIENCE, served).await.unwrap();
+        // Who comes while the reserve is taken, too, is next. This one never says anything.
+        let silent = rig.admitted().await;
+        let asked = rig.ask("GET", "/");
+        tokio::pin!(asked);
+        assert!(timeout(Duration::from_millis(300), &mut asked).await.is_err());
+        drop(silent);
+        assert_eq!(asked.await, "HTTP/1.1 200 OK");
+        // A device that goes makes room for another, whoever is on the reserve.
+        let _silent = rig.admitted().await;
+        drop(device);
         // The ID scope is another's, which only who serves it finds out.
-        assert_eq!(line, "HTTP/1.1 404 Not Found");
+        assert_eq!(rig.ask("PUT", REGISTER).await, "HTTP/1.1 404 Not Found");
     }
 
-    #[test]
-    fn doors_without_operators_have_no_reserve() {
-        let places = Places { open: 2, reserve: 1 };
-        for (door, expected) in
-            [(Door::Mqtt, None), (Door::Amqp, None), (Door::Https, Some(Place::Reserve))]
-        {
-            assert_eq!(places.after(door, 1), Some(Place::Open));
-            assert_eq!(places.after(door, 2), expected);
-            assert_eq!(places.after(door, 3), None);
+    #[tokio::test]
+    async fn a_door_without_operators_has_no_reserve() {
+        for door in [Door::Mqtt, Door::Amqp] {
+            let places = Places::of(door);
+            let mut taken = Vec::new();
+            while let Some((Place::Open, permit)) = places.take().await {
+                taken.push(permit);
+            }
+            assert_eq!(taken.len(), 1024);
+            taken.pop();
+            assert!(matches!(places.take().await, Some((Place::Open, _))));
         }
     }
 }

@@ -1,6 +1,7 @@
 //! `dps emulator`.
 
 pub(crate) mod hosts;
+mod open_files;
 
 use crate::arguments;
 use crate::exit;
@@ -51,6 +52,9 @@ pub(crate) fn run(options: &arguments::Emulator) -> Result<(), Failure> {
         Signals::new()
             .map_err(|error| Failure::new(exit::OTHER, "signals cannot be handled").why(error))?
     };
+    if let Some(note) = open_files::raise_limit() {
+        output::error(format_args!("note: {note}\n"));
+    }
     let emulator = Emulator::start(config)
         .map_err(|error| Failure::new(exit::CONFIG, "the service did not start").why(error))?;
     let summary = emulator.summary();

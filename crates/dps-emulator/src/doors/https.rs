@@ -147,6 +147,7 @@ fn router(caller: Arc<Caller>) -> Router {
         .layer(middleware::from_fn_with_state(caller.clone(), reserve::keep))
         .layer(middleware::from_fn_with_state(caller.clone(), management::divert))
         .layer(middleware::from_fn_with_state(caller.clone(), host::check))
+        .layer(middleware::from_fn_with_state(caller.clone(), reserve::release))
         .with_state(caller)
 }
 

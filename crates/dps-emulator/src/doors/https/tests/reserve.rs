@@ -2,9 +2,13 @@
 
 use super::*;
 
+#[track_caller]
+fn assert_last(answer: &Answer) {
+    assert_eq!(answer.header("connection"), Some("close"), "{answer:?}");
+}
+
 #[tokio::test]
-async fn operators_are_served() {
-    let mut client = Client::at(Place::Reserve);
+async fn operators_are_served_once() {
     for (path, line) in [
         ("/", "HTTP/1.1 200 OK"),
         ("/page/page.css", "HTTP/1.1 200 OK"),
@@ -12,25 +16,44 @@ async fn operators_are_served() {
         ("/admin/faults", "HTTP/1.1 401 Unauthorized"),
         ("/enrollments/one?api-version=2021-10-01", "HTTP/1.1 401 Unauthorized"),
     ] {
+        let mut client = Client::at(Place::Reserve);
         let answer = client.ask("GET", path, "", "").await;
         assert_eq!(answer.line, line, "{path}");
-        assert_eq!(answer.header("connection"), None);
+        assert_last(&answer);
+        assert!(client.closed().await.0.is_ok());
+        let answer = Client::new().ask("GET", path, "", "").await;
+        assert_eq!((answer.line.as_str(), answer.header("connection")), (line, None));
     }
 }
 
 #[tokio::test]
 async fn devices_are_told_to_come_again() {
-    let mut client = Client::at(Place::Reserve);
-    let answer = client.ask("PUT", REGISTER, &token("dev1"), "").await;
-    answer.assert_error("503 Service Unavailable", 503_000, "Too many connections.");
-    assert_eq!(answer.header("connection"), Some("close"));
-    let (ended, _, rest) = client.closed().await;
-    assert!(ended.is_ok() && rest.is_empty());
+    const FULL: &str = "503 Service Unavailable";
+    for target in [REGISTER, LOOKUP, "/page/registrations/dev1/register?api-version=2021-06-01"] {
+        let mut client = Client::at(Place::Reserve);
+        // The body comes later.
+        client.send(&format!("PUT {target} HTTP/1.1\r\nHost: x\r\n{}", token("dev1"))).await;
+        client.send("content-length: 2\r\n\r\n").await;
+        tokio::task::yield_now().await;
+        client.send("{}").await;
+        let answer = client.answer().await;
+        answer.assert_error(FULL, 503_000, "Too many connections.");
+        assert_eq!(answer.header("retry-after"), Some("5"));
+        assert_last(&answer);
+        let (ended, _, rest) = client.closed().await;
+        assert!(ended.is_ok() && rest.is_empty());
+    }
     for target in ["/$iothub/websocket", "/"] {
         let mut client = Client::at(Place::Reserve);
         client.send(&switch(target, "Sec-WebSocket-Protocol: mqtt\r\n")).await;
         let answer = client.answer().await;
-        answer.assert_error("503 Service Unavailable", 503_000, "Too many connections.");
+        answer.assert_error(FULL, 503_000, "Too many connections.");
+        assert_last(&answer);
         assert!(client.closed().await.0.is_ok());
     }
+    let mut client = Client::at(Place::Reserve);
+    client.send(&format!("PUT {REGISTER} HTTP/1.1\r\n\r\n")).await;
+    let answer = client.answer().await;
+    assert_eq!(answer.line, "HTTP/1.1 400 Bad Request");
+    assert_last(&answer);
 }
