@@ -4,32 +4,49 @@ use crate::OpensslError;
 use crate::key::reason;
 use openssl::md::Md;
 use openssl::provider::Provider;
-use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+use parking_lot::{ArcRwLockReadGuard, ArcRwLockWriteGuard, RawRwLock, RwLock};
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
+
+type Turn = Arc<RwLock<()>>;
 
 /// Whoever uses OpenSSL in a way that may be new to it has this alone, and whoever does what has worked
 /// before shares it: while OpenSSL 3.0 makes itself acquainted with a provider or an algorithm, it tells
 /// other threads that there is none.
-static TURN: RwLock<()> = RwLock::new(());
+static TURN: LazyLock<Mutex<Turn>> = LazyLock::new(Mutex::default);
 
 /// How long others are waited for. A provider that hangs keeps its turn for ever, which must not keep
-/// the keys of the others from being used.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// the keys of the others from being used: the first one who has waited in vain leaves it behind, and
+/// from then on turns are taken without it.
+const PATIENCE: Duration = Duration::from_secs(10);
 
-/// All that were loaded here, each once.
-static LOADED: Mutex<BTreeMap<String, Provider>> = Mutex::new(BTreeMap::new());
-
-/// Has OpenSSL alone until this is dropped, unless others take too long.
-pub(crate) fn alone() -> Option<RwLockWriteGuard<'static, ()>> {
-    TURN.try_write_for(PATIENCE)
+/// Has OpenSSL alone until this is dropped.
+pub(crate) fn alone() -> ArcRwLockWriteGuard<RawRwLock, ()> {
+    take(|turn| turn.try_write_arc_for(PATIENCE))
 }
 
 /// Has OpenSSL as it is until this is dropped, with others.
-pub(crate) fn shared() -> Option<RwLockReadGuard<'static, ()>> {
-    TURN.try_read_for(PATIENCE)
+pub(crate) fn shared() -> ArcRwLockReadGuard<RawRwLock, ()> {
+    take(|turn| turn.try_read_arc_for(PATIENCE))
 }
+
+fn take<G>(attempt: impl Fn(&Turn) -> Option<G>) -> G {
+    let latest = || TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    loop {
+        let turn = latest().clone();
+        if let Some(guard) = attempt(&turn) {
+            return guard;
+        }
+        let mut latest = latest();
+        if Arc::ptr_eq(&turn, &latest) {
+            *latest = Turn::default();
+        }
+    }
+}
+
+/// All that were loaded here, each once.
+static LOADED: Mutex<BTreeMap<String, Provider>> = Mutex::new(BTreeMap::new());
 
 /// Without the providers' code being run meanwhile.
 fn with_loaded<T>(what: impl FnOnce(&mut BTreeMap<String, Provider>) -> T) -> T {
