@@ -233,7 +233,7 @@ static void refuse_tunnel(CLIENT client, int listening, const char* reply, char*
 
     while (!is_readable(listening))
     {
-        CHECK(now_ms() - began < 30000);
+        CHECK(is_within(began, 30000));
         client_work(client);
     }
     accepted = accept(listening, NULL, NULL);
@@ -241,7 +241,7 @@ static void refuse_tunnel(CLIENT client, int listening, const char* reply, char*
     request[0] = '\0';
     while (strstr(request, "\r\n\r\n") == NULL)
     {
-        CHECK(now_ms() - began < 30000);
+        CHECK(is_within(began, 30000));
         client_work(client);
         if (is_readable(accepted))
         {

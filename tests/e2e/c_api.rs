@@ -29,7 +29,7 @@ use std::time::Duration;
 
 /// How long DoWork and Destroy may take under valgrind or a sanitizer, on a machine with too much to do.
 const SLOW_WORK: &str = "60000";
-/// Had by a test that keeps the machine busy by itself.
+/// Had while a test runs many programs at once.
 static BUSY: Mutex<()> = Mutex::new(());
 const CONFIG: &str = "
 mqttPort: 0
