@@ -145,6 +145,9 @@ pub struct Emulator {
 }
 
 impl Emulator {
+    /// How many connections it takes at a time, at all ports together. Each is an open file.
+    pub const MOST_CONNECTIONS: usize = server::MOST_CONNECTIONS;
+
     /// Starts a service. When this returns, it listens. May be called with or without an async
     /// runtime around it: it brings its own, with two threads.
     ///

@@ -4,6 +4,13 @@ use crate::doors::Door;
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+/// Of each door, for anybody.
+const OPEN: usize = 1024;
+/// Of the door that operators come through, for them alone.
+const RESERVE: usize = 32;
+/// Of the three doors together.
+pub(crate) const MOST_CONNECTIONS: usize = 3 * OPEN + RESERVE;
+
 /// For whom a connection is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
@@ -24,7 +31,7 @@ pub(super) struct Places {
 
 impl Places {
     pub(super) fn of(door: Door) -> Self {
-        Self::new(1024, (door == Door::Https).then_some(32))
+        Self::new(OPEN, (door == Door::Https).then_some(RESERVE))
     }
 
     pub(super) fn new(open: usize, reserve: Option<usize>) -> Self {

@@ -1,8 +1,8 @@
 //! How many files the service may have open: each connection is one, and many shells allow 1024.
 
-/// The connections that the three ports take, and what the service has open besides.
+/// The service's connections, and what it has open besides.
 #[cfg(unix)]
-const NEEDED: u64 = 3 * 1024 + 32 + 64;
+const NEEDED: u64 = dps_emulator::Emulator::MOST_CONNECTIONS as u64 + 64;
 
 /// Raises the limit as far as it must be, if the system allows that. What to tell the operator when it
 /// does not.
