@@ -19,6 +19,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -33,6 +34,7 @@ struct Script {
     lines: Receiver<String>,
     errors: Option<thread::JoinHandle<String>>,
     _profile: Folder,
+    _turn: MutexGuard<'static, ()>,
 }
 
 /// Where the pictures of the views are put.
@@ -52,6 +54,9 @@ fn chromium() -> PathBuf {
 
 impl Script {
     fn start(name: &str, fleet: &Fleet, more: Value) -> Self {
+        // A browser keeps the machine busy: one at a time.
+        static TURN: Mutex<()> = Mutex::new(());
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = root().join("tests/web");
         assert!(
             folder.join("node_modules").is_dir(),
@@ -98,7 +103,7 @@ impl Script {
             let _ = output.read_to_end(&mut bytes);
             String::from_utf8_lossy(&bytes).into_owned()
         });
-        Self { child, input, lines, errors: Some(errors), _profile: profile }
+        Self { child, input, lines, errors: Some(errors), _profile: profile, _turn: turn }
     }
 
     /// Does what the script asks for until it is through. Fails when it fails or takes too long.
